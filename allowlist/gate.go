@@ -1,0 +1,96 @@
+package allowlist
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Gate decides for all workspaces. The zero Gate refuses everything.
+type Gate struct {
+	workspaces map[string]*Workspace
+}
+
+// Decision is what a [Gate] decided, for the audit trail.
+type Decision struct {
+	Allowed bool
+	// Rule describes the rule that decided, in the words of [Rule.String]. It
+	// is empty when no rule covers the caller.
+	Rule string
+}
+
+// NewGate validates the workspaces and returns a gate over them. The error
+// holds every problem of all of them.
+func NewGate(workspaces ...*Workspace) (*Gate, error) {
+	g := &Gate{workspaces: make(map[string]*Workspace, len(workspaces))}
+	var problems []error
+	for _, w := range workspaces {
+		if err := w.Validate(); err != nil {
+			problems = append(problems, fmt.Errorf("workspace %q: %w", w.Name, err))
+		}
+		if g.workspaces[w.Name] != nil {
+			problems = append(problems, fmt.Errorf("workspace %q: is there twice", w.Name))
+		}
+		g.workspaces[w.Name] = w
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Workspace returns the workspace of that name.
+func (g *Gate) Workspace(name string) (*Workspace, bool) {
+	w, ok := g.workspaces[name]
+	return w, ok
+}
+
+// Allow decides whether the caller may do op. The decision is filled in either
+// way; the error, a *[Refusal], is nil exactly when it is allowed.
+func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
+	w, ok := g.workspaces[caller.Workspace]
+	if !ok {
+		return Decision{}, notListed(caller)
+	}
+	rule, ok := w.ruleFor(caller.Agent, caller.Host)
+	if !ok {
+		return Decision{}, notListed(caller)
+	}
+	if !rule.Permits(op) {
+		return Decision{Rule: rule.String()}, &Refusal{
+			Code: NotPermitted,
+			Message: fmt.Sprintf("%s for %s.%s: its rule allows %s. An administrator can change the rule under Authorized agents.",
+				notAuthorized, op.Tool, op.Action, rule.grants()),
+		}
+	}
+	return Decision{Allowed: true, Rule: rule.String()}, nil
+}
+
+// MayEver reports whether some agent of the host may do op. It is what
+// tools/list shows to a host that names the agent only in tools/call; each call
+// is decided by [Gate.Allow] all the same.
+func (g *Gate) MayEver(workspace, host string, op Operation) bool {
+	w, ok := g.workspaces[workspace]
+	if !ok {
+		return false
+	}
+	for _, r := range w.Rules {
+		if (r.Host == "" || r.Host == host) && r.Permits(op) {
+			return true
+		}
+	}
+	return false
+}
+
+// notListed refuses a caller whom no rule covers. It reads the same whether the
+// workspace exists or not.
+func notListed(caller Caller) *Refusal {
+	who := "an agent without a name"
+	if caller.Agent != "" {
+		who = fmt.Sprintf("the agent %q", caller.Agent)
+	}
+	return &Refusal{
+		Code: NotAllowlisted,
+		Message: fmt.Sprintf("%s: no rule covers %s. An administrator can add it under Authorized agents, or allow all agents.",
+			notAuthorized, who),
+	}
+}

@@ -1,0 +1,123 @@
+package allowlist
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// anyAgent is the agent of the rule for all agents.
+const anyAgent = "*"
+
+// Presets of a [Rule], by what they let through.
+const (
+	PresetRead    = "read"     // what only reads
+	PresetReadAdd = "read+add" // what reads, and what adds without touching what is there
+	PresetAll     = "all"      // everything
+)
+
+// presets maps a preset to the effects it lets through.
+var presets = map[string][]string{
+	PresetRead:    {"read"},
+	PresetReadAdd: {"read", "add"},
+	PresetAll:     {"read", "add", "set", "remove", "act"},
+}
+
+// Operation is what a caller wants to do.
+type Operation struct {
+	Tool   string // "records"
+	Action string // "get"
+	Effect string // "read", "add", "set", "remove" or "act"; anything else is refused
+}
+
+// Rule says what an agent may do.
+//
+// A preset lets operations through by their effect and Actions by their name.
+// Where both are given an operation must pass both, so that Actions narrows the
+// preset: {read, [records]} is what reads in the tool records. Where only one
+// is given it decides alone: {read} is everything that reads, {[records.get]}
+// is that operation. Where neither is given nothing passes, which shuts out one
+// agent beside a rule for "*".
+type Rule struct {
+	// Agent is the identifier of the agent, compared exactly, or "*" for every
+	// agent that no other rule names.
+	Agent string `yaml:"agent"`
+	// Host is the name of the host profile through which the agent must come.
+	// Empty is every host of the workspace. Name it where two hosts of a
+	// workspace do not trust each other: a host can claim any agent.
+	Host string `yaml:"host"`
+	// Preset is "read", "read+add", "all" or empty.
+	Preset string `yaml:"preset"`
+	// Actions are names of tools ("records") and operations ("records.get").
+	Actions []string `yaml:"actions"`
+}
+
+// Permits reports whether the rule lets op through, whoever asks.
+func (r Rule) Permits(op Operation) bool {
+	if op.Tool == "" || op.Action == "" || !slices.Contains(presets[PresetAll], op.Effect) {
+		return false
+	}
+	if r.Preset == "" && len(r.Actions) == 0 {
+		return false
+	}
+	if r.Preset != "" && !slices.Contains(presets[r.Preset], op.Effect) {
+		return false
+	}
+	return len(r.Actions) == 0 ||
+		slices.Contains(r.Actions, op.Tool) ||
+		slices.Contains(r.Actions, op.Tool+"."+op.Action)
+}
+
+// String describes the rule for the audit trail: `agent desk: read of records`.
+func (r Rule) String() string {
+	text := "agent " + r.Agent
+	if r.Host != "" {
+		text += " through " + r.Host
+	}
+	return text + ": " + r.grants()
+}
+
+// grants describes what the rule lets through, without naming the agent.
+func (r Rule) grants() string {
+	switch {
+	case r.Preset == "" && len(r.Actions) == 0:
+		return "nothing"
+	case len(r.Actions) == 0:
+		return r.Preset
+	case r.Preset == "":
+		return strings.Join(r.Actions, ", ")
+	}
+	return r.Preset + " of " + strings.Join(r.Actions, ", ")
+}
+
+// validate returns every problem of the rule, each naming field and value.
+func (r Rule) validate(field string) error {
+	var problems []error
+	if err := checkIdentifier(r.Agent); err != nil && r.Agent != anyAgent {
+		problems = append(problems, fmt.Errorf("%s.agent: %q %w", field, r.Agent, err))
+	}
+	if _, known := presets[r.Preset]; !known && r.Preset != "" {
+		problems = append(problems, fmt.Errorf("%s.preset: %q is none of %q, %q and %q",
+			field, r.Preset, PresetRead, PresetReadAdd, PresetAll))
+	}
+	for i, action := range r.Actions {
+		if !actionName(action) {
+			problems = append(problems, fmt.Errorf(`%s.actions[%d]: %q is neither a tool ("records") nor an operation ("records.get")`,
+				field, i, action))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// actionName reports whether text has the form of a tool or of an operation.
+func actionName(text string) bool {
+	parts := strings.Split(text, ".")
+	for _, part := range parts {
+		letters := func(r rune) bool { return r == '_' || 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' }
+		if part == "" || strings.TrimFunc(part, letters) != "" {
+			return false
+		}
+	}
+	return len(parts) <= 2
+}
