@@ -1,0 +1,181 @@
+package fakeorg
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// call is one request to the API: who asks, and the database to answer from.
+type call struct {
+	*http.Request
+	org     *Org
+	user    *user    // who asks; nil when the route needs no token
+	version string   // of the path, such as v62.0; empty when the path has none
+	db      querier  // a transaction when the route writes; rolled back when the handler fails
+	viewed  []string // ids the request has viewed, put into RecentlyViewed afterwards
+}
+
+// querier is what a transaction and the database have in common.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// handler answers a call. Its error is answered as a [fault] when it is one, else as UNKNOWN_EXCEPTION.
+type handler func(*call) (*answer, error)
+
+// route is one method on one path. A path starts with /services/data/{version} unless full is set.
+type route struct {
+	method string
+	path   string // pattern of http.ServeMux without the method
+	reads  bool   // does not write, so that it runs beside others; GET always does
+	open   bool   // needs no token
+	handle handler
+}
+
+// answer is what a handler gives back. Body is bytes as they are, or a value that is written as JSON; nil is no body.
+type answer struct {
+	status int
+	header http.Header
+	body   any
+}
+
+// ok is the usual answer.
+func ok(body any) (*answer, error) { return &answer{status: http.StatusOK, body: body}, nil }
+
+// fault is an error as the platform tells it.
+type fault struct {
+	status  int
+	code    string
+	message string
+	fields  []string
+	noField bool // leave the fields key out, as errors of whole requests do
+}
+
+// Error gives code and message.
+func (f *fault) Error() string { return f.code + ": " + f.message }
+
+// refuse makes a fault without fields, the form of errors about a whole request.
+func refuse(status int, code, format string, args ...any) *fault {
+	return &fault{status: status, code: code, message: fmt.Sprintf(format, args...), noField: true}
+}
+
+// invalid makes a fault about a record, with the fields to blame.
+func invalid(code, message string, fields ...string) *fault {
+	return &fault{status: http.StatusBadRequest, code: code, message: message, fields: fields}
+}
+
+// asFault turns any error into one the platform could have told.
+func asFault(err error) *fault {
+	var f *fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return refuse(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "An unexpected error occurred: %v", err)
+}
+
+// writeError answers with an error body: an array with one error, as everywhere in the REST API.
+func writeError(w http.ResponseWriter, err error) {
+	f := asFault(err)
+	body := object{{"message", f.message}, {"errorCode", f.code}}
+	if !f.noField {
+		body = append(body, member{"fields", append([]string{}, f.fields...)})
+	}
+	writeAnswer(w, &answer{status: f.status, body: []object{body}})
+}
+
+// writeAnswer writes status, headers and body.
+func writeAnswer(w http.ResponseWriter, a *answer) {
+	for key, values := range a.header {
+		w.Header()[key] = values
+	}
+	body, raw := a.body.([]byte)
+	if a.body != nil && !raw {
+		var err error
+		if body, err = encode(a.body); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body) // the client has gone: nothing to do about it
+}
+
+// encode is JSON without the escapes for HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// object is a JSON object whose keys keep their order.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// MarshalJSON writes the members in order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := encode(m.key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := encode(m.value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// recordURL is the path of a record in the version the call came with.
+func (c *call) recordURL(o *Object, id string) string {
+	return "/services/data/" + c.version + "/sobjects/" + o.Name + "/" + id
+}
+
+// attributes is the first member of every record in an answer.
+func (c *call) attributes(o *Object, id string) object {
+	return object{{"type", o.Name}, {"url", c.recordURL(o, id)}}
+}
+
+// object returns the object the path names.
+func (c *call) object() (*Object, error) {
+	o := c.org.schema.Object(c.PathValue("object"))
+	if o == nil {
+		return nil, refuse(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")
+	}
+	return o, nil
+}
+
+// list splits a comma separated query parameter.
+func list(value string) []string {
+	var items []string
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}

@@ -1,0 +1,100 @@
+package fakeorg
+
+import (
+	"crypto/rsa"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+)
+
+// Options says how an org differs from the usual one. The zero value is a usable org that nobody can log in to,
+// except with a token of [Org.MintToken].
+type Options struct {
+	// Clock tells the time; default time.Now.
+	Clock func() time.Time
+	// BaseURL is the address clients are told to use (instance_url); default http:// and the Host of the request.
+	BaseURL string
+	// Clients may ask for tokens.
+	Clients []Client
+	// TokenLife is how long a token works after its last use; default two hours, as on the platform.
+	TokenLife time.Duration
+	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
+	DailyCalls int
+}
+
+// Client is a program that is registered with the org (a connected app).
+type Client struct {
+	Key       string         // consumer key
+	Secret    string         // for client credentials; empty refuses them
+	PublicKey *rsa.PublicKey // verifies JWT assertions; nil refuses them
+	RunAs     string         // username client credentials act as
+}
+
+// Org is a simulated org. It is safe for concurrent use: requests that write take turns, those that read run together.
+type Org struct {
+	options Options
+	schema  *Schema
+	db      *sql.DB
+	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
+	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
+	handler http.Handler
+	sessions
+	faults
+	journal
+	cursors
+}
+
+// New makes an org with its own data. Close gives its memory back.
+func New(options Options) (*Org, error) {
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	if options.TokenLife == 0 {
+		options.TokenLife = 2 * time.Hour
+	}
+	if options.DailyCalls == 0 {
+		options.DailyCalls = 15000
+	}
+	schema, err := loadSchema(schemaFile)
+	if err != nil {
+		return nil, err
+	}
+	o := &Org{options: options, schema: schema, numbers: map[string]int64{}}
+	if err := o.openDatabase(); err != nil {
+		return nil, fmt.Errorf("simulated org: %w", err)
+	}
+	o.handler = o.routes()
+	return o, nil
+}
+
+// openDatabase makes the tables and fills them. Each org has a database of its own name, which lives as long as the
+// pool keeps a connection to it.
+func (o *Org) openDatabase() error {
+	db, err := sql.Open("sqlite", "file:/fakeorg-"+uuid.NewString()+"?vfs=memdb")
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	o.db = db
+	for _, statement := range tables(o.schema) {
+		if _, err := db.Exec(statement); err != nil {
+			return fmt.Errorf("%w in %s", err, statement)
+		}
+	}
+	return o.seed()
+}
+
+// Handler answers HTTP requests.
+func (o *Org) Handler() http.Handler { return o.handler }
+
+// Close gives up the data.
+func (o *Org) Close() error { return o.db.Close() }
+
+// now is the org's time, in whole milliseconds UTC like every time it stores.
+func (o *Org) now() time.Time { return o.options.Clock().UTC().Truncate(time.Millisecond) }

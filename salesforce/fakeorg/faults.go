@@ -1,0 +1,5 @@
+package fakeorg
+
+type faults struct{}
+
+type journal struct{}

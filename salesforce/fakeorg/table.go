@@ -1,0 +1,79 @@
+package fakeorg
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tables returns the statements that create the tables, indexes and triggers of a schema.
+func tables(s *Schema) []string {
+	var statements []string
+	for _, o := range s.Objects {
+		if o.Event {
+			continue
+		}
+		statements = append(statements, table(o))
+		for _, f := range o.Fields {
+			if f.Type == "reference" || f.IDLookup && f.Name != "Id" || f.NameField {
+				statements = append(statements, fmt.Sprintf(`CREATE INDEX "%s_%s" ON "%[1]s"("%[2]s")`, o.Name, f.Name))
+			}
+			if f.Rollup != nil {
+				statements = append(statements, rollup(o, f)...)
+			}
+		}
+	}
+	return statements
+}
+
+func table(o *Object) string {
+	var columns []string
+	for _, f := range o.Fields {
+		if f.Stored() {
+			columns = append(columns, column(f))
+		}
+	}
+	return fmt.Sprintf("CREATE TABLE %q (\n  %s\n) WITHOUT ROWID", o.Name, strings.Join(columns, ",\n  "))
+}
+
+func column(f *Field) string {
+	c := fmt.Sprintf("%q %s", f.Name, columnType(f))
+	switch {
+	case f.Name == "Id":
+		c += " PRIMARY KEY"
+	case f.SQL != "":
+		c += fmt.Sprintf(" GENERATED ALWAYS AS (%s) VIRTUAL", f.SQL)
+	case f.Type == "boolean" || f.Rollup != nil:
+		c += " NOT NULL DEFAULT 0"
+	}
+	return c
+}
+
+func columnType(f *Field) string {
+	switch f.Type {
+	case "boolean", "int":
+		return "INTEGER"
+	case "double", "currency", "percent":
+		return "REAL"
+	case "base64":
+		return "BLOB"
+	case "id", "reference", "date", "datetime":
+		return "TEXT"
+	}
+	if f.CaseSensitive {
+		return "TEXT"
+	}
+	return "TEXT COLLATE NOCASE"
+}
+
+// rollup returns the triggers that keep the sum of child rows in the parent.
+func rollup(o *Object, f *Field) []string {
+	r := f.Rollup
+	sum := func(row string) string {
+		return fmt.Sprintf(`UPDATE %q SET %q = (SELECT coalesce(sum(%q), 0) FROM %q WHERE %q = %s.%[5]q AND NOT IsDeleted) WHERE Id = %[6]s.%[5]q;`,
+			o.Name, f.Name, r.Sum, r.From, r.By, row)
+	}
+	trigger := func(event, body string) string {
+		return fmt.Sprintf(`CREATE TRIGGER "%s_%s_%s" AFTER %[3]s ON %[4]q BEGIN %[5]s END`, o.Name, f.Name, event, r.From, body)
+	}
+	return []string{trigger("INSERT", sum("NEW")), trigger("UPDATE", sum("OLD")+" "+sum("NEW"))}
+}
