@@ -1,0 +1,92 @@
+package audit
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Phase says which moment of a call an [Entry] records.
+type Phase string
+
+// The phases.
+const (
+	PhaseIntent  Phase = "intent"  // before anything is sent
+	PhaseOutcome Phase = "outcome" // after it; Entry.Intent names the intent
+	PhaseRefusal Phase = "refusal" // the call was not let through; there is no outcome
+)
+
+// Status says how a call ended.
+type Status string
+
+// The ways a call ends. An intent has none yet.
+const (
+	OK      Status = "ok"      // done
+	Failed  Status = "error"   // answered with an error
+	Unknown Status = "unknown" // nobody can say whether it was done
+	Refused Status = "refused" // not let through; nothing was sent
+)
+
+// Decisions of the gate, as entries keep them.
+const (
+	DecisionAllowed = "allowed"
+	DecisionRefused = "refused"
+)
+
+// Entry is one line of the journal. Its JSON names are a contract: exports,
+// sinks and verification rely on them, and a name is never given another
+// meaning. Empty fields are left out.
+//
+// Whoever records an entry fills in the fields from Workspace to Message; ID,
+// Time, Intent, and the Phase belong to the [Journal].
+type Entry struct {
+	ID     string    `json:"id"`               // UUID version 7, in the order of recording
+	Time   time.Time `json:"time"`             // when the entry was made, UTC, in milliseconds
+	Phase  Phase     `json:"phase"`            // which moment of the call this is
+	Intent string    `json:"intent,omitempty"` // of an outcome: the ID of the intent that it closes
+
+	Workspace string `json:"workspace"`
+	Host      string `json:"host,omitempty"`    // host profile that authenticated
+	Agent     string `json:"agent,omitempty"`   // on whose behalf the host called
+	User      string `json:"user,omitempty"`    // for whom the agent works
+	Context   string `json:"context,omitempty"` // conversation or run
+	Surface   string `json:"surface,omitempty"` // way in: "mcp", "stdio", "instructions"
+
+	Tool        string `json:"tool,omitempty"`        // "records"
+	Action      string `json:"action,omitempty"`      // "get"
+	Instruction string `json:"instruction,omitempty"` // "getRecord"
+	Effect      string `json:"effect,omitempty"`      // "read", "add", "set", "remove", "act"
+
+	Decision string `json:"decision,omitempty"` // "allowed" or "refused"
+	Rule     string `json:"rule,omitempty"`     // the rule that decided; empty when none covers the caller
+
+	// Arguments is the JSON object that [Redact] or [Names] made. An outcome
+	// does not repeat those of its intent.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+
+	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
+	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
+	Outcome   Status        `json:"outcome,omitempty"`    // how it ended; empty in an intent
+	Code      string        `json:"code,omitempty"`       // of an error or refusal, for programs
+	Message   string        `json:"message,omitempty"`    // of an error or refusal, for people
+	Duration  time.Duration `json:"durationNs,omitempty"` // from intent to outcome, in nanoseconds
+}
+
+// Exchange is one HTTP request to Salesforce and its answer. Field by field it
+// is the Exchange of package salesforce, so that one converts to the other.
+type Exchange struct {
+	Method    string        `json:"method"`
+	Path      string        `json:"path"`                // escaped path without host and query
+	Status    int           `json:"status,omitempty"`    // 0 when no answer came
+	RequestID string        `json:"requestId,omitempty"` // X-SFDC-Request-Id of the answer
+	Duration  time.Duration `json:"durationNs"`          // in nanoseconds
+	Err       string        `json:"error,omitempty"`     // why no usable answer came
+}
+
+// Outcome is what a call knows when it ends.
+type Outcome struct {
+	Status    Status // OK, Failed or Unknown
+	Code      string
+	Message   string
+	Exchanges []Exchange
+	Records   []string
+}

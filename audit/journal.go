@@ -1,0 +1,192 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ErrUnavailable is the error for an entry that could not be recorded; errors
+// of this package that mean it wrap it, together with the reason. A call whose
+// intent could not be recorded must not be made.
+var ErrUnavailable = errors.New("the audit journal cannot record")
+
+const (
+	// maxBatch bounds the entries of one commit, and with it how long a caller
+	// can wait for the others in its batch.
+	maxBatch = 128
+	// commitTimeout bounds one commit. A store that takes longer has failed.
+	commitTimeout = 10 * time.Second
+	// endTimeout bounds the recording of an outcome: the commit in progress and
+	// its own.
+	endTimeout = 2*commitTimeout + time.Second
+)
+
+// Journal records calls in a [Store]. It is safe for concurrent use. Make one
+// with [NewJournal] and close it when the last call has ended.
+type Journal struct {
+	store   Store
+	queue   chan write    // unbuffered: what was sent has been received
+	closing chan struct{} // closed by Close
+	done    chan struct{} // closed when the writer has returned
+	once    sync.Once
+	begun   atomic.Bool
+}
+
+// write is an entry on its way into the store.
+type write struct {
+	entry Entry
+	done  chan<- recorded // has room for the one answer
+}
+
+// recorded is the answer of the writer.
+type recorded struct {
+	id  string
+	err error
+}
+
+// NewJournal returns a journal over the store and starts its writer.
+func NewJournal(store Store) *Journal {
+	j := &Journal{
+		store:   store,
+		queue:   make(chan write),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	go j.run()
+	return j
+}
+
+// Begin records the intent to do what the entry says and returns when that is
+// durable. The error wraps [ErrUnavailable]; then nothing may be done. A
+// context that ends before the entry is on its way into the store is such an
+// error, one that ends later is not: the intent stands and wants its outcome.
+func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
+	j.begun.Store(true)
+	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
+	started := time.Now()
+	id, err := j.record(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	e.ID = id
+	return &Intent{journal: j, entry: e, started: started}, nil
+}
+
+// Refuse records a call that was not let through, and returns when that is
+// durable. The error wraps [ErrUnavailable].
+func (j *Journal) Refuse(ctx context.Context, e Entry) error {
+	e.Phase, e.Intent = PhaseRefusal, ""
+	e.Decision, e.Outcome = DecisionRefused, Refused
+	_, err := j.record(ctx, e)
+	return err
+}
+
+// Close records what is on its way, stops the writer and waits for it. Later
+// calls of the journal's methods return [ErrUnavailable].
+func (j *Journal) Close() {
+	j.once.Do(func() { close(j.closing) })
+	<-j.done
+}
+
+// Intent is a recorded call that has not ended.
+type Intent struct {
+	journal *Journal
+	entry   Entry
+	started time.Time
+	ended   atomic.Bool
+}
+
+// ID returns the ID of the intent's entry.
+func (i *Intent) ID() string { return i.entry.ID }
+
+// End records how the call ended. It does so also when ctx has ended, since the
+// call has happened all the same. It is called once; the error of a later call
+// says so, and otherwise wraps [ErrUnavailable]: then the intent stays open and
+// [Journal.Recover] closes it at the next start.
+func (i *Intent) End(ctx context.Context, o Outcome) error {
+	if i.ended.Swap(true) {
+		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
+	}
+	e := i.entry
+	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
+	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
+	e.Exchanges, e.Records = o.Exchanges, o.Records
+	e.Duration = time.Since(i.started)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	_, err := i.journal.record(ctx, e)
+	return err
+}
+
+// record hands the entry to the writer and waits until it is durable. Once the
+// writer has it, record waits for the answer whatever happens to ctx: nobody
+// can take an entry back.
+func (j *Journal) record(ctx context.Context, e Entry) (id string, err error) {
+	e.tidy()
+	done := make(chan recorded, 1)
+	select {
+	case j.queue <- write{e, done}:
+		answer := <-done
+		return answer.id, answer.err
+	case <-j.closing:
+		return "", fmt.Errorf("%w: it is closed", ErrUnavailable)
+	case <-ctx.Done():
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// run is the writer. It commits whatever waits, as one batch: a lone caller's
+// entry at once, and all that arrived during a commit with the next one.
+func (j *Journal) run() {
+	defer close(j.done)
+	for {
+		select {
+		case first := <-j.queue:
+			j.commit(j.batch(first))
+		case <-j.closing:
+			return
+		}
+	}
+}
+
+// batch adds to the first write those that already wait.
+func (j *Journal) batch(first write) []write {
+	batch := []write{first}
+	for len(batch) < maxBatch {
+		select {
+		case next := <-j.queue:
+			batch = append(batch, next)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit appends the batch to the store and answers its callers.
+func (j *Journal) commit(batch []write) {
+	entries := make([]Entry, len(batch))
+	for i, w := range batch {
+		w.entry.ID = newID()
+		w.entry.Time = time.Now().UTC().Truncate(time.Millisecond)
+		entries[i] = w.entry
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	err := j.store.Append(ctx, entries)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	for i, w := range batch {
+		w.done <- recorded{entries[i].ID, err}
+	}
+}
+
+// newID returns a UUID version 7. Those of one process ascend.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

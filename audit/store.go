@@ -1,0 +1,36 @@
+package audit
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps entries for good. It returns nil only when all of the entries are
+// durable, and an error when none of them is. It never changes or removes an
+// entry, and it refuses one whose ID it already has and a second outcome of the
+// same intent. A [Journal] calls it from one goroutine.
+type Store interface {
+	Append(ctx context.Context, entries []Entry) error
+}
+
+// Unfinished finds the intents that have no outcome, oldest first and at most
+// limit of them.
+type Unfinished interface {
+	OpenIntents(ctx context.Context, limit int) ([]Entry, error)
+}
+
+// Query selects entries. A zero field selects everything.
+type Query struct {
+	Workspace string
+	Agent     string
+	Tool      string
+	Outcome   Status
+	Since     time.Time // entries made at this time or later
+	// Limit bounds the answer to the latest entries that match. 0 is 100.
+	Limit int
+}
+
+// Reader reads entries back, in the order in which they were recorded.
+type Reader interface {
+	List(ctx context.Context, q Query) ([]Entry, error)
+}

@@ -1,0 +1,4 @@
+package audit
+
+// tidy bounds the entry.
+func (e *Entry) tidy() {}
