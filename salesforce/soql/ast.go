@@ -17,7 +17,7 @@ type Name struct {
 // A Path is a dotted name: a field ("Name"), a field over relationships
 // ("Account.Owner.Name"), or an object in FROM. It is never empty; its last
 // part is the field. The first part may be the alias or the object of the
-// FROM clause instead of a relationship: Query.Resolve takes that off.
+// FROM clause instead of a relationship.
 type Path []Name
 
 // An Expr stands where a value is selected, compared, grouped or sorted by: a
@@ -162,7 +162,8 @@ type Kind int
 const (
 	Null        Kind = iota
 	Boolean          // Text is TRUE or FALSE
-	String           // Text is the value without quotes, escapes resolved; see Literal.Pattern
+	String           // Text is the value without quotes, escapes resolved
+	Pattern          // a string after LIKE; as String, but \%, \_ and \\ in Text are still escaped
 	Numeric          // Text as written
 	Date             // 2027-03-01
 	DateTime         // 2027-03-01T09:15:00Z, with Z or an offset
@@ -174,8 +175,7 @@ const (
 type Literal struct {
 	Kind Kind
 	Text string
-	N    int    // the number after the colon of LAST_N_DAYS:7 and its relatives
-	Raw  string // a String between its quotes as it was written
+	N    int // the number after the colon of LAST_N_DAYS:7 and its relatives
 	At   int
 }
 
@@ -238,18 +238,17 @@ type Search struct {
 type Term struct {
 	At   int
 	Text string // as written
-	Root Match  // read by ParseTerm
+	Root Match
 }
 
 // A Match is a part of a search term: a *Phrase, an *AnyOf, an *AllOf or a *Without.
 type Match interface{ match() }
 
-// A Phrase is one word or a quoted sequence of words. In Words, '*' (any
-// characters) and '?' (one character) are wildcards when the same byte of Wild
-// is true; every other character stands for itself.
+// A Phrase is one word or a quoted sequence of words. In Text '*' (any
+// characters) and '?' (one character) are wildcards, and a backslash makes the
+// character after it stand for itself.
 type Phrase struct {
-	Words  string
-	Wild   []bool
+	Text   string
 	Quoted bool
 }
 
