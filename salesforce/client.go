@@ -1,6 +1,15 @@
 package salesforce
 
-import "time"
+import (
+	"cmp"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"golang.org/x/sync/semaphore"
+)
 
 // Options configure a [Client]. The zero value is ready for production.
 type Options struct {
@@ -8,10 +17,10 @@ type Options struct {
 	Hosts Hosts
 	// RetryBudget bounds the time between the beginning of a call and the
 	// beginning of its last repetition. Default 5 s; negative means that
-	// nothing is repeated.
+	// nothing is repeated but a call with a dropped token.
 	RetryBudget time.Duration
-	// Concurrency is how many requests one org (host) is sent at once.
-	// Default 10.
+	// Concurrency is how many requests one org (host) is sent at once; more
+	// wait. Default 10.
 	Concurrency int
 	// Timeout bounds one HTTP exchange. Default 2 minutes.
 	Timeout time.Duration
@@ -22,18 +31,117 @@ type Options struct {
 	UserAgent string
 }
 
+// An org whose last breakerFailures exchanges all failed at the network or
+// the edge is left alone for breakerPause; then one request tries again.
+const (
+	breakerFailures = 10
+	breakerPause    = 5 * time.Second
+)
+
 // Client holds what is shared by all orgs of a process: connections, and for
 // each org its concurrency limit, circuit breaker and last known API usage.
 // It is safe for concurrent use.
-type Client struct{ options Options }
+type Client struct {
+	options Options
+	http    *http.Client
+
+	mu   sync.Mutex
+	orgs map[string]*orgState // by origin
+}
+
+// orgState is what the requests to one origin share.
+type orgState struct {
+	slots   *semaphore.Weighted
+	breaker *gobreaker.CircuitBreaker[*Response]
+
+	mu            sync.Mutex
+	used, allowed int
+}
 
 // New returns a client.
-func New(o Options) *Client { return &Client{options: o} }
+func New(o Options) *Client {
+	o.RetryBudget = cmp.Or(o.RetryBudget, 5*time.Second)
+	o.Concurrency = cmp.Or(o.Concurrency, 10)
+	o.Timeout = cmp.Or(o.Timeout, 2*time.Minute)
+	o.BodyLimit = cmp.Or(o.BodyLimit, 64<<20)
+	o.UserAgent = cmp.Or(o.UserAgent, "salesforce-mcp")
+	return &Client{
+		options: o,
+		http:    newHTTPClient(o),
+		orgs:    map[string]*orgState{},
+	}
+}
+
+// newHTTPClient returns a client that connects to public addresses only, uses
+// connections again and follows no redirect. It speaks HTTP/1.1, where it is
+// plain what was sent to whom, and no proxy. Idle connections are closed
+// before the platform would: a request that meets a closing connection
+// cannot be proven unsent.
+func newHTTPClient(o Options) *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: o.Hosts.control}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    10 * time.Second,
+			MaxIdleConns:           1000,
+			MaxIdleConnsPerHost:    o.Concurrency,
+			IdleConnTimeout:        30 * time.Second,
+			MaxResponseHeaderBytes: 256 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// HTTP returns the client the exchanges are made with, for token requests: it
+// connects to public addresses (or, if allowed, loopback) only and returns
+// redirects instead of following them.
+func (c *Client) HTTP() *http.Client { return c.http }
 
 // Limits returns the API calls used and allowed in 24 hours as the org last
 // reported them (header Sforce-Limit-Info); ok is false before its first
 // report.
-func (c *Client) Limits(instanceURL string) (used, allowed int, ok bool) { return 0, 0, false }
+func (c *Client) Limits(instanceURL string) (used, allowed int, ok bool) {
+	origin, err := c.options.Hosts.Check(instanceURL)
+	if err != nil {
+		return 0, 0, false
+	}
+	s := c.state(origin.String())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used, s.allowed, s.allowed > 0
+}
 
-// Close closes idle connections.
-func (c *Client) Close() {}
+// Close closes idle connections. The client can be used after it.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// state returns what the requests to an origin share. Origins are few: they
+// come from token answers, whose hosts are checked.
+func (c *Client) state(origin string) *orgState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.orgs[origin]
+	if !ok {
+		s = &orgState{
+			slots: semaphore.NewWeighted(int64(c.options.Concurrency)),
+			breaker: gobreaker.NewCircuitBreaker[*Response](gobreaker.Settings{
+				Timeout:      breakerPause,
+				ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
+				IsSuccessful: func(err error) bool { return !isOutage(err) },
+				IsExcluded:   isCancelled,
+			}),
+		}
+		c.orgs[origin] = s
+	}
+	return s
+}
+
+// noteUsage keeps what a response says about the org's API usage.
+func (s *orgState) noteUsage(h http.Header) {
+	used, allowed, ok := parseUsage(h.Get("Sforce-Limit-Info"))
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used, s.allowed = used, allowed
+}

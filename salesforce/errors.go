@@ -1,11 +1,17 @@
 package salesforce
 
-import "time"
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
 
 // Class groups error codes by what a caller can do about them.
 type Class string
 
-// The classes.
+// The classes. An Error always has one.
 const (
 	ClassAuth       Class = "auth"       // the credentials are not accepted: connect again
 	ClassPermission Class = "permission" // the Salesforce user may not do this
@@ -17,7 +23,7 @@ const (
 	ClassRolledBack Class = "rolledBack" // a sibling failed: look for the true cause there
 	ClassLimited    Class = "limited"    // a quota or rate limit: wait or stop
 	ClassTransient  Class = "transient"  // the platform or the network failed in passing
-	ClassMethod     Class = "method"     // wrong HTTP method or content type: a bug of ours
+	ClassMethod     Class = "method"     // wrong HTTP method, content type or version: a bug of ours
 )
 
 // Detail is one error of an answer that holds several.
@@ -28,7 +34,7 @@ type Detail struct {
 }
 
 // Error is a request that Salesforce refused, or that got no usable answer.
-// Its text is for people and never holds a token or a query.
+// Its text is for people and never holds a token or a query string.
 type Error struct {
 	// Status is the HTTP status, or 0 when there was no answer.
 	Status int
@@ -51,7 +57,7 @@ type Error struct {
 	// a duplicate rule.
 	Candidates []string
 	// NotExecuted is true only when it is proven that no exchange of this
-	// call was executed by the platform.
+	// call was executed by the platform. False means unknown.
 	NotExecuted bool
 	// RetryAfter is how long to wait before trying again; 0 when unknown.
 	RetryAfter time.Duration
@@ -59,12 +65,121 @@ type Error struct {
 	Err error
 }
 
-// Error returns code, message, fields and request id.
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
-// Hint says in a sentence what to do next, for the model or person that made
-// the call. It is empty when there is nothing useful to say.
-func (e *Error) Hint() string { return "" }
+// Error returns code (or status), message, fields and request id.
+func (e *Error) Error() string {
+	var b strings.Builder
+	switch {
+	case e.Code != "":
+		b.WriteString(e.Code + ": ")
+	case e.Status != 0:
+		fmt.Fprintf(&b, "status %d: ", e.Status)
+	}
+	b.WriteString(e.Message)
+	var notes []string
+	if len(e.Fields) > 0 {
+		notes = append(notes, "fields "+strings.Join(e.Fields, ", "))
+	}
+	if e.RetryAfter > 0 {
+		notes = append(notes, "retry after "+e.RetryAfter.Round(time.Second).String())
+	}
+	if e.RequestID != "" {
+		notes = append(notes, "request "+e.RequestID)
+	}
+	if len(notes) > 0 {
+		b.WriteString(" (" + strings.Join(notes, "; ") + ")")
+	}
+	return b.String()
+}
 
 // Unwrap returns the cause below HTTP.
 func (e *Error) Unwrap() error { return e.Err }
+
+// classes is the working set of the platform's error codes; the names are
+// those of the REST API Developer Guide and the SOAP API's StatusCode.
+var classes = map[Class]string{
+	ClassAuth: `INVALID_SESSION_ID INVALID_AUTH_HEADER INVALID_LOGIN LOGIN_MUST_USE_SECURITY_TOKEN
+		INVALID_OPERATION_WITH_EXPIRED_PASSWORD`,
+	ClassPermission: `API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED APEX_REST_SERVICES_DISABLED INSUFFICIENT_ACCESS
+		INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY FORBIDDEN
+		INVALID_READ_ONLY_USER_DML CANNOT_DELETE_MANAGED_OBJECT CANNOT_MODIFY_MANAGED_OBJECT PACKAGE_LICENSE_REQUIRED`,
+	ClassNotFound: `NOT_FOUND ENTITY_IS_DELETED INVALID_CROSS_REFERENCE_KEY INVALID_QUERY_LOCATOR MALFORMED_ID`,
+	ClassValidation: `FIELD_CUSTOM_VALIDATION_EXCEPTION REQUIRED_FIELD_MISSING FIELD_INTEGRITY_EXCEPTION
+		FIELD_FILTER_VALIDATION_EXCEPTION INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE
+		INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST STRING_TOO_LONG NUMBER_OUTSIDE_VALID_RANGE INVALID_EMAIL_ADDRESS
+		INVALID_TYPE INVALID_TYPE_ON_FIELD_IN_RECORD INVALID_ID_FIELD JSON_PARSER_ERROR MISSING_ARGUMENT INVALID_STATUS
+		CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY CANNOT_EXECUTE_FLOW_TRIGGER APEX_ERROR TRANSFER_REQUIRES_READ
+		NO_APPLICABLE_PROCESS`,
+	ClassQuery: `MALFORMED_QUERY MALFORMED_SEARCH INVALID_SEARCH INVALID_QUERY_FILTER_OPERATOR QUERY_TOO_COMPLICATED
+		EXCEEDED_ID_LIMIT INVALID_REPLICATION_DATE OPERATION_TOO_LARGE`,
+	ClassDuplicate: `DUPLICATE_VALUE DUPLICATES_DETECTED DUPLICATE_EXTERNAL_ID DUPLICATE_DEVELOPER_NAME`,
+	ClassConflict: `UNABLE_TO_LOCK_ROW ENTITY_IS_LOCKED ENTITY_IS_ARCHIVED ENTITY_FAILED_IFLASTMODIFIED_ON_UPDATE
+		RECORD_IN_USE_BY_WORKFLOW ALREADY_IN_PROCESS TERRITORY_REALIGN_IN_PROGRESS DELETE_FAILED DEPENDENCY_EXISTS
+		INVALIDJOBSTATE`,
+	ClassRolledBack: `ALL_OR_NONE_OPERATION_ROLLED_BACK PROCESSING_HALTED BATCH_PROCESSING_HALTED`,
+	ClassLimited: `REQUEST_LIMIT_EXCEEDED LIMIT_EXCEEDED STORAGE_LIMIT_EXCEEDED LICENSE_LIMIT_EXCEEDED
+		TOO_MANY_APEX_REQUESTS MASS_MAIL_LIMIT_EXCEEDED SINGLE_EMAIL_LIMIT_EXCEEDED`,
+	ClassTransient: `SERVER_UNAVAILABLE UNKNOWN_EXCEPTION QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG
+		INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE PLATFORM_EVENT_PUBLISHING_UNAVAILABLE
+		PLATFORM_EVENT_PUBLISH_FAILED`,
+	ClassMethod: `METHOD_NOT_ALLOWED INVALID_CONTENT_TYPE UNSUPPORTED_API_VERSION`,
+}
+
+// classByCode is classes turned round.
+var classByCode = func() map[string]Class {
+	byCode := map[string]Class{}
+	for class, codes := range classes {
+		for code := range strings.FieldsSeq(codes) {
+			byCode[code] = class
+		}
+	}
+	return byCode
+}()
+
+// ClassOf returns the class of an error code; an unknown one is judged by the
+// HTTP status it came with, which is 400 for the errors inside an answer
+// (collections, composite).
+func ClassOf(code string, status int) Class {
+	if class, ok := classByCode[code]; ok {
+		return class
+	}
+	if strings.HasSuffix(code, "_LIMIT_EXCEEDED") {
+		return ClassLimited
+	}
+	switch status {
+	case http.StatusMultipleChoices:
+		return ClassDuplicate
+	case http.StatusUnauthorized:
+		return ClassAuth
+	case http.StatusForbidden:
+		return ClassPermission
+	case http.StatusNotFound:
+		return ClassNotFound
+	case http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusGone:
+		return ClassMethod
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return ClassConflict
+	case http.StatusTooManyRequests:
+		return ClassLimited
+	case http.StatusRequestTimeout, statusNoRoute:
+		return ClassTransient
+	}
+	if 400 <= status && status < 500 {
+		return ClassValidation
+	}
+	return ClassTransient
+}
+
+// statusNoRoute is what the platform's edge answers when it has no route to
+// the org (REST API Developer Guide, "Status Codes and Error Responses").
+const statusNoRoute = 420
+
+// clip shortens a text to at most n bytes, not cutting a character in two.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

@@ -3,6 +3,12 @@ package salesforce
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
 )
 
 // Org is one connected org as one caller sees it. The fields are set before
@@ -21,6 +27,138 @@ type Org struct {
 }
 
 // Do sends a request and returns the answer. All errors are [*Error].
+//
+// It repeats what may be repeated (see [Semantics]) while the client's retry
+// budget lasts, and gives up early when the wait would outlast the budget or
+// the context's deadline; when the platform asked for that wait, the error is
+// of class limited and says how long. A token that the platform calls expired
+// is dropped and replaced once.
 func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
-	return nil, errors.New("not yet")
+	if err := o.check(r); err != nil {
+		return nil, &Error{Class: ClassValidation, Message: err.Error(), NotExecuted: true}
+	}
+	began := time.Now()
+	ran := false     // an exchange may have been executed
+	renewed := false // the token has been replaced
+	for n := 0; ; n++ {
+		response, token, e := o.attempt(ctx, r)
+		if e == nil {
+			return response, nil
+		}
+		if ran && r.Method == http.MethodDelete && isGone(e) {
+			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true}, nil
+		}
+		if isExpired(e) && !renewed {
+			o.Credentials.Drop(token)
+			renewed = true
+			if e.NotExecuted || r.Semantics != Unsafe {
+				ran = ran || !e.NotExecuted
+				continue
+			}
+		}
+		again := mayRepeat(r.Semantics, e, ran)
+		ran = ran || !e.NotExecuted
+		e.NotExecuted = !ran
+		if !again {
+			return nil, e
+		}
+		wait := backoff(n, e.RetryAfter)
+		if !o.hasTime(ctx, began, wait) {
+			return nil, outOfTime(e)
+		}
+		if !sleep(ctx, wait) {
+			e.Err = context.Cause(ctx)
+			return nil, e
+		}
+	}
+}
+
+// attempt makes one exchange with the current token, in the org's turn.
+func (o *Org) attempt(ctx context.Context, r *Request) (*Response, Token, *Error) {
+	token, err := o.Credentials.Token(ctx)
+	if err != nil {
+		return nil, Token{}, noToken(ctx, err)
+	}
+	origin, err := o.Client.options.Hosts.Check(token.InstanceURL)
+	if err != nil {
+		return nil, token, &Error{Class: ClassAuth, Message: "the token's instance URL was refused: " + err.Error(), NotExecuted: true}
+	}
+	state := o.Client.state(origin.String())
+	if err := state.slots.Acquire(ctx, 1); err != nil {
+		return nil, token, ended(ctx, "the call ended while it waited for its turn at the org")
+	}
+	defer state.slots.Release(1)
+
+	response, err := state.breaker.Execute(func() (*Response, error) {
+		response, e := o.exchange(ctx, r, origin, token)
+		if e != nil {
+			return nil, e
+		}
+		return response, nil
+	})
+	var e *Error
+	switch {
+	case err == nil:
+		return response, token, nil
+	case errors.As(err, &e):
+		return nil, token, e
+	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+		return nil, token, &Error{
+			Class: ClassTransient, NotExecuted: true, RetryAfter: breakerPause, Err: err,
+			Message: fmt.Sprintf("the org's last %d requests failed, it is left alone for some seconds", breakerFailures),
+		}
+	}
+	return nil, token, &Error{Class: ClassTransient, Message: err.Error(), Err: err}
+}
+
+var (
+	methods = regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE)$`)
+	version = regexp.MustCompile(`^(v[0-9]{2,3}\.0)?$`)
+)
+
+// check refuses requests that could go elsewhere than where they say.
+func (o *Org) check(r *Request) error {
+	if !methods.MatchString(r.Method) {
+		return fmt.Errorf("method %q is not one of GET, HEAD, POST, PUT, PATCH, DELETE", clip(r.Method, 20))
+	}
+	if !version.MatchString(o.Version) {
+		return fmt.Errorf("version %q is not of the form v62.0", clip(o.Version, 20))
+	}
+	return checkPath(r.Path)
+}
+
+// hasTime reports whether a repetition after wait begins within the budget
+// and before the caller's deadline.
+func (o *Org) hasTime(ctx context.Context, began time.Time, wait time.Duration) bool {
+	next := time.Now().Add(wait)
+	if deadline, ok := ctx.Deadline(); ok && next.After(deadline) {
+		return false
+	}
+	return next.Sub(began) <= o.Client.options.RetryBudget
+}
+
+// outOfTime is the last error when there is no time to repeat. If the
+// platform named a wait, waiting is what the caller should do.
+func outOfTime(e *Error) *Error {
+	if e.RetryAfter > 0 {
+		e.Class = ClassLimited
+	}
+	return e
+}
+
+// noToken is the error of a call whose credentials gave no token. The text
+// and the cause are the credentials' own.
+func noToken(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return ended(ctx, "the call ended before an access token was there")
+	}
+	return &Error{Class: ClassAuth, Message: err.Error(), NotExecuted: true, Err: err}
+}
+
+// ended is the error of a call that its caller ended before it was sent.
+func ended(ctx context.Context, message string) *Error {
+	return &Error{
+		Class: ClassTransient, Message: message, NotExecuted: true,
+		Err: fmt.Errorf("%w: %w", errCallEnded, context.Cause(ctx)),
+	}
 }

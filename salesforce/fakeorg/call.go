@@ -31,7 +31,7 @@ type querier interface {
 // handler answers a call. Its error is answered as a [fault] when it is one, else as UNKNOWN_EXCEPTION.
 type handler func(*call) (*answer, error)
 
-// route is one method on one path. A path starts with /services/data/{version} unless full is set.
+// route is one method on one path, relative to where [Org.mount] puts it.
 type route struct {
 	method string
 	path   string // pattern of http.ServeMux without the method
@@ -57,6 +57,7 @@ type fault struct {
 	message string
 	fields  []string
 	noField bool // leave the fields key out, as errors of whole requests do
+	body    any  // answered instead of code and message, where an error has a form of its own
 }
 
 // Error gives code and message.
@@ -79,34 +80,6 @@ func asFault(err error) *fault {
 		return f
 	}
 	return refuse(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "An unexpected error occurred: %v", err)
-}
-
-// writeError answers with an error body: an array with one error, as everywhere in the REST API.
-func writeError(w http.ResponseWriter, err error) {
-	f := asFault(err)
-	body := object{{"message", f.message}, {"errorCode", f.code}}
-	if !f.noField {
-		body = append(body, member{"fields", append([]string{}, f.fields...)})
-	}
-	writeAnswer(w, &answer{status: f.status, body: []object{body}})
-}
-
-// writeAnswer writes status, headers and body.
-func writeAnswer(w http.ResponseWriter, a *answer) {
-	for key, values := range a.header {
-		w.Header()[key] = values
-	}
-	body, raw := a.body.([]byte)
-	if a.body != nil && !raw {
-		var err error
-		if body, err = encode(a.body); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(body) // the client has gone: nothing to do about it
 }
 
 // encode is JSON without the escapes for HTML.
@@ -164,7 +137,7 @@ func (c *call) attributes(o *Object, id string) object {
 func (c *call) object() (*Object, error) {
 	o := c.org.schema.Object(c.PathValue("object"))
 	if o == nil {
-		return nil, refuse(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")
+		return nil, noResource()
 	}
 	return o, nil
 }

@@ -1,5 +1,166 @@
 package fakeorg
 
-type faults struct{}
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
 
-type journal struct{}
+// Fault makes matching requests fail. Faults wait in a queue; the first that fits a request is applied to it.
+// The body of POST /_faults is one fault or an array of them; GET lists those left, DELETE forgets them.
+type Fault struct {
+	Method       string `json:"method,omitempty"`  // empty fits every method
+	Path         string `json:"path,omitempty"`    // part of path and query; empty fits every path
+	Times        int    `json:"times,omitempty"`   // requests it is for; default 1, -1 for ever
+	DelayMS      int    `json:"delayMs,omitempty"` // wait first
+	Status       int    `json:"status,omitempty"`  // answer this status with the error, or HTML; default 500 with an errorCode
+	ErrorCode    string `json:"errorCode,omitempty"`
+	Message      string `json:"message,omitempty"`
+	HTML         string `json:"html,omitempty"`         // a page, as load balancers send
+	Cut          string `json:"cut,omitempty"`          // "before" or "after": close the connection before or after the work is done
+	ExpireTokens bool   `json:"expireTokens,omitempty"` // all tokens given out so far expire
+	LimitReached bool   `json:"limitReached,omitempty"` // the daily limit of calls is used up
+}
+
+type faults struct {
+	faultsMu sync.Mutex
+	queue    []*Fault
+}
+
+// Inject adds faults to the queue.
+func (o *Org) Inject(queue ...Fault) {
+	o.faultsMu.Lock()
+	defer o.faultsMu.Unlock()
+	for _, f := range queue {
+		if f.Times == 0 {
+			f.Times = 1
+		}
+		o.queue = append(o.queue, &f)
+	}
+}
+
+// faultQueue serves /_faults.
+func (o *Org) faultQueue(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		added, err := decodeFaults(r.Body)
+		if err != nil {
+			writeError(w, r, refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "%v", err))
+			return
+		}
+		o.Inject(added...)
+	case http.MethodDelete:
+		o.faultsMu.Lock()
+		o.queue = nil
+		o.faultsMu.Unlock()
+	}
+	o.faultsMu.Lock()
+	defer o.faultsMu.Unlock()
+	writeAnswer(w, r, &answer{status: http.StatusOK, body: append([]*Fault{}, o.queue...)})
+}
+
+// decodeFaults reads one fault or an array of them, and refuses a key it does not know.
+func decodeFaults(body io.Reader) ([]Fault, error) {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	source := strings.TrimSpace(string(text))
+	if !strings.HasPrefix(source, "[") {
+		source = "[" + source + "]"
+	}
+	d := json.NewDecoder(strings.NewReader(source))
+	d.DisallowUnknownFields()
+	var queue []Fault
+	return queue, d.Decode(&queue)
+}
+
+// next takes the fault for a request out of the queue, or nil.
+func (o *Org) next(r *http.Request) *Fault {
+	o.faultsMu.Lock()
+	defer o.faultsMu.Unlock()
+	for i, f := range o.queue {
+		if (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.RequestURI(), f.Path) {
+			taken := *f
+			if f.Times > 0 {
+				f.Times--
+			}
+			if f.Times == 0 {
+				o.queue = append(o.queue[:i:i], o.queue[i+1:]...)
+			}
+			return &taken
+		}
+	}
+	return nil
+}
+
+// disturb applies faults to requests of the API.
+func (o *Org) disturb(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if own(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		f := o.next(r)
+		if f == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		f.apply(o, w, r, next)
+	})
+}
+
+// own tells the paths of the simulation from those of the platform.
+func own(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/_") }
+
+func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	wait(r, time.Duration(f.DelayMS)*time.Millisecond)
+	if f.ExpireTokens {
+		o.expireSessions()
+	}
+	switch {
+	case f.Cut == "after":
+		next.ServeHTTP(&unheard{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler) // the documented way to close the connection
+	case f.Cut != "":
+		panic(http.ErrAbortHandler)
+	case f.LimitReached:
+		writeError(w, r, refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+	case f.HTML != "":
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(orElse(f.Status, http.StatusServiceUnavailable))
+		_, _ = io.WriteString(w, f.HTML)
+	case f.ErrorCode != "" || f.Status != 0:
+		writeError(w, r, refuse(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
+	default:
+		next.ServeHTTP(w, r)
+	}
+}
+
+// wait lets time pass, but not after the client has gone.
+func wait(r *http.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+}
+
+// unheard is a ResponseWriter for an answer that never arrives.
+type unheard struct{ header http.Header }
+
+// Header gives the headers nobody will see.
+func (u *unheard) Header() http.Header { return u.header }
+
+// Write takes everything.
+func (u *unheard) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader does nothing.
+func (u *unheard) WriteHeader(int) {}

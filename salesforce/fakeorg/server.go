@@ -1,5 +1,265 @@
 package fakeorg
 
-import "net/http"
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
 
-func (o *Org) routes() http.Handler { return http.NewServeMux() }
+	"github.com/google/uuid"
+)
+
+// bodyLimit is the largest request body, that of a file sent as JSON on the platform (37.5 MB in base64).
+const bodyLimit = 50 << 20
+
+// routes is the handler of all paths.
+func (o *Org) routes() http.Handler {
+	mux := http.NewServeMux()
+	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
+		o.queryRoutes()))
+	o.mount(mux, "", oauthRoutes())
+	mux.HandleFunc("/_faults", o.faultQueue)
+	mux.HandleFunc("/_requests", o.requestLog)
+	mux.HandleFunc("/_events", o.eventLog)
+	mux.HandleFunc("/{$}", banner)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeError(w, r, noResource()) })
+	return o.observe(o.disturb(mux))
+}
+
+// noResource is the answer on a path nobody serves.
+func noResource() *fault {
+	return refuse(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")
+}
+
+// mount registers routes below a prefix. A path that some route has, but not with the method of the request, is
+// answered 405.
+func (o *Org) mount(mux *http.ServeMux, prefix string, routes []route) {
+	byPath := map[string]map[string]route{}
+	for _, r := range routes {
+		if byPath[r.path] == nil {
+			byPath[r.path] = map[string]route{}
+		}
+		byPath[r.path][r.method] = r
+	}
+	for path, methods := range byPath {
+		mux.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
+			o.serve(w, r, methods)
+		})
+	}
+	if prefix != "" {
+		mux.HandleFunc(prefix+"/{rest...}", func(w http.ResponseWriter, r *http.Request) {
+			o.serve(w, r, map[string]route{r.Method: {handle: func(*call) (*answer, error) { return nil, noResource() }}})
+		})
+	}
+}
+
+// serve answers a request on a path: who asks, the turn on the database, the handler, the answer.
+func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]route) {
+	route, found := methods[method(r)]
+	c := &call{Request: r, org: o, version: r.PathValue("version")}
+	if c.version != "" && !versionExists(c.version) {
+		writeError(w, r, noResource())
+		return
+	}
+	if !route.open {
+		if err := o.admit(w, c); err != nil {
+			writeError(w, r, err)
+			return
+		}
+	}
+	if !found {
+		writeError(w, r, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "HTTP Method '%s' not allowed. Allowed are %s",
+			r.Method, allowed(methods)))
+		return
+	}
+	if err := readableBody(w, r); err != nil {
+		writeError(w, r, err)
+		return
+	}
+	a, err := o.take(c, route)
+	if err != nil {
+		writeError(w, r, err)
+		return
+	}
+	writeAnswer(w, r, a)
+}
+
+// method is the method of a request. Clients that cannot send PATCH send POST with ?_HttpMethod=PATCH.
+func method(r *http.Request) string {
+	if m := r.URL.Query().Get("_HttpMethod"); m != "" && r.Method == http.MethodPost {
+		return m
+	}
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
+}
+
+func allowed(methods map[string]route) string {
+	var names []string
+	for name := range methods {
+		names = append(names, name)
+		if name == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+// admit finds out who asks and counts the call against the daily limit.
+func (o *Org) admit(w http.ResponseWriter, c *call) error {
+	u, err := o.authenticate(c.Request)
+	if err != nil {
+		return err
+	}
+	c.user = u
+	if c.version == "" {
+		return nil
+	}
+	used := o.countCall()
+	w.Header().Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%d", min(used, o.options.DailyCalls), o.options.DailyCalls))
+	if used > o.options.DailyCalls {
+		return refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+	}
+	return nil
+}
+
+// readableBody limits the body and decompresses it.
+func readableBody(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+	if !strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+		return nil
+	}
+	z, err := gzip.NewReader(r.Body)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not in gzip format: %v", err)
+	}
+	r.Body = io.NopCloser(io.LimitReader(z, bodyLimit))
+	return nil
+}
+
+// take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error.
+func (o *Org) take(c *call, r route) (*answer, error) {
+	if r.reads || r.method == http.MethodGet {
+		a, err := o.read(c, r.handle)
+		if err == nil && len(c.viewed) > 0 {
+			err = o.write(c.Context(), func(db querier) error { return o.markViewed(db, c.user, c.viewed) })
+		}
+		return a, err
+	}
+	var a *answer
+	err := o.write(c.Context(), func(db querier) (err error) {
+		c.db = db
+		a, err = r.handle(c)
+		return err
+	})
+	return a, err
+}
+
+func (o *Org) read(c *call, handle handler) (*answer, error) {
+	o.turn.RLock()
+	defer o.turn.RUnlock()
+	c.db = o.db
+	return handle(c)
+}
+
+// write runs do in a transaction while nobody else reads or writes. A request that has begun to write is finished
+// even if its client goes away, as on the platform.
+func (o *Org) write(ctx context.Context, do func(querier) error) error {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	ctx = context.WithoutCancel(ctx)
+	tx, err := o.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// observe notes every request, names the answer as simulated, and forgives a trailing slash.
+func (o *Org) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Simulated-Org", "true")
+		w.Header().Set("X-SFDC-Request-Id", strings.ReplaceAll(uuid.NewString(), "-", ""))
+		if len(r.URL.Path) > 1 {
+			r.URL.Path, r.URL.RawPath = strings.TrimRight(r.URL.Path, "/"), strings.TrimRight(r.URL.RawPath, "/")
+		}
+		seen := &watched{ResponseWriter: w, status: http.StatusOK}
+		defer func() { o.note(r, seen) }()
+		next.ServeHTTP(seen, r)
+	})
+}
+
+// watched keeps the status of an answer and the user it went to.
+type watched struct {
+	http.ResponseWriter
+	status int
+	cut    bool
+}
+
+// WriteHeader keeps the status.
+func (w *watched) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func banner(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "This is a simulated Salesforce org for development and tests. Nothing here is real.\n")
+}
+
+// writeError answers with an error body: an array with one error, as everywhere in the REST API.
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	f := asFault(err)
+	if f.body != nil {
+		writeAnswer(w, r, &answer{status: f.status, body: f.body})
+		return
+	}
+	body := object{{"message", f.message}, {"errorCode", f.code}}
+	if !f.noField {
+		body = append(body, member{"fields", append([]string{}, f.fields...)})
+	}
+	writeAnswer(w, r, &answer{status: f.status, body: []object{body}})
+}
+
+// writeAnswer writes status, headers and body, compressed when the client accepts that and it pays.
+func writeAnswer(w http.ResponseWriter, r *http.Request, a *answer) {
+	for key, values := range a.header {
+		w.Header()[key] = values
+	}
+	body, raw := a.body.([]byte)
+	if a.body != nil && !raw {
+		var err error
+		if body, err = encode(a.body); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	}
+	if len(body) > 1024 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		body = compressed(body)
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body) // the client has gone: nothing to do about it
+}
+
+func compressed(body []byte) []byte {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return body
+	}
+	_, _ = z.Write(body) // a buffer takes everything
+	_ = z.Close()
+	return b.Bytes()
+}
