@@ -71,6 +71,10 @@ type Entry struct {
 	Duration  time.Duration `json:"durationNs,omitempty"` // from intent to outcome, in nanoseconds
 }
 
+// Line returns the entry as one line of JSON, without the newline at its end.
+// The same entry always gives the same bytes.
+func (e Entry) Line() []byte { return encode(e) }
+
 // Exchange is one HTTP request to Salesforce and its answer. Field by field it
 // is the Exchange of package salesforce, so that one converts to the other.
 type Exchange struct {

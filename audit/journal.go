@@ -98,7 +98,7 @@ func (j *Journal) Close() {
 type Intent struct {
 	journal *Journal
 	entry   Entry
-	started time.Time
+	started time.Time // zero when another process began it
 	ended   atomic.Bool
 }
 
@@ -117,7 +117,9 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records = o.Exchanges, o.Records
-	e.Duration = time.Since(i.started)
+	if !i.started.IsZero() {
+		e.Duration = time.Since(i.started)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	_, err := i.journal.record(ctx, e)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // recoverBatch is how many open intents are closed at a time.
@@ -27,7 +26,7 @@ func (j *Journal) Recover(ctx context.Context, open Unfinished) (closed int, err
 			return closed, nil
 		}
 		for _, e := range intents {
-			intent := &Intent{journal: j, entry: e, started: time.Now()}
+			intent := &Intent{journal: j, entry: e}
 			err := intent.End(ctx, Outcome{
 				Status:  Unknown,
 				Code:    "interrupted",

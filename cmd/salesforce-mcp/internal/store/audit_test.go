@@ -1,0 +1,226 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"salesforce-mcp/audit"
+)
+
+func TestJournalIsAppendOnly(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	j := journal(t, s)
+	intent, err := j.Begin(t.Context(), call())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+		t.Fatal(err)
+	}
+	before := list(t, s, audit.Query{})
+	outsider, err := sql.Open("sqlite", filepath.Join(dir, databaseName)) // another program, with default settings
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outsider.Close()
+
+	copied := `(SELECT '%s', at, 'outcome', '%s', workspace, agent, tool, 'ok', '{}' FROM audit_entry LIMIT 1)`
+	const columns = `audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry)`
+	for name, attempt := range map[string]string{
+		"update":               `UPDATE audit_entry SET agent = 'nobody'`,
+		"delete":               `DELETE FROM audit_entry`,
+		"update from":          `UPDATE audit_entry SET entry = '{}' WHERE id = '` + intent.ID() + `'`,
+		"replace by id":        `REPLACE INTO ` + columns + ` SELECT id, at, phase, intent, workspace, 'nobody', tool, outcome, '{}' FROM audit_entry`,
+		"replace by intent":    `INSERT OR REPLACE INTO ` + columns + ` SELECT * FROM ` + fmt.Sprintf(copied, "new", intent.ID()),
+		"replace by rowid":     `REPLACE INTO audit_entry (rowid, id, at, phase, workspace, agent, tool, outcome, entry) VALUES (1, 'new', 0, 'intent', '', '', '', '', '{}')`,
+		"upsert":               `INSERT INTO ` + columns + ` SELECT * FROM audit_entry WHERE true ON CONFLICT (id) DO UPDATE SET agent = 'nobody'`,
+		"second outcome":       `INSERT INTO ` + columns + ` SELECT * FROM ` + fmt.Sprintf(copied, "new", intent.ID()),
+		"outcome of nothing":   `INSERT INTO ` + columns + ` SELECT 'new', at, 'outcome', NULL, workspace, agent, tool, 'ok', '{}' FROM audit_entry LIMIT 1`,
+		"intent of an outcome": `INSERT INTO ` + columns + ` SELECT 'new', at, 'intent', 'x', workspace, agent, tool, '', '{}' FROM audit_entry LIMIT 1`,
+	} {
+		for who, db := range map[string]*sql.DB{"writer": s.writer, "outsider": outsider} {
+			if _, err := db.ExecContext(t.Context(), attempt); err == nil {
+				t.Errorf("%s by the %s was accepted", name, who)
+			} else if strings.Contains(err.Error(), "syntax") || strings.Contains(err.Error(), "no such") {
+				t.Errorf("%s by the %s failed for another reason: %v", name, who, err)
+			}
+		}
+	}
+	after := list(t, s, audit.Query{})
+	if len(after) != len(before) || string(after[0].Line()) != string(before[0].Line()) || string(after[1].Line()) != string(before[1].Line()) {
+		t.Errorf("entries changed:\n%+v\n%+v", before, after)
+	}
+}
+
+func TestAppendIsAllOrNothing(t *testing.T) {
+	s := open(t, t.TempDir())
+	good, bad := call(), call()
+	good.ID, good.Phase = "1", audit.PhaseIntent
+	bad.ID, bad.Phase, bad.Intent = "2", audit.PhaseOutcome, "no such intent"
+	if err := s.Append(t.Context(), []audit.Entry{good, bad}); err == nil {
+		t.Fatal("an outcome without its intent was accepted")
+	}
+	if entries := list(t, s, audit.Query{}); len(entries) != 0 {
+		t.Errorf("kept %+v", entries)
+	}
+	if err := s.Append(t.Context(), []audit.Entry{good}); err != nil { // and the writer is free
+		t.Error(err)
+	}
+}
+
+func TestRecoverClosesOpenIntents(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := audit.NewJournal(s)
+	const calls, ended = 1203, 3 // more than one batch stay open
+	for i := range calls {
+		e := call()
+		e.Agent = fmt.Sprint("agent-", i)
+		intent, err := j.Begin(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i < ended {
+			if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := j.Recover(t.Context(), s); err == nil {
+		t.Error("recovered while calls run")
+	}
+	j.Close()
+	s.Close() // as a crash leaves it: no outcome for most
+
+	s = open(t, dir)
+	j = journal(t, s)
+	for _, want := range []int{calls - ended, 0} {
+		closed, err := j.Recover(t.Context(), s)
+		if err != nil || closed != want {
+			t.Fatalf("recovered %d, error %v; want %d", closed, err, want)
+		}
+	}
+	unknown := list(t, s, audit.Query{Outcome: audit.Unknown, Limit: 2 * calls})
+	agents := map[string]bool{}
+	for _, e := range unknown {
+		agents[e.Agent] = true
+		if e.Phase != audit.PhaseOutcome || e.Code != "interrupted" || e.Duration != 0 || e.Arguments != nil {
+			t.Fatalf("entry %+v", e)
+		}
+	}
+	if len(unknown) != calls-ended || len(agents) != calls-ended {
+		t.Errorf("%d outcomes unknown, of %d agents", len(unknown), len(agents))
+	}
+}
+
+func TestConcurrentCallsAreAllRecorded(t *testing.T) {
+	s := open(t, t.TempDir())
+	j := journal(t, s)
+	const callers, each = 16, 25
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Go(func() {
+			for range each {
+				e := call()
+				e.Agent = fmt.Sprint("agent-", caller)
+				intent, err := j.Begin(t.Context(), e)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				// Acknowledged is durable: a reader sees it at once.
+				var phase string
+				err = s.reader.QueryRowContext(t.Context(), "SELECT phase FROM audit_entry WHERE id = ?", intent.ID()).Scan(&phase)
+				if err != nil || phase != "intent" {
+					t.Errorf("acknowledged intent: phase %q, error %v", phase, err)
+				}
+				if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	position := map[string]int{}
+	for i, e := range list(t, s, audit.Query{Limit: 1 << 20}) {
+		position[e.ID] = i
+		if e.Phase == audit.PhaseOutcome {
+			if begun, ok := position[e.Intent]; !ok || begun >= i {
+				t.Errorf("outcome %s stands before its intent", e.ID)
+			}
+		}
+	}
+	if len(position) != callers*each*2 {
+		t.Errorf("%d entries, want %d", len(position), callers*each*2)
+	}
+}
+
+func TestFullDatabaseRefusesCalls(t *testing.T) {
+	s := open(t, t.TempDir())
+	j := journal(t, s)
+	intent, err := j.Begin(t.Context(), call())
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := func(pages int) {
+		if _, err := s.writer.ExecContext(t.Context(), fmt.Sprint("PRAGMA max_page_count = ", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // SQLite takes it as: no more pages than there are
+	acknowledged := 1
+	for ; acknowledged < 1000; acknowledged++ {
+		if _, err = j.Begin(t.Context(), call()); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "full") {
+		t.Fatalf("error %v after %d calls", err, acknowledged)
+	}
+	if entries := list(t, s, audit.Query{Limit: 2000}); len(entries) != acknowledged {
+		t.Errorf("%d entries, %d were acknowledged", len(entries), acknowledged)
+	}
+	limit(1 << 20)
+	if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+		t.Errorf("after room was made: %v", err)
+	}
+}
+
+func BenchmarkAuditedCall(b *testing.B) {
+	for _, callers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			s := open(b, b.TempDir())
+			j := journal(b, s)
+			work := make(chan struct{})
+			var group sync.WaitGroup
+			for range callers {
+				group.Go(func() {
+					for range work {
+						intent, err := j.Begin(b.Context(), call())
+						if err == nil {
+							err = intent.End(b.Context(), audit.Outcome{Status: audit.OK})
+						}
+						if err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			for b.Loop() {
+				work <- struct{}{}
+			}
+			close(work)
+			group.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+		})
+	}
+}
