@@ -1,0 +1,231 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
+	"salesforce-mcp/salesforce"
+)
+
+// Identity is what is known of who calls before the arguments are read: the
+// host that authenticated and the request it sent.
+type Identity interface {
+	// Identify says who calls and returns the arguments without those in which
+	// the host names the caller. The error is an *allowlist.Refusal.
+	Identify(args map[string]any) (allowlist.Caller, map[string]any, error)
+	// Listed reports whether the table that the caller is shown has the
+	// operation: whether it may use it or, when the agent is not named yet,
+	// whether any agent of the host may.
+	Listed(allowlist.Operation) bool
+}
+
+// Gate says whether a caller may do something. *allowlist.Gate is one.
+type Gate interface {
+	Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error)
+}
+
+// Orgs connects a caller with its Salesforce org: it gets the credentials and
+// makes sure of a token before anything is sent. Sent is told of each HTTP
+// exchange.
+type Orgs interface {
+	Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (Org, error)
+}
+
+// A Call is one request to do one operation.
+type Call struct {
+	Who     Identity
+	Surface string         // how it came in: "mcp" or "stdio"
+	Tool    string         // a tool, or an instruction
+	Args    map[string]any // numbers are json.Number
+}
+
+// A Server answers calls. Its fields are set before the first call and not
+// changed. It is safe for concurrent use.
+type Server struct {
+	Table   Table
+	Gate    Gate
+	Journal *audit.Journal
+	Orgs    Orgs
+	Timeout time.Duration // bounds one call; 0 means two minutes
+	Log     zerolog.Logger
+}
+
+// Call carries out one call. The order of its steps is a security property:
+// read it from top to bottom; TestCallOrder pins it. Every error is an *Error.
+func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
+			res, err = nil, asError(nil)
+		}
+	}()
+
+	// Identify. A caller who cannot be identified leaves no entry.
+	caller, args, err := c.Who.Identify(c.Args)
+	if err != nil {
+		return nil, refusal(NotIdentified, err)
+	}
+	actionName, _ := args[action.Name].(string)
+	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
+		Surface: c.Surface, Tool: c.Tool, Action: actionName, Arguments: audit.Names(args)}
+
+	// Find the row.
+	op, err := s.find(caller, c.Tool, actionName)
+	if err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
+
+	// Gate the row.
+	decision, err := s.Gate.Allow(caller, op.operation())
+	entry.Rule = decision.Rule
+	if err != nil {
+		return nil, s.refuse(ctx, entry, refusal(NotAuthorized, err))
+	}
+	entry.Decision = audit.DecisionAllowed
+	entry.Arguments = audit.Redact(args, nil)
+
+	// Check the arguments.
+	checked, err := op.Check(args)
+	if err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Record the intent: what cannot be recorded is not done.
+	intent, err := s.Journal.Begin(ctx, entry)
+	if err != nil {
+		return nil, s.unrecorded(err)
+	}
+	answer, err := s.perform(ctx, caller, intent, op, checked)
+	if err != nil {
+		return nil, err
+	}
+
+	// Shape the result.
+	res, err = op.shape(checked, answer)
+	if err != nil {
+		return nil, s.visible(intent, err)
+	}
+	return res, nil
+}
+
+// perform does what the intent says and records its outcome, panics included.
+func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *audit.Intent, op *Op, args Args) (a *answer, err error) {
+	var t trace
+	defer func(ctx context.Context) {
+		if r := recover(); r != nil {
+			a, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+		out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
+		if err != nil {
+			visible := s.visible(intent, err)
+			out.Status, out.Code, out.Message = audit.Failed, string(visible.Code), visible.Message
+			if t.unknown(op, err) {
+				out.Status = audit.Unknown
+			}
+			err = visible
+		}
+		if failed := intent.End(ctx, out); failed != nil {
+			s.Log.Error().Err(failed).Str("intent", intent.ID()).Msg("outcome not recorded; it is closed as unknown at the next start")
+		}
+	}(ctx)
+
+	// Once it began, a call that changes something is not cut short because its
+	// caller hung up: nobody could say whether it was done.
+	if op.Effect != Read {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	defer cancel()
+
+	// Credentials.
+	org, err := s.Orgs.Connect(ctx, caller, t.add)
+	if err != nil {
+		return nil, err
+	}
+
+	// Send.
+	run := op.Run
+	if run == nil {
+		run = plain
+	}
+	resp, err := run(ctx, org, op, args)
+	if err != nil {
+		return nil, err
+	}
+	return read(resp), nil
+}
+
+// visible returns what the caller may see of err, and logs what it may not.
+func (s *Server) visible(intent *audit.Intent, err error) *Error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Code: TimedOut, Message: fmt.Sprintf("no answer within %s", s.timeout()),
+			Hint: "A change may have been made all the same: read the record before trying again."}
+	}
+	e := asError(err)
+	if e.Code == Internal {
+		s.Log.Error().Err(err).Str("intent", intent.ID()).Msg("call failed")
+	}
+	return e
+}
+
+// find returns the row, or an error that names what the caller may use. A
+// caller who may use nothing is told that instead.
+func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error) {
+	op, err := s.Table.Find(tool, action)
+	if err == nil {
+		return op, nil
+	}
+	visible := s.Table.Only(func(op *Op) bool {
+		_, err := s.Gate.Allow(caller, op.operation())
+		return err == nil
+	})
+	if len(visible) == 0 {
+		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: tool, Action: action}); refused != nil {
+			return nil, refusal(NotAuthorized, refused)
+		}
+	}
+	_, err = visible.Find(tool, action)
+	return nil, err
+}
+
+// refuse records a call that is not let through. If even that is impossible the
+// caller is told so: a refusal leaves a trace or is an error.
+func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error {
+	e := asError(err)
+	entry.Code, entry.Message = string(e.Code), e.Message
+	if failed := s.Journal.Refuse(ctx, entry); failed != nil {
+		return s.unrecorded(failed)
+	}
+	return e
+}
+
+func (s *Server) unrecorded(err error) *Error {
+	s.Log.Error().Err(err).Msg("audit journal unavailable; the call was not made")
+	return &Error{Code: NotRecorded, Message: "the audit trail cannot be written, so the call was not made",
+		Hint: "Try again later; an administrator finds the cause in the server's log."}
+}
+
+func (s *Server) timeout() time.Duration {
+	if s.Timeout > 0 {
+		return s.Timeout
+	}
+	return 2 * time.Minute
+}
+
+// operation is the row in the words of the gate.
+func (op *Op) operation() allowlist.Operation {
+	return allowlist.Operation{Tool: op.tool, Action: op.Action, Effect: op.Effect.String()}
+}
+
+// refusal returns a refusal of package allowlist as an error with a code.
+func refusal(code Code, err error) *Error {
+	return &Error{Code: code, Message: err.Error()}
+}

@@ -1,0 +1,129 @@
+package tools
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Check returns args as the row wants them, or an error that says what is wrong
+// and what would fit. Members of the JSON body may stand inside the argument
+// "body" or beside it. At the top level null and "" mean absent; inside "body"
+// values are left as they are, because clearing a field is a value.
+func (op *Op) Check(args map[string]any) (Args, error) {
+	given, err := op.flatten(args)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if _, ok := op.param(name); !ok {
+			return nil, op.unknown(name)
+		}
+	}
+	checked := Args{}
+	for _, p := range op.params() {
+		v, ok := given[p.Name]
+		if !ok && slices.Contains(op.Needs, p) {
+			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs %s: %s", op.Name(), p.Name, p.Doc)}
+		}
+		if !ok {
+			continue
+		}
+		if v, err = p.ofType(v); err != nil {
+			return nil, err
+		}
+		if checked[p.Name], err = p.conform(v, op, checked); err != nil {
+			return nil, err
+		}
+	}
+	return checked, nil
+}
+
+// flatten returns the arguments that are present, with the members of an
+// envelope beside the others.
+func (op *Op) flatten(args map[string]any) (map[string]any, error) {
+	flat := map[string]any{}
+	for name, v := range args {
+		if name != action.Name && v != nil && v != "" {
+			flat[name] = v
+		}
+	}
+	envelope, ok := flat[bodyName]
+	if !ok || !op.enveloped() {
+		return flat, nil
+	}
+	delete(flat, bodyName)
+	members, ok := envelope.(map[string]any)
+	if !ok {
+		return nil, Param{Name: bodyName}.wrong("it must be an object, not " + article(typeName(envelope)))
+	}
+	for name, v := range members {
+		if beside, twice := flat[name]; twice && !reflect.DeepEqual(beside, v) {
+			return nil, &Error{Code: InvalidArgument, Message: fmt.Sprintf("%s is given twice, in body and beside it, with different values; give it once", name)}
+		}
+		if p, ok := op.param(name); !ok || p.Name == outputFormat.Name {
+			return nil, op.unknown(bodyName + "." + name)
+		}
+		flat[name] = v
+	}
+	return flat, nil
+}
+
+// unknown returns the error for an argument that the row does not take.
+func (op *Op) unknown(name string) *Error {
+	names := op.argumentNames()
+	msg := fmt.Sprintf("%s does not take %q%s; it takes %s", op.Name(), clip(name), near(strings.TrimPrefix(name, bodyName+"."), names), strings.Join(names, ", "))
+	if p, ok := op.param(bodyName); ok && p.In == Body {
+		msg += ". Field values belong inside body"
+	}
+	return &Error{Code: UnknownArgument, Message: msg}
+}
+
+// argumentNames returns the names a caller may give, needed ones first.
+func (op *Op) argumentNames() []string {
+	var names []string
+	for _, p := range op.params() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// near returns a remark that names what is spelled almost like name, or "".
+func near(name string, among []string) string {
+	best, distance := "", 3
+	for _, a := range among {
+		if d := editDistance(foldKey(name), foldKey(a)); d < distance && d < len(a)/2+1 {
+			best, distance = a, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}
+
+// editDistance is the Levenshtein distance of two short names.
+func editDistance(a, b string) int {
+	if len(a) > 80 || len(b) > 80 {
+		return 80
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,83 @@
+package tools
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"salesforce-mcp/salesforce"
+)
+
+// A Code says what kind of failure an Error is. It is what programs branch on.
+// Failures that Salesforce reports keep Salesforce's errorCode instead.
+type Code string
+
+// The codes of failures that are ours.
+const (
+	UnknownTool     Code = "unknown_tool"
+	UnknownAction   Code = "unknown_action"
+	UnknownArgument Code = "unknown_argument"
+	MissingArgument Code = "missing_argument"
+	InvalidArgument Code = "invalid_argument"
+	NotIdentified   Code = "agent_not_identified"
+	NotAuthorized   Code = "agent_not_authorized"
+	NotRecorded     Code = "audit_unavailable"
+	NotConnected    Code = "salesforce_not_connected"
+	Unreadable      Code = "unreadable_answer"
+	TimedOut        Code = "timed_out"
+	Internal        Code = "internal_error"
+)
+
+// An Error is a failure that the caller may read and act on.
+type Error struct {
+	Code      Code     `json:"code"`
+	Message   string   `json:"message"`
+	Status    int      `json:"status,omitempty"` // HTTP status of Salesforce's answer
+	Fields    []string `json:"fields,omitempty"` // the fields it is about
+	Related   []string `json:"candidates,omitempty"`
+	RequestID string   `json:"requestId,omitempty"` // Salesforce's X-SFDC-Request-Id
+	Hint      string   `json:"hint,omitempty"`      // what to do next
+}
+
+// Error returns code, message and hint: everything a model needs, because many
+// hosts hand it the text of an error and nothing else.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Code))
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
+	}
+	b.WriteString(": " + printable(e.Message))
+	if len(e.Fields) > 0 {
+		b.WriteString("\nfields: " + printable(strings.Join(e.Fields, ", ")))
+	}
+	if len(e.Related) > 0 {
+		b.WriteString("\ncandidates: " + printable(strings.Join(e.Related, ", ")))
+	}
+	if e.Hint != "" {
+		b.WriteString("\nhint: " + e.Hint)
+	}
+	if e.RequestID != "" {
+		b.WriteString("\nSalesforce request id: " + printable(e.RequestID))
+	}
+	return b.String()
+}
+
+// asError returns err as what the caller may see. An error that is neither ours
+// nor Salesforce's is not shown: its text may hold addresses or secrets.
+func asError(err error) *Error {
+	var ours *Error
+	var theirs *salesforce.Error
+	switch {
+	case errors.As(err, &ours):
+		return ours
+	case errors.As(err, &theirs):
+		e := &Error{Code: Code(theirs.Code), Message: theirs.Message, Status: theirs.Status, Fields: theirs.Fields,
+			Related: theirs.Candidates, RequestID: theirs.RequestID, Hint: theirs.Hint()}
+		if e.Code == "" {
+			e.Code = Code(theirs.Class)
+		}
+		return e
+	}
+	return &Error{Code: Internal, Message: "the server failed; its log has the cause"}
+}

@@ -1,0 +1,259 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"salesforce-mcp/salesforce"
+)
+
+// A Form says what a value must look like beyond its JSON type. The zero Form
+// asks nothing more.
+type Form int
+
+// The forms.
+const (
+	Any          Form = iota
+	Text              // not empty
+	SObjectName       // the API name of an object
+	FieldName         // the API name of a field
+	FieldList         // field names with relationship paths, comma-separated or an array; checked to []string
+	RecordID          // 15 characters, or 18 whose last three agree with them
+	RecordIDList      // record IDs, comma-separated or an array; checked to []string
+	RecordList        // records with attributes.type, at most 200
+	DateTime          // RFC 3339; checked to that
+	Locator           // a nextRecordsUrl or the locator in it; checked to the locator
+	PathValue         // text that becomes a segment of the path
+	Positive          // an integer above zero
+	OutputFormat      // one of the output formats
+)
+
+var (
+	nameRE    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}$`)
+	pathRE    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,5}$`)
+	locatorRE = regexp.MustCompile(`^(?:(?:https://[A-Za-z0-9.-]+(?::443)?|http://(?:127\.0\.0\.1|localhost)(?::\d+)?)?/services/data/v\d+\.\d+/query/)?([A-Za-z0-9]{15,18}-\d{1,9})$`)
+)
+
+// conform returns v as the form wants it, or an error that says what would fit.
+// The rest of the arguments decides the type and the number of records.
+func (p Param) conform(v any, op *Op, args Args) (any, error) {
+	s, _ := v.(string)
+	switch p.Form {
+	case Text:
+		if strings.TrimSpace(s) == "" {
+			return nil, p.wrong("it is empty")
+		}
+	case SObjectName:
+		if !nameRE.MatchString(s) {
+			return nil, p.wrong(fmt.Sprintf("%q is no API name of an object: letters, digits and _, as in Account or Invoice__c", clip(s)))
+		}
+	case FieldName:
+		if !nameRE.MatchString(s) {
+			return nil, p.wrong(fmt.Sprintf("%q is no API name of a field: letters, digits and _, as in Email or ERP_Id__c", clip(s)))
+		}
+	case FieldList:
+		return p.list(v, 800, func(name string) (string, error) {
+			if !pathRE.MatchString(name) {
+				return "", p.wrong(fmt.Sprintf("%q is no field name; give names separated by commas, as in Id,Name,Owner.Name", clip(name)))
+			}
+			return name, nil
+		})
+	case RecordID:
+		return p.recordID(s)
+	case RecordIDList:
+		most := 200
+		if op.Effect == Read {
+			most = 2000
+		}
+		return p.list(v, most, p.recordID)
+	case RecordList:
+		return p.records(v.([]any), op, args)
+	case DateTime:
+		return p.dateTime(s)
+	case Locator:
+		m := locatorRE.FindStringSubmatch(s)
+		if m == nil {
+			return nil, p.wrong(fmt.Sprintf("%q is no query locator; give the nextRecordsUrl of the query before, as in /services/data/v62.0/query/01g…-2000", clip(s)))
+		}
+		return m[1], nil
+	case PathValue:
+		return p.pathValue(s)
+	case Positive:
+		if n, err := v.(json.Number).Int64(); err != nil || n < 1 {
+			return nil, p.wrong("it must be above zero")
+		}
+	case OutputFormat:
+		if _, ok := formats[s]; !ok {
+			return nil, p.wrong(fmt.Sprintf("%q is no output format; there are verbose, structured and both", clip(s)))
+		}
+	}
+	return v, nil
+}
+
+// wrong returns the error for a value of p.
+func (p Param) wrong(why string) *Error {
+	return &Error{Code: InvalidArgument, Message: p.Name + ": " + why}
+}
+
+func (p Param) recordID(s string) (string, error) {
+	if _, err := salesforce.To18(s); err != nil {
+		return "", p.wrong(err.Error())
+	}
+	return s, nil
+}
+
+// list splits a comma-separated string, or takes an array of strings.
+func (p Param) list(v any, most int, check func(string) (string, error)) ([]string, error) {
+	var parts []string
+	switch v := v.(type) {
+	case string:
+		for part := range strings.SplitSeq(v, ",") {
+			parts = append(parts, strings.TrimSpace(part))
+		}
+	case []any:
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				return nil, p.wrong("an element is no string")
+			}
+			parts = append(parts, strings.TrimSpace(s))
+		}
+	}
+	if len(parts) > most {
+		return nil, p.wrong(fmt.Sprintf("%d are too many: at most %d in one call", len(parts), most))
+	}
+	var err error
+	for i := range parts {
+		if parts[i], err = check(parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// records checks a collection and names the type in each record when the row
+// takes it as an argument.
+func (p Param) records(list []any, op *Op, args Args) (any, error) {
+	if len(list) == 0 || len(list) > 200 {
+		return nil, p.wrong(fmt.Sprintf("%d records: give 1 to 200 in one call", len(list)))
+	}
+	typeName, typed := args[sObjectName.Name].(string)
+	out := make([]any, len(list))
+	for i, e := range list {
+		record, ok := e.(map[string]any)
+		if !ok {
+			return nil, p.wrong(fmt.Sprintf("element %d is no object of field values", i))
+		}
+		attributes, _ := record["attributes"].(map[string]any)
+		given, _ := attributes["type"].(string)
+		switch {
+		case !typed && !nameRE.MatchString(given):
+			return nil, p.wrong(fmt.Sprintf(`element %d does not say its type: add "attributes": {"type": "Account"}`, i))
+		case typed && given != "" && !strings.EqualFold(given, typeName):
+			return nil, p.wrong(fmt.Sprintf("element %d has the type %q, but sObjectName is %q", i, clip(given), typeName))
+		case typed && given == "":
+			withType := map[string]any{"attributes": map[string]any{"type": typeName}}
+			for k, v := range record {
+				if k != "attributes" {
+					withType[k] = v
+				}
+			}
+			record = withType
+		}
+		out[i] = record
+	}
+	return out, nil
+}
+
+func (p Param) dateTime(s string) (string, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999-0700", "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.Format(time.RFC3339), nil
+		}
+	}
+	return "", p.wrong(fmt.Sprintf("%q is no date and time with a zone; as in 2026-01-31T00:00:00Z", clip(s)))
+}
+
+// pathValue takes any text that stays one segment of a path once it is escaped.
+func (p Param) pathValue(s string) (string, error) {
+	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", p.wrong("it is empty or has control characters")
+	}
+	if slices.ContainsFunc(strings.Split(s, "/"), func(seg string) bool { return seg == "." || seg == ".." }) {
+		return "", p.wrong(fmt.Sprintf("%q would climb out of its place in the path", clip(s)))
+	}
+	return s, nil
+}
+
+// ofType returns v as a value of p's JSON type. A string that spells a number,
+// a truth value or, for lists, their elements is taken for it, because shells
+// and some models give nothing but strings.
+func (p Param) ofType(v any) (any, error) {
+	s, isString := v.(string)
+	switch p.Type {
+	case "string":
+		_, isArray := v.([]any)
+		if isString || isArray && (p.Form == FieldList || p.Form == RecordIDList) {
+			return v, nil
+		}
+		if n, ok := v.(json.Number); ok && (p.Form == PathValue || p.Form == Text) {
+			return n.String(), nil
+		}
+	case "integer":
+		n, ok := v.(json.Number)
+		if isString {
+			n, ok = json.Number(s), true
+		}
+		if _, err := strconv.ParseInt(n.String(), 10, 64); ok && err == nil {
+			return n, nil
+		}
+	case "boolean":
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+		if s == "true" || s == "false" {
+			return s == "true", nil
+		}
+	case "array":
+		if a, ok := v.([]any); ok {
+			return a, nil
+		}
+	case "object":
+		if o, ok := v.(map[string]any); ok {
+			return o, nil
+		}
+	}
+	return nil, p.wrong(fmt.Sprintf("it must be %s, not %s", article(p.Type), article(typeName(v))))
+}
+
+func typeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case []any:
+		return "array"
+	case map[string]any:
+		return "object"
+	}
+	return "number"
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeio", rune(noun[0])) {
+		return "an " + noun
+	}
+	if noun == "null" {
+		return noun
+	}
+	return "a " + noun
+}

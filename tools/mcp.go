@@ -1,0 +1,244 @@
+package tools
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"salesforce-mcp/allowlist"
+)
+
+// MCP speaks the Model Context Protocol for a Server. It is the only part of
+// the program that knows the MCP library. It keeps nothing between messages and
+// is safe for concurrent use.
+//
+// The library's own HTTP transport is not used: it reads a message seven times
+// where this reads it once and strictly, and it keys what it keeps by a session
+// id that is the same for all stateless callers.
+type MCP struct {
+	server   *Server
+	lib      *server.MCPServer
+	sessions atomic.Uint64
+	lists    sync.Map // which rows are visible → map[string]server.ServerTool
+	listed   atomic.Int64
+}
+
+// maxLists bounds how many different tool lists are kept. There are as many as
+// there are different rules.
+const maxLists = 256
+
+// NewMCP returns an MCP server that answers with s and calls itself name.
+func NewMCP(s *Server, name, version string) *MCP {
+	return &MCP{server: s, lib: server.NewMCPServer(name, version,
+		server.WithToolCapabilities(false),
+		server.WithInstructions(s.Table.Instructions()))}
+}
+
+// A session is what the library keeps for a client. Ours lives for one message:
+// nobody can cancel, watch or list what another caller does.
+type session struct {
+	id       string
+	tools    map[string]server.ServerTool
+	outgoing chan mcp.JSONRPCNotification
+	failure  *rpcError // set by a handler whose failure is one of the protocol
+}
+
+func (s *session) Initialize()                                         {}
+func (s *session) Initialized() bool                                   { return true }
+func (s *session) NotificationChannel() chan<- mcp.JSONRPCNotification { return s.outgoing }
+func (s *session) SessionID() string                                   { return s.id }
+func (s *session) GetSessionTools() map[string]server.ServerTool       { return s.tools }
+func (s *session) SetSessionTools(tools map[string]server.ServerTool)  { s.tools = tools }
+
+var _ server.SessionWithTools = (*session)(nil)
+
+// answer answers one request. Notifications that the library made meanwhile
+// come first.
+func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID string, msg *message) (notifications []mcp.JSONRPCNotification, r *reply) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.server.Log.Error().Str("method", msg.method).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("message panicked")
+			notifications, r = nil, msg.fail(&rpcError{Code: codeInternal, Message: "internal error"})
+		}
+	}()
+	if sessionID == "" {
+		sessionID = strconv.FormatUint(m.sessions.Add(1), 10)
+	}
+	s := &session{id: sessionID, outgoing: make(chan mcp.JSONRPCNotification, 8)}
+	switch msg.method {
+	case string(mcp.MethodToolsList):
+		s.tools = m.list(who)
+	case string(mcp.MethodToolsCall):
+		s.tools = map[string]server.ServerTool{msg.tool: {Tool: mcp.Tool{Name: msg.tool}, Handler: m.handler(who, surface, s)}}
+	}
+	response := m.lib.HandleMessage(m.lib.WithContext(ctx, s), msg.raw)
+	for len(s.outgoing) > 0 {
+		notifications = append(notifications, <-s.outgoing)
+	}
+	switch response := response.(type) {
+	case mcp.JSONRPCError:
+		return notifications, msg.fail(&rpcError{response.Error.Code, response.Error.Message, response.Error.Data})
+	case mcp.JSONRPCResponse:
+		if s.failure != nil {
+			return nil, msg.fail(s.failure)
+		}
+		return notifications, &reply{JSONRPC: "2.0", ID: msg.id, Result: response.Result}
+	}
+	return notifications, msg.fail(&rpcError{Code: codeInternal, Message: "internal error"})
+}
+
+// handler runs tools/call.
+func (m *MCP) handler(who Identity, surface string, s *session) server.ToolHandlerFunc {
+	return func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		var args map[string]any
+		if len(r.Params.RawArguments) > 0 {
+			d := json.NewDecoder(strings.NewReader(string(r.Params.RawArguments)))
+			d.UseNumber()
+			if err := d.Decode(&args); err != nil {
+				return failed(&Error{Code: InvalidArgument, Message: "the arguments are no JSON object"}), nil
+			}
+		}
+		res, err := m.server.Call(ctx, Call{Who: who, Surface: surface, Tool: r.Params.Name, Args: args})
+		if err != nil {
+			e := asError(err)
+			if e.Code == UnknownTool { // an error of the protocol: MCP, "Tools", Error Handling
+				s.failure = &rpcError{Code: codeInvalidParams, Message: e.Message}
+			}
+			return failed(e), nil
+		}
+		return res.mcp(), nil
+	}
+}
+
+// failed is an error as a result, so that the model reads it and can do better.
+func failed(e *Error) *mcp.CallToolResult {
+	r := mcp.NewToolResultError(e.Error())
+	r.StructuredContent = map[string]*Error{"error": e}
+	return r
+}
+
+// mcp is a result as the protocol wants it. Where there is only a structured
+// form it is repeated as text, for hosts that know nothing else.
+func (r *Result) mcp() *mcp.CallToolResult {
+	out := &mcp.CallToolResult{}
+	if r.Structured != nil {
+		out.StructuredContent = r.Structured
+	}
+	text := r.Text
+	if text == "" {
+		text = string(r.Structured)
+	}
+	out.Content = append(out.Content, mcp.NewTextContent(text))
+	if r.File != nil && r.File.attached() {
+		out.Content = append(out.Content, mcp.NewEmbeddedResource(mcp.BlobResourceContents{
+			URI: r.File.URI, MIMEType: r.File.MediaType, Blob: base64.StdEncoding.EncodeToString(r.File.Content)}))
+	}
+	return out
+}
+
+// list returns the tools that the caller is shown.
+func (m *MCP) list(who Identity) map[string]server.ServerTool {
+	var shape strings.Builder
+	visible := m.server.Table.Only(func(op *Op) bool {
+		ok := who.Listed(op.operation())
+		if ok {
+			shape.WriteString(op.Name() + " ")
+		}
+		return ok
+	})
+	if tools, ok := m.lists.Load(shape.String()); ok {
+		return tools.(map[string]server.ServerTool)
+	}
+	tools := map[string]server.ServerTool{}
+	for _, t := range visible {
+		tools[t.Name] = server.ServerTool{Tool: t.mcp()}
+	}
+	if m.listed.Add(1) <= maxLists {
+		m.lists.Store(shape.String(), tools)
+	}
+	return tools
+}
+
+func (t Tool) mcp() mcp.Tool {
+	h, open := t.Hints(), true
+	return mcp.Tool{Name: t.Name, Description: t.Help(), RawInputSchema: t.Schema(), Annotations: mcp.ToolAnnotation{
+		ReadOnlyHint: &h.ReadOnly, DestructiveHint: &h.Destructive, IdempotentHint: &h.Idempotent, OpenWorldHint: &open,
+	}}
+}
+
+// checkHeaders compares the headers of a request with its message, as 2026-07-28
+// wants them compared (SEP-2243), and refuses versions that do not exist.
+// Modern reports whether the request is of that era.
+func checkHeaders(h http.Header, msg *message) (modern bool, e *rpcError) {
+	header, meta := h.Get(mcp.HeaderProtocolVersion), msg.meta.Version
+	if !mcp.IsModernProtocol(header) && !mcp.IsModernProtocol(meta) {
+		if header != "" && msg.method != string(mcp.MethodInitialize) && !mcp.IsValidProtocolVersion(header) {
+			return false, unsupported(header)
+		}
+		return false, nil
+	}
+	switch {
+	case msg.method == "":
+		return true, &rpcError{Code: codeInvalidRequest, Message: "2026-07-28 has no requests by the server, so there is nothing to respond to"}
+	case header == "" || meta != "" && header != meta:
+		return true, &rpcError{Code: mcp.HEADER_MISMATCH, Message: fmt.Sprintf("the header %s must be the protocol version of params._meta, %q", mcp.HeaderProtocolVersion, clip(meta))}
+	case meta == "":
+		return true, &rpcError{Code: codeInvalidParams, Message: "params._meta must have " + mcp.MetaKeyProtocolVersion}
+	case !mcp.IsValidProtocolVersion(meta):
+		return true, unsupported(meta)
+	case h.Get(mcp.HeaderLastEventID) != "":
+		return true, &rpcError{Code: mcp.HEADER_MISMATCH, Message: "streams cannot be resumed; send the request again with a new id"}
+	}
+	if err := mcp.ValidateStandardHeaders(h.Get, meta, mcp.MCPMethod(msg.method), msg.params); err != nil {
+		return true, &rpcError{Code: mcp.HEADER_MISMATCH, Message: err.Error()}
+	}
+	return true, nil
+}
+
+func unsupported(version string) *rpcError {
+	e := mcp.UnsupportedProtocolVersionError{Version: clip(version), Supported: mcp.ValidProtocolVersions}.JSONRPCError().Error
+	return &rpcError{e.Code, e.Message, e.Data}
+}
+
+// statusOf is the HTTP status of a reply. The older protocol versions answer
+// errors of a method with 200; 2026-07-28 says what else.
+func (r *reply) statusOf(modern bool) int {
+	if r.Error == nil {
+		return http.StatusOK
+	}
+	switch r.Error.Code {
+	case codeParse, codeInvalidRequest:
+		return http.StatusBadRequest
+	case mcp.METHOD_NOT_FOUND:
+		if modern {
+			return http.StatusNotFound
+		}
+	case codeInvalidParams, mcp.HEADER_MISMATCH, mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, mcp.UNSUPPORTED_PROTOCOL_VERSION:
+		if modern || r.Error.Code != codeInvalidParams {
+			return http.StatusBadRequest
+		}
+	}
+	return http.StatusOK
+}
+
+// Operations returns every operation of the table, for policies and their
+// checks.
+func (t Table) Operations() []allowlist.Operation {
+	var all []allowlist.Operation
+	for _, tool := range t {
+		for i := range tool.Ops {
+			all = append(all, tool.Ops[i].operation())
+		}
+	}
+	return all
+}

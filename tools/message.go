@@ -1,0 +1,133 @@
+package tools
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// JSON-RPC 2.0 and MCP error codes.
+const (
+	codeParse          = -32700
+	codeInvalidRequest = -32600
+	codeInvalidParams  = -32602
+	codeInternal       = -32603
+)
+
+// An rpcError is a JSON-RPC error.
+type rpcError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data,omitempty"`
+}
+
+// A message is one JSON-RPC message from a client, read once and strictly.
+type message struct {
+	raw    json.RawMessage
+	id     json.RawMessage // nil for a notification
+	method string          // "" for a response to a request of ours
+	params json.RawMessage
+	tool   string // params.name of tools/call
+	meta   struct {
+		Version string `json:"io.modelcontextprotocol/protocolVersion"`
+	}
+}
+
+var (
+	messageKeys = []string{"jsonrpc", "id", "method", "params", "result", "error"}
+	paramKeys   = []string{"_meta", "name", "arguments", "task", "cursor", "uri", "ref", "argument", "level", "requestId", "notifications",
+		"protocolVersion", "capabilities", "clientInfo", "inputResponses", "requestState"}
+)
+
+// parseMessage reads one message. The error says what JSON-RPC or MCP wants
+// instead; the message is never nil and has the id if that could be read.
+func parseMessage(raw []byte) (*message, *rpcError) {
+	m := &message{raw: raw}
+	if err := strictJSON(raw); err != nil {
+		return m, &rpcError{Code: codeParse, Message: "the message is refused: " + err.Error()}
+	}
+	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); trimmed[0] == '[' {
+		return m, &rpcError{Code: codeInvalidRequest, Message: "batches are not supported (MCP removed them in 2025-06-18); send one message a request"}
+	}
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &top); err != nil {
+		return m, &rpcError{Code: codeInvalidRequest, Message: "the message is no JSON object"}
+	}
+	if err := m.readTop(top); err != nil {
+		return m, &rpcError{Code: codeInvalidRequest, Message: err.Error()}
+	}
+	if err := m.readParams(); err != nil {
+		return m, &rpcError{Code: codeInvalidParams, Message: err.Error()}
+	}
+	return m, nil
+}
+
+func (m *message) readTop(top map[string]json.RawMessage) error {
+	if err := canonical(top, messageKeys...); err != nil {
+		return err
+	}
+	if string(top["jsonrpc"]) != `"2.0"` {
+		return fmt.Errorf(`jsonrpc must be "2.0"`)
+	}
+	if id, ok := top["id"]; ok {
+		if !slices.Contains([]byte(`"-0123456789`), id[0]) || len(id) > 256 {
+			return fmt.Errorf("id must be a string or a number")
+		}
+		m.id = id
+	}
+	method, ok := top["method"]
+	if !ok && m.id != nil && (top["result"] != nil || top["error"] != nil) {
+		return nil // a response
+	}
+	if err := json.Unmarshal(method, &m.method); !ok || err != nil || m.method == "" {
+		return fmt.Errorf("method must be a string such as tools/call")
+	}
+	m.params = top["params"]
+	return nil
+}
+
+func (m *message) readParams() error {
+	if m.params == nil {
+		return nil
+	}
+	var params map[string]json.RawMessage
+	if err := json.Unmarshal(m.params, &params); err != nil || params == nil {
+		return fmt.Errorf("params must be an object")
+	}
+	if err := canonical(params, paramKeys...); err != nil {
+		return err
+	}
+	if meta, ok := params["_meta"]; ok {
+		if err := json.Unmarshal(meta, &m.meta); err != nil {
+			return fmt.Errorf("params._meta must be an object with a protocol version that is a string")
+		}
+	}
+	if m.method != "tools/call" {
+		return nil
+	}
+	if err := json.Unmarshal(params["name"], &m.tool); err != nil {
+		return fmt.Errorf("params.name must be the name of a tool")
+	}
+	if args, ok := params["arguments"]; ok && args[0] != '{' && string(args) != "null" {
+		return fmt.Errorf("params.arguments must be an object")
+	}
+	return nil
+}
+
+// A reply is a JSON-RPC response. The id is the very bytes of the request, so
+// that a number of any size comes back as it was.
+type reply struct {
+	JSONRPC string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  any             `json:"result,omitempty"`
+	Error   *rpcError       `json:"error,omitempty"`
+}
+
+func (m *message) fail(e *rpcError) *reply {
+	id := m.id
+	if id == nil {
+		id = json.RawMessage("null")
+	}
+	return &reply{JSONRPC: "2.0", ID: id, Error: e}
+}

@@ -1,0 +1,82 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"salesforce-mcp/salesforce/soql"
+)
+
+// maxOffset is the largest OFFSET that SOQL takes.
+const maxOffset = 2000
+
+// moreOfQuery names the call that fetches the records after those shown.
+//
+// A locator ends in the number of the row it continues at, so the rows that
+// were left out of this page are at the locator with a smaller number. A query
+// that is done has no locator: it is run again with an OFFSET.
+func moreOfQuery(args Args, p *page) string {
+	shown := p.shown()
+	if next, ok := p.head.get("nextRecordsUrl").(string); ok {
+		if id, end, ok := locatorRow(next); ok {
+			return nextCall(id, end-p.dropped())
+		}
+		return ""
+	}
+	if given, ok := args[locator.Name].(string); ok {
+		if id, start, ok := locatorRow(given); ok {
+			return nextCall(id, start+shown)
+		}
+		return ""
+	}
+	text, _ := args[q.Name].(string)
+	query, err := soql.Parse(text)
+	if err != nil {
+		return ""
+	}
+	offset := shown
+	if query.Offset != nil {
+		offset += query.Offset.Value
+	}
+	if query.Limit != nil {
+		query.Limit.Value -= shown
+	}
+	if offset > maxOffset {
+		return "Narrow the WHERE clause or select fewer fields."
+	}
+	query.Offset = &soql.Number{Value: offset}
+	again, err := json.Marshal(query.String())
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("For the rest: action soql, q %s.", again)
+}
+
+func nextCall(id string, row int) string {
+	return fmt.Sprintf("For the rest: action next, queryLocator %q.", id+"-"+strconv.Itoa(row))
+}
+
+// locatorRow splits a locator, or the URL that ends in it, into its id and the
+// number of the row it continues at.
+func locatorRow(s string) (id string, row int, ok bool) {
+	s = s[strings.LastIndexByte(s, '/')+1:]
+	id, number, ok := strings.Cut(s, "-")
+	row, err := strconv.Atoi(number)
+	return id, row, ok && err == nil
+}
+
+// moreOfIDs names the records that were not shown.
+func moreOfIDs(args Args, p *page) string {
+	ids, _ := args[recordIDs.Name].([]string)
+	if p.shown() >= len(ids) {
+		return ""
+	}
+	return fmt.Sprintf("Ask again with the %d ids from %s on.", p.dropped(), ids[p.shown()])
+}
+
+// moreOfFields says how to see the fields that were not shown.
+func moreOfFields(Args, *page) string {
+	return "Name the fields you need in the argument fields."
+}

@@ -1,0 +1,264 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"salesforce-mcp/salesforce"
+)
+
+// A Tool is one dispatcher tool: a noun, a sentence and its operations.
+type Tool struct {
+	Name string
+	Doc  string
+	Ops  []Op
+}
+
+// An Op is one row of the table: something an agent may ask of a tool.
+type Op struct {
+	Action      string  // value of the tool's action argument, as in "get"
+	Instruction string  // the same operation's name as an instruction, as in "getRecord"
+	Doc         string  // one imperative sentence, read by models and by people
+	Effect      Effect  // what it does to the org; the zero value is a mistake that Table.Check finds
+	Call        string  // the request as a ServeMux pattern below /services/data/{version}: "GET /sobjects/{sObjectName}"
+	Needs       []Param // arguments that must be given
+	Takes       []Param // arguments that may be given
+	Run         Run     // does what one plain request cannot; nil for most rows
+
+	// Brief names what is kept of an answer too large for a model: the members
+	// of the object under "", and the columns of a list under its name. All is
+	// kept when it is nil.
+	Brief map[string][]string
+	// More says how to get the records that did not fit into a result; nil says
+	// to ask for less.
+	More func(Args, *page) string
+
+	tool string // name of the tool the row belongs to, set by NewTable
+}
+
+// Effect says what an operation does to the org.
+type Effect int
+
+// The effects, from harmless to unknown. The zero value is none of them.
+const (
+	_      Effect = iota
+	Read          // changes nothing
+	Add           // only adds; a repeat adds again
+	Set           // overwrites; a repeat changes nothing more
+	Remove        // takes away; a repeat changes nothing more
+	Act           // anything else: it may overwrite, and a repeat does it again
+)
+
+// A Param is a named argument. It is declared once and shared by rows, so that
+// a name means the same in every action of a tool.
+//
+// Where it goes follows from the row: into the hole of Call that bears its
+// name; otherwise, for GET and DELETE, into the query; otherwise it is a member
+// of the JSON body, and may then be given inside the argument "body" as well.
+type Param struct {
+	Name string
+	Type string // JSON Schema type: string, integer, boolean, array or object
+	Form Form   // what a value must look like, beyond its type
+	Doc  string
+	In   In // exceptions to where it goes
+}
+
+// In says where an argument goes when that does not follow from the row's Call.
+type In int
+
+// The places. Plain is the rule described at Param.
+const (
+	Plain In = iota
+	Body     // it is the JSON body
+	Local    // it is not sent: only Run or the shaping of the result reads it
+)
+
+// An Org sends requests to one connected Salesforce org. *salesforce.Org is one.
+type Org interface {
+	Do(context.Context, *salesforce.Request) (*salesforce.Response, error)
+}
+
+// Run carries out an operation that is not one plain request. The arguments
+// have passed Op.Check. It returns what Salesforce answered, or an answer of
+// the same kind made from several.
+type Run func(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error)
+
+// Args are the checked arguments of one call by name. Numbers are json.Number,
+// so that they keep every digit.
+type Args map[string]any
+
+// Arguments that every row takes.
+var (
+	action       = Param{Name: "action", Type: "string"}
+	outputFormat = Param{Name: "outputFormat", Type: "string", Form: OutputFormat, In: Local,
+		Doc: "verbose (text, default), structured (JSON) or both"}
+)
+
+// body is the argument that holds the JSON body or, for rows with an envelope,
+// the members of it.
+const bodyName = "body"
+
+// params returns the row's own parameters, needed ones first, and then those
+// that every row takes.
+func (op *Op) params() []Param {
+	return append(slices.Concat(op.Needs, op.Takes), outputFormat)
+}
+
+// param returns the row's parameter of that name.
+func (op *Op) param(name string) (Param, bool) {
+	for _, p := range op.params() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+// method returns the HTTP method of Call.
+func (op *Op) method() string {
+	method, _, _ := strings.Cut(op.Call, " ")
+	return method
+}
+
+// member reports whether p is a member of the row's JSON body.
+func (op *Op) member(p Param) bool {
+	return p.In == Plain && !strings.Contains(op.Call, "{"+p.Name+"}") && op.method() != "GET" && op.method() != "DELETE"
+}
+
+// enveloped reports whether the row takes an argument "body" that only wraps
+// its own members.
+func (op *Op) enveloped() bool {
+	_, whole := op.param(bodyName)
+	return !whole && slices.ContainsFunc(op.params(), op.member)
+}
+
+// Name returns how the row is called in policies, case files and messages:
+// "records.get".
+func (op *Op) Name() string { return op.tool + "." + op.Action }
+
+// Tool returns the name of the tool the row belongs to.
+func (op *Op) Tool() string { return op.tool }
+
+// A Table is all tools, in the order they are listed.
+type Table []Tool
+
+// NewTable joins tools into a table and tells each row the name of its tool.
+func NewTable(tools ...Tool) Table {
+	t := make(Table, 0, len(tools))
+	for _, tool := range tools {
+		tool.Ops = slices.Clone(tool.Ops)
+		for i := range tool.Ops {
+			tool.Ops[i].tool = tool.Name
+		}
+		t = append(t, tool)
+	}
+	return t
+}
+
+// Only returns the part of t whose rows keep reports true for: the table as one
+// caller sees it.
+func (t Table) Only(keep func(*Op) bool) Table {
+	var part Table
+	for _, tool := range t {
+		var ops []Op
+		for i := range tool.Ops {
+			if keep(&tool.Ops[i]) {
+				ops = append(ops, tool.Ops[i])
+			}
+		}
+		if ops != nil {
+			part = append(part, Tool{tool.Name, tool.Doc, ops})
+		}
+	}
+	return part
+}
+
+// Find returns the row that tool and action name, or the row whose instruction
+// is called tool. The error names what t has instead: pass the part of the
+// table that the caller may use.
+func (t Table) Find(tool, action string) (*Op, error) {
+	var tools []string
+	for i := range t {
+		tools = append(tools, t[i].Name)
+		var actions []string
+		for j := range t[i].Ops {
+			op := &t[i].Ops[j]
+			actions = append(actions, op.Action)
+			if op.Instruction == tool && (action == "" || action == op.Action) {
+				return op, nil
+			}
+			if t[i].Name == tool && op.Action == action {
+				return op, nil
+			}
+		}
+		if t[i].Name == tool && action == "" {
+			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs an action: one of %s", tool, strings.Join(actions, ", "))}
+		}
+		if t[i].Name == tool {
+			return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent; it has %s", tool, clip(action), strings.Join(actions, ", "))}
+		}
+	}
+	if len(tools) == 0 {
+		return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent; it may use none", clip(tool))}
+	}
+	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent; there are %s", clip(tool), strings.Join(tools, ", "))}
+}
+
+var (
+	callRE = regexp.MustCompile(`^(GET|POST|PATCH|PUT|DELETE) (/\S*)$`)
+	holeRE = regexp.MustCompile(`\{(\w+)\}`)
+)
+
+// Check returns every mistake in the table. A test calls it, and so does the
+// program at start.
+func (t Table) Check() (errs []error) {
+	instructions := map[string]bool{}
+	for _, tool := range t {
+		actions, meanings := map[string]bool{}, map[string]Param{}
+		for i := range tool.Ops {
+			op := &tool.Ops[i]
+			bad := func(format string, args ...any) {
+				errs = append(errs, fmt.Errorf("%s: %s", op.Name(), fmt.Sprintf(format, args...)))
+			}
+			if op.tool != tool.Name {
+				bad("is not part of a table made by NewTable")
+			}
+			if actions[op.Action] || instructions[op.Instruction] {
+				bad("its action or instruction is taken")
+			}
+			actions[op.Action], instructions[op.Instruction] = true, true
+			if op.Effect < Read || op.Effect > Act {
+				bad("has no effect")
+			}
+			if op.Doc == "" || op.Instruction == "" {
+				bad("has no doc or no instruction")
+			}
+			if !callRE.MatchString(op.Call) {
+				bad("its call %q is not METHOD /path", op.Call)
+			}
+			for _, p := range op.params() {
+				if was, ok := meanings[p.Name]; ok && was != p {
+					bad("%s means something else elsewhere in %s", p.Name, tool.Name)
+				}
+				meanings[p.Name] = p
+			}
+			for _, hole := range holeRE.FindAllStringSubmatch(op.Call, -1) {
+				if !slices.ContainsFunc(op.Needs, func(p Param) bool { return p.Name == hole[1] }) {
+					bad("does not need {%s}", hole[1])
+				}
+			}
+		}
+	}
+	return errs
+}
+
+// clip shortens a caller's text for a message.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,22 @@
+package tools
+
+var (
+	q       = Param{Name: "q", Type: "string", Form: Text, Doc: "the SOQL or SOSL, or the text to find"}
+	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Doc: "nextRecordsUrl of a query"}
+	search  = Param{Name: bodyName, Type: "object", In: Body,
+		Doc: "{q: text to find, sobjects: [{name, fields, where, orderBy, limit}], fields, in: ALL|NAME|EMAIL|PHONE|SIDEBAR, overallLimit, defaultLimit}"}
+)
+
+// Query is the tool for SOQL and SOSL.
+var Query = Tool{Name: "query", Doc: "Find Salesforce records with SOQL, SOSL or a parameterized search.", Ops: []Op{
+	{Action: "soql", Instruction: "runQuery", Doc: "Run SOQL, as in SELECT Id, Name FROM Account WHERE Industry = 'Energy' LIMIT 20.", Effect: Read,
+		Call: "GET /query", Needs: []Param{q}, More: moreOfQuery},
+	{Action: "soqlAll", Instruction: "runQueryAll", Doc: "Run SOQL over deleted and archived rows too.", Effect: Read,
+		Call: "GET /queryAll", Needs: []Param{q}, More: moreOfQuery},
+	{Action: "sosl", Instruction: "runSearch", Doc: "Search text, as in FIND {Acme*} IN NAME FIELDS RETURNING Account(Id, Name).", Effect: Read,
+		Call: "GET /search", Needs: []Param{q}},
+	{Action: "parameterizedSearch", Instruction: "runParameterizedSearch", Doc: "Search text without SOSL syntax.", Effect: Read,
+		Call: "POST /parameterizedSearch", Needs: []Param{search}},
+	{Action: "next", Instruction: "getQueryNext", Doc: "Fetch the next page of a query.", Effect: Read,
+		Call: "GET /query/{queryLocator}", Needs: []Param{locator}, More: moreOfQuery},
+}}

@@ -1,0 +1,16 @@
+package tools
+
+var limit = Param{Name: "limit", Type: "integer", Form: Positive, Doc: "at most this many"}
+
+// Versions is the tool for what the org offers: API versions, resources, limits
+// and recent items.
+var Versions = Tool{Name: "versions", Doc: "Read API versions, resources, limits and recent items of the Salesforce org.", Ops: []Op{
+	{Action: "listVersions", Instruction: "listVersions", Doc: "List the REST API versions.", Effect: Read,
+		Call: "GET /services/data"},
+	{Action: "listResources", Instruction: "listResources", Doc: "List the REST resources.", Effect: Read,
+		Call: "GET /"},
+	{Action: "getLimits", Instruction: "getLimits", Doc: "Show limits and what remains of them.", Effect: Read,
+		Call: "GET /limits"},
+	{Action: "getRecent", Instruction: "getRecentItems", Doc: "List what the connected user viewed last.", Effect: Read,
+		Call: "GET /recent", Takes: []Param{limit}},
+}}
