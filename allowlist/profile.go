@@ -65,7 +65,7 @@ func (p *Profile) holds(sum [sha256.Size]byte) bool {
 func (p *Profile) validate(field string) error {
 	var problems []error
 	problem := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf(field+"."+format, args...))
+		problems = append(problems, fmt.Errorf("%s.%w", field, fmt.Errorf(format, args...)))
 	}
 	if err := checkIdentifier(p.Name); err != nil {
 		problem("name: %q %w", p.Name, err)

@@ -1,0 +1,223 @@
+package allowlist
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The operations of the tests.
+var (
+	recordsGet    = Operation{"records", "get", "read"}
+	recordsCreate = Operation{"records", "create", "add"}
+	recordsUpdate = Operation{"records", "update", "set"}
+	recordsDelete = Operation{"records", "delete", "remove"}
+	querySOQL     = Operation{"query", "soql", "read"}
+	toolingRun    = Operation{"tooling", "executeAnonymous", "act"}
+	operations    = []Operation{recordsGet, recordsCreate, recordsUpdate, recordsDelete, querySOQL, toolingRun}
+)
+
+// newGate returns a gate over demo and another workspace with a secret agent.
+func newGate(t *testing.T, rules ...Rule) *Gate {
+	t.Helper()
+	other := &Workspace{Name: "other", Profiles: []*Profile{gateway}, Rules: []Rule{{Agent: "hidden", Preset: PresetAll}}}
+	g, err := NewGate(demo(rules...), other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestRulePermits(t *testing.T) {
+	for name, test := range map[string]struct {
+		rule Rule
+		want []Operation
+	}{
+		"nothing given":          {Rule{}, nil},
+		"read":                   {Rule{Preset: "read"}, []Operation{recordsGet, querySOQL}},
+		"read+add":               {Rule{Preset: "read+add"}, []Operation{recordsGet, recordsCreate, querySOQL}},
+		"all":                    {Rule{Preset: "all"}, operations},
+		"unknown preset":         {Rule{Preset: "write"}, nil},
+		"a tool":                 {Rule{Actions: []string{"records"}}, operations[:4]},
+		"an operation":           {Rule{Actions: []string{"records.delete"}}, []Operation{recordsDelete}},
+		"several":                {Rule{Actions: []string{"query", "records.get"}}, []Operation{recordsGet, querySOQL}},
+		"read of a tool":         {Rule{Preset: "read", Actions: []string{"records"}}, []Operation{recordsGet}},
+		"preset and its outside": {Rule{Preset: "read", Actions: []string{"records.delete"}}, nil},
+		"all of a tool":          {Rule{Preset: "all", Actions: []string{"query"}}, []Operation{querySOQL}},
+		"other case":             {Rule{Actions: []string{"Records", "records.GET"}}, nil},
+		"prefix":                 {Rule{Actions: []string{"record", "records.ge", "records."}}, nil},
+		"star":                   {Rule{Actions: []string{"*", "records.*"}}, nil},
+	} {
+		var got []Operation
+		for _, op := range operations {
+			if test.rule.Permits(op) {
+				got = append(got, op)
+			}
+		}
+		if len(got) != len(test.want) {
+			t.Errorf("%s: permits %v, want %v", name, got, test.want)
+			continue
+		}
+		for i := range got {
+			if got[i] != test.want[i] {
+				t.Errorf("%s: permits %v, want %v", name, got, test.want)
+			}
+		}
+	}
+	for _, op := range []Operation{{}, {"records", "get", ""}, {"records", "get", "Read"}, {"records", "get", "write"}, {"", "get", "read"}, {"records", "", "read"}} {
+		if (Rule{Preset: "all"}).Permits(op) || (Rule{Actions: []string{"records", "records.get", ""}}).Permits(op) {
+			t.Errorf("the incomplete operation %+v is permitted", op)
+		}
+	}
+}
+
+func TestGateAllow(t *testing.T) {
+	rules := []Rule{
+		{Agent: "*", Preset: "read"},
+		{Agent: "support", Preset: "all"},
+		{Agent: "support", Host: "gateway", Preset: "read+add"},
+		{Agent: "blocked"},
+		{Agent: "*", Host: "desk", Actions: []string{"query"}},
+	}
+	for name, test := range map[string]struct {
+		rules  []Rule
+		caller Caller
+		op     Operation
+		rule   string
+		code   string // "" when allowed
+	}{
+		"by name":                     {rules, Caller{Workspace: "demo", Host: "factory", Agent: "support"}, recordsDelete, "agent support: all", ""},
+		"by name through a host":      {rules, Caller{Workspace: "demo", Host: "gateway", Agent: "support"}, recordsDelete, "agent support through gateway: read+add", NotPermitted},
+		"by star":                     {rules, Caller{Workspace: "demo", Host: "factory", Agent: "any"}, recordsGet, "agent *: read", ""},
+		"by star, no name":            {rules, Caller{Workspace: "demo", Host: "factory"}, recordsGet, "agent *: read", ""},
+		"by star, too much":           {rules, Caller{Workspace: "demo", Host: "factory", Agent: "any"}, recordsUpdate, "agent *: read", NotPermitted},
+		"by star through a host":      {rules, Caller{Workspace: "demo", Host: "desk", Agent: "any"}, recordsGet, "agent * through desk: query", NotPermitted},
+		"name before star, also less": {rules, Caller{Workspace: "demo", Host: "factory", Agent: "blocked"}, recordsGet, "agent blocked: nothing", NotPermitted},
+		"name before host":            {rules, Caller{Workspace: "demo", Host: "desk", Agent: "support"}, recordsDelete, "agent support: all", ""},
+		"not listed":                  {nil, Caller{Workspace: "demo", Host: "factory", Agent: "any"}, recordsGet, "", NotAllowlisted},
+		"no name":                     {nil, Caller{Workspace: "demo", Host: "factory"}, recordsGet, "", NotAllowlisted},
+		"other case":                  {nil, Caller{Workspace: "demo", Host: "factory", Agent: "Support"}, recordsGet, "", NotAllowlisted},
+		"trailing space":              {nil, Caller{Workspace: "demo", Host: "factory", Agent: "support "}, recordsGet, "", NotAllowlisted},
+		"look-alike":                  {nil, Caller{Workspace: "demo", Host: "factory", Agent: "suрport"}, recordsGet, "", NotAllowlisted}, // Cyrillic р
+		"agent of another workspace":  {nil, Caller{Workspace: "demo", Host: "gateway", Agent: "hidden"}, recordsGet, "", NotAllowlisted},
+		"unknown workspace":           {nil, Caller{Workspace: "nowhere", Host: "gateway", Agent: "support"}, recordsGet, "", NotAllowlisted},
+		"zero caller":                 {rules, Caller{}, recordsGet, "", NotAllowlisted},
+		"unknown effect":              {nil, Caller{Workspace: "demo", Host: "factory", Agent: "support"}, Operation{"records", "get", ""}, "agent support: all", NotPermitted},
+	} {
+		decision, err := newGate(t, test.rules...).Allow(test.caller, test.op)
+		if decision.Rule != test.rule || decision.Allowed != (test.code == "") || decision.Allowed != (err == nil) {
+			t.Errorf("%s: decision %+v, error %v; want rule %q, code %q", name, decision, err, test.rule, test.code)
+		}
+		var refusal *Refusal
+		if test.code != "" && (!errors.As(err, &refusal) || refusal.Code != test.code ||
+			!strings.HasPrefix(refusal.Message, "This agent is not authorized to use this connector") ||
+			!strings.Contains(refusal.Message, "Authorized agents")) {
+			t.Errorf("%s: error %#v", name, err)
+		}
+	}
+}
+
+// A refusal tells nothing about other agents, hosts or workspaces, and a
+// workspace that does not exist refuses in the words of one that does.
+func TestRefusalsRevealNothing(t *testing.T) {
+	g := newGate(t)
+	agents := []string{"any", "hidden", "lab"}
+	for _, agent := range agents {
+		for _, workspace := range []string{"demo", "other", "nowhere"} {
+			_, err := g.Allow(Caller{Workspace: workspace, Host: "gateway", Agent: agent}, recordsDelete)
+			if err == nil {
+				continue
+			}
+			for _, word := range []string{"support", "hidden", "lab", "factory", "desk", "demo", "other", "nowhere"} {
+				if word != agent && strings.Contains(strings.ReplaceAll(err.Error(), "all agents", ""), word) {
+					t.Errorf("%s in %s: %q names %q", agent, workspace, err, word)
+				}
+			}
+		}
+	}
+	message := func(workspace string) string {
+		_, err := g.Allow(Caller{Workspace: workspace, Host: "gateway", Agent: "any"}, recordsGet)
+		return err.Error()
+	}
+	if message("demo") != message("nowhere") {
+		t.Errorf("%q in a workspace, %q outside", message("demo"), message("nowhere"))
+	}
+}
+
+func TestGateMayEver(t *testing.T) {
+	g := newGate(t,
+		Rule{Agent: "lab", Preset: "read"},
+		Rule{Agent: "support", Host: "factory", Actions: []string{"records.create"}},
+		Rule{Agent: "blocked"})
+	for _, test := range []struct {
+		workspace, host string
+		op              Operation
+		want            bool
+	}{
+		{"demo", "factory", recordsGet, true},
+		{"demo", "factory", recordsCreate, true},
+		{"demo", "gateway", recordsGet, true},
+		{"demo", "gateway", recordsCreate, false},
+		{"demo", "factory", recordsDelete, false},
+		{"nowhere", "factory", recordsGet, false},
+	} {
+		if got := g.MayEver(test.workspace, test.host, test.op); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+	var zero Gate
+	if _, err := zero.Allow(Caller{Workspace: "demo", Agent: "lab"}, recordsGet); err == nil || zero.MayEver("demo", "factory", recordsGet) {
+		t.Error("the zero gate lets through")
+	}
+}
+
+// Nothing is allowed but what a rule that covers the caller permits, and what
+// is allowed was listed.
+func TestUnlistedIsNeverAllowed(t *testing.T) {
+	agents := rapid.SampledFrom([]string{"support", "lab", "Support", "support ", ""})
+	hosts := rapid.SampledFrom([]string{"factory", "gateway", "desk"})
+	rapid.Check(t, func(t *rapid.T) {
+		w := demo([]Rule{}...)
+		w.Rules = nil
+		seen := map[[2]string]bool{}
+		for range rapid.IntRange(0, 6).Draw(t, "rules") {
+			r := Rule{
+				Agent:   rapid.SampledFrom([]string{"*", "support", "lab"}).Draw(t, "rule agent"),
+				Host:    rapid.SampledFrom([]string{"", "factory", "gateway"}).Draw(t, "rule host"),
+				Preset:  rapid.SampledFrom([]string{"", "read", "read+add", "all"}).Draw(t, "preset"),
+				Actions: rapid.SliceOfN(rapid.SampledFrom([]string{"records", "records.get", "query.soql"}), 0, 2).Draw(t, "actions"),
+			}
+			if !seen[[2]string{r.Agent, r.Host}] {
+				seen[[2]string{r.Agent, r.Host}] = true
+				w.Rules = append(w.Rules, r)
+			}
+		}
+		g, err := NewGate(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		caller := Caller{Workspace: "demo", Host: hosts.Draw(t, "host"), Agent: agents.Draw(t, "agent")}
+		op := rapid.SampledFrom(operations).Draw(t, "operation")
+		decision, err := g.Allow(caller, op)
+		if decision.Allowed != (err == nil) {
+			t.Fatalf("decision %+v, error %v", decision, err)
+		}
+		named, listed := false, false
+		for _, r := range w.Rules {
+			covers := (r.Host == "" || r.Host == caller.Host) && (r.Agent == "*" || r.Agent == caller.Agent)
+			named = named || covers && r.Agent != "*"
+			listed = listed || covers && r.Permits(op)
+		}
+		if decision.Allowed && !listed {
+			t.Fatalf("%+v may %+v by no rule of %v", caller, op, w.Rules)
+		}
+		if decision.Allowed && named && strings.HasPrefix(decision.Rule, "agent *") {
+			t.Fatalf("a rule for all agents won over one that names %q: %v", caller.Agent, w.Rules)
+		}
+		if decision.Allowed && !g.MayEver("demo", caller.Host, op) {
+			t.Fatalf("%+v is allowed and not listed", op)
+		}
+	})
+}
