@@ -25,11 +25,9 @@ func parseError(status int, body []byte) (*Error, bool) {
 	case len(body) > 0 && body[0] == '{':
 		e.readObject(body)
 	}
+	e.lead()
 	if e.Code == "" && e.Message == "" {
 		e.Message = plainText(status, body)
-	}
-	if len(e.Details) == 1 {
-		e.Details = nil
 	}
 	e.Class = ClassOf(e.Code, status)
 	return e, whole
@@ -82,7 +80,20 @@ func (e *Error) readNested(item fields) {
 	}
 }
 
-// add takes one error object; the first one gives Code, Message and Fields.
+// lead puts the first error that is a cause of its own in front: records that
+// were rolled back because of another one only repeat that.
+func (e *Error) lead() {
+	for i, d := range e.Details {
+		if i == 0 || ClassOf(e.Code, e.Status) == ClassRolledBack && ClassOf(d.Code, e.Status) != ClassRolledBack {
+			e.Code, e.Message, e.Fields = d.Code, d.Message, d.Fields
+		}
+	}
+	if len(e.Details) == 1 {
+		e.Details = nil
+	}
+}
+
+// add takes one error object.
 func (e *Error) add(item fields) {
 	d := Detail{
 		Code:    item.text("errorCode", "statusCode", "error"),
@@ -91,9 +102,6 @@ func (e *Error) add(item fields) {
 	}
 	if d.Code == "" && d.Message == "" {
 		return
-	}
-	if len(e.Details) == 0 {
-		e.Code, e.Message, e.Fields = d.Code, d.Message, d.Fields
 	}
 	e.Details = append(e.Details, d)
 	// The platform misspells the first key in some releases (recording

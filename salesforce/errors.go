@@ -50,7 +50,7 @@ type Error struct {
 	// RequestID is the platform's X-SFDC-Request-Id; it may be empty.
 	RequestID string
 	// Details are all errors of the answer, in order, when it held more than
-	// one; the first is the one above.
+	// one. The one above is the first that is not a mere rollback.
 	Details []Detail
 	// Candidates are the records that stand in the way: the paths of an
 	// upsert that matched several (status 300), or the ids of the matches of

@@ -62,9 +62,9 @@ func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, toke
 	}
 	req.Header.Set("User-Agent", o.Client.options.UserAgent)
 	req.Header.Set("Authorization", "Bearer "+token.AccessToken.Reveal())
-	if r.Semantics == Unsafe && body == nil {
-		// net/http repeats a GET by itself when a used connection dies under
-		// it, unless the request has a body it cannot rewind.
+	if r.Semantics == Unsafe && body == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		// net/http repeats these by itself when a used connection dies under
+		// them, unless the request has a body it cannot rewind.
 		req.Body = io.NopCloser(strings.NewReader(""))
 	}
 	return req, nil

@@ -95,6 +95,18 @@ func TestDoPathAndVersion(t *testing.T) {
 	}
 }
 
+func TestDoWithoutBodySendsNone(t *testing.T) {
+	for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
+		org, seen := newOrg(t, Options{}, okay)
+		if _, err := org.Do(t.Context(), &Request{Method: method, Path: "/x"}); err != nil {
+			t.Fatal(err)
+		}
+		if r := seen.requests[0]; r.ContentLength != 0 || len(r.TransferEncoding) != 0 || r.Header.Get("Content-Type") != "" {
+			t.Errorf("%s: length %d, encoding %v, headers %v", method, r.ContentLength, r.TransferEncoding, r.Header)
+		}
+	}
+}
+
 func TestDoRefusesBadRequests(t *testing.T) {
 	org, seen := newOrg(t, Options{}, okay)
 	for _, r := range []*Request{
@@ -164,7 +176,6 @@ func TestDialRefusesInternalAddresses(t *testing.T) {
 	defer server.Close()
 	client := New(Options{Hosts: Hosts{Loopback: true}})
 	defer client.Close()
-	client.options.Hosts.Loopback = true
 	strict := New(Options{})
 	defer strict.Close()
 	client.http = strict.http // lets the URL pass, so that only the dialer is in the way

@@ -185,6 +185,19 @@ func TestBreakerLeavesFailingOrgAlone(t *testing.T) {
 	})
 }
 
+func TestBreakerIgnoresCallersThatLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := newTimedOrg(t, Options{}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		for range 3 * breakerFailures {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := org.Do(ctx, &Request{Method: "POST", Path: "/x"}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error = %v", err)
+			}
+			cancel()
+		}
+	})
+}
+
 func TestBackoffGrowsWithFullJitter(t *testing.T) {
 	for n, most := range []time.Duration{100, 200, 400, 800, 1600, 2000, 2000} {
 		most *= time.Millisecond

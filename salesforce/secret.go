@@ -14,6 +14,10 @@ const mask = "•••"
 // other encoders of text, by slog and by zerolog. Unmarshalling fills it like
 // any string. The empty Secret prints the same, so that a log does not tell
 // whether one is set.
+//
+// Two places are beyond its reach: fmt prints unexported struct fields without
+// asking their type, and encoding/json writes map keys of kind string as they
+// are. So a Secret is kept in exported fields and is never a map key.
 type Secret string
 
 // Reveal returns the secret itself. It is the only way out by intent; each
@@ -32,7 +36,7 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
 // MarshalJSON returns the mask as a JSON string.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + mask + `"`), nil }
 
-// MarshalText returns the mask; YAML, XML and map keys are covered by it.
+// MarshalText returns the mask, to YAML and XML among others.
 func (Secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
 
 // LogValue returns the mask to log/slog.
