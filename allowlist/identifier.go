@@ -24,15 +24,14 @@ var blank = []*unicode.RangeTable{
 // host. Identifiers are compared byte for byte, so this check is about what
 // people see in rules and in the audit trail: every character of an identifier
 // is visible, and there is nothing around it. Letters that look alike in two
-// scripts stay two identifiers.
+// scripts stay two identifiers. Bytes that are not UTF-8 show up here as the
+// replacement character U+FFFD.
 func checkIdentifier(id string) error {
 	switch {
 	case id == "":
 		return errors.New("is empty")
 	case len(id) > maxIdentifier:
 		return fmt.Errorf("has %d bytes; at most %d are accepted", len(id), maxIdentifier)
-	case !utf8.ValidString(id):
-		return errors.New("is not valid UTF-8")
 	case strings.TrimSpace(id) != id:
 		return errors.New("has space around it")
 	case id == anyAgent:

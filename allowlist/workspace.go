@@ -96,7 +96,7 @@ func (w *Workspace) Validate() error {
 func (w *Workspace) ruleFor(agent, host string) (Rule, bool) {
 	for _, wanted := range [][2]string{{agent, host}, {agent, ""}, {anyAgent, host}, {anyAgent, ""}} {
 		for _, r := range w.Rules {
-			if wanted[0] != "" && r.Agent == wanted[0] && r.Host == wanted[1] {
+			if r.Agent == wanted[0] && r.Host == wanted[1] {
 				return r, true
 			}
 		}
