@@ -1,13 +1,76 @@
 // Package auth gets access tokens for connected orgs.
+//
+// Each way to get one is a [Source] in a file of its own; [New] shows them
+// all. [Cached] shares one token among the callers of a connection, and
+// [Resolver] keeps one Cached for every connection of the process. Sources
+// are pure: they ask for a token each time, and know no cache.
+//
+// An [Error] is written for the person who set the connection up: it says
+// which setting to mend. No secret, assertion or token is ever part of one,
+// nor of anything this package prints.
 package auth
 
 import (
 	"context"
+	"net/http"
 
 	"salesforce-mcp/salesforce"
 )
 
-// Source gets access tokens for one connected org.
+// The modes of [Settings].
+const (
+	ModeJWT               = "jwt"
+	ModeClientCredentials = "clientCredentials"
+)
+
+// Source gets access tokens for one connected org. Each call is a login.
+// Implementations are safe for concurrent use; their errors are [*Error].
 type Source interface {
 	Token(ctx context.Context) (salesforce.Token, error)
+}
+
+// Settings say how to log in to one org. Which fields are needed depends on
+// the mode.
+type Settings struct {
+	// Mode is jwt (the default when empty) or clientCredentials.
+	Mode string
+	// LoginURL is where tokens come from: the org's My Domain such as
+	// https://acme.my.salesforce.com, or for jwt also
+	// https://login.salesforce.com (production, the default when empty) and
+	// https://test.salesforce.com (sandboxes). An address copied from the
+	// browser (acme.lightning.force.com/…) is understood.
+	LoginURL string
+	// ClientID is the app's consumer key.
+	ClientID string
+	// ClientSecret is the app's consumer secret; clientCredentials only.
+	ClientSecret salesforce.Secret
+	// PrivateKey is the RSA key in PEM whose certificate was uploaded to the
+	// app; jwt only.
+	PrivateKey salesforce.Secret
+	// Username is the Salesforce username to act as; jwt only.
+	Username string
+	// Audience replaces the audience derived from the login host; jwt only.
+	Audience string
+}
+
+// New returns the source that settings ask for. It does not reach out; a
+// setting that is missing or wrong is an [*Error] that names it. Tokens are
+// requested with client, never following redirects, and tokens for a host
+// that hosts does not allow are refused.
+func New(s Settings, client *http.Client, hosts salesforce.Hosts) (Source, error) {
+	if s == (Settings{}) {
+		return nil, settingsError("Salesforce is not configured for this workspace: " +
+			"set the client id, the username and the private key (mode jwt), or choose another mode")
+	}
+	endpoint, err := newEndpoint(s.LoginURL, client, hosts)
+	if err != nil {
+		return nil, err
+	}
+	switch s.Mode {
+	case ModeJWT, "":
+		return newJWT(s, endpoint)
+	case ModeClientCredentials:
+		return newClientCredentials(s, endpoint)
+	}
+	return nil, settingsError("the mode %q is not one of %s, %s", s.Mode, ModeJWT, ModeClientCredentials)
 }

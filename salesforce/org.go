@@ -147,12 +147,18 @@ func outOfTime(e *Error) *Error {
 }
 
 // noToken is the error of a call whose credentials gave no token. The text
-// and the cause are the credentials' own.
+// and the cause are the credentials' own. It is of class auth, or transient
+// when the cause has a method Temporary that says so.
 func noToken(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return ended(ctx, "the call ended before an access token was there")
 	}
-	return &Error{Class: ClassAuth, Message: err.Error(), NotExecuted: true, Err: err}
+	e := &Error{Class: ClassAuth, Message: err.Error(), NotExecuted: true, Err: err}
+	var passing interface{ Temporary() bool }
+	if errors.As(err, &passing) && passing.Temporary() {
+		e.Class = ClassTransient
+	}
+	return e
 }
 
 // ended is the error of a call that its caller ended before it was sent.

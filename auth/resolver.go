@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"salesforce-mcp/salesforce"
+)
+
+// Resolver keeps one [Cached] for every connection: a workspace together with
+// its settings. Changed settings are another connection, so a mended or
+// revoked setting never meets an old token, and neither does the same setting
+// in another workspace. The exported fields are set before use. A Resolver is
+// safe for concurrent use.
+type Resolver struct {
+	// HTTP makes the token requests; nil means http.DefaultClient.
+	HTTP *http.Client
+	// Hosts says which login and instance hosts are allowed.
+	Hosts salesforce.Hosts
+
+	mu          sync.Mutex
+	connections map[connection]*entry
+}
+
+type connection struct {
+	workspace string
+	settings  [sha256.Size]byte
+}
+
+type entry struct {
+	cached *Cached
+	used   time.Time
+}
+
+// unusedLife is how long a connection is kept that nobody uses. A session
+// ends after two hours without use by default, so its token is worth little
+// by then.
+const unusedLife = 2 * time.Hour
+
+// Credentials returns the tokens of a workspace's connection. It does not
+// reach out; wrong settings are an [*Error].
+func (r *Resolver) Credentials(workspace string, s Settings) (*Cached, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key, now := connection{workspace, hash(s)}, time.Now()
+	if known, ok := r.connections[key]; ok {
+		known.used = now
+		return known.cached, nil
+	}
+	source, err := New(s, r.HTTP, r.Hosts)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(r.connections, func(_ connection, e *entry) bool { return now.Sub(e.used) > unusedLife })
+	if r.connections == nil {
+		r.connections = map[connection]*entry{}
+	}
+	cached := NewCached(source)
+	r.connections[key] = &entry{cached, now}
+	return cached, nil
+}
+
+// hash tells settings apart without keeping them. Each field goes in with its
+// length, so that no two settings read the same.
+func hash(s Settings) [sha256.Size]byte {
+	var text []byte
+	for _, field := range []string{
+		s.Mode, s.LoginURL, s.ClientID, s.ClientSecret.Reveal(), s.PrivateKey.Reveal(), s.Username, s.Audience,
+	} {
+		text = binary.AppendUvarint(text, uint64(len(field)))
+		text = append(text, field...)
+	}
+	return sha256.Sum256(text)
+}
