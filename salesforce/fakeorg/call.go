@@ -7,18 +7,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // call is one request to the API: who asks, and the database to answer from.
 type call struct {
 	*http.Request
 	org     *Org
-	user    *user    // who asks; nil when the route needs no token
-	version string   // of the path, such as v62.0; empty when the path has none
-	db      querier  // a transaction when the route writes; rolled back when the handler fails
-	viewed  []string // ids the request has viewed, put into RecentlyViewed afterwards
+	user    *user     // who asks; nil when the route needs no token
+	version string    // of the path, such as v62.0; empty when the path has none
+	db      querier   // a transaction when the route writes; rolled back when the handler fails
+	at      time.Time // when records it writes are said to be written; zero is now
+	viewed  []string  // ids the request has viewed, put into RecentlyViewed afterwards
+}
+
+// now is the time records are written at.
+func (c *call) now() time.Time {
+	if c.at.IsZero() {
+		return c.org.now()
+	}
+	return c.at
 }
 
 // querier is what a transaction and the database have in common.
@@ -140,6 +151,15 @@ func (c *call) object() (*Object, error) {
 		return nil, noResource()
 	}
 	return o, nil
+}
+
+// readBody returns the whole body.
+func (c *call) readBody() ([]byte, error) {
+	body, err := io.ReadAll(c.Body)
+	if err != nil {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: %v", err)
+	}
+	return body, nil
 }
 
 // list splits a comma separated query parameter.

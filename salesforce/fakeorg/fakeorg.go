@@ -96,5 +96,5 @@ func (o *Org) Handler() http.Handler { return o.handler }
 // Close gives up the data.
 func (o *Org) Close() error { return o.db.Close() }
 
-// now is the org's time, in whole milliseconds UTC like every time it stores.
-func (o *Org) now() time.Time { return o.options.Clock().UTC().Truncate(time.Millisecond) }
+// now is the org's time, in UTC and without fractions of a second, as the platform stores it.
+func (o *Org) now() time.Time { return o.options.Clock().UTC().Truncate(time.Second) }

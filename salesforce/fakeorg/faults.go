@@ -83,7 +83,7 @@ func (o *Org) next(r *http.Request) *Fault {
 	o.faultsMu.Lock()
 	defer o.faultsMu.Unlock()
 	for i, f := range o.queue {
-		if (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.RequestURI(), f.Path) {
+		if (f.Method == "" || f.Method == r.Method) && strings.Contains(r.RequestURI, f.Path) {
 			taken := *f
 			if f.Times > 0 {
 				f.Times--

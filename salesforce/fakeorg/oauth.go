@@ -147,11 +147,11 @@ func (c *call) clientCredentials() (*answer, error) {
 	if err != nil {
 		return nil, oauthError("invalid_grant", "no client credentials user enabled")
 	}
-	answer := c.tokenAnswer(u, client)
+	granted := c.tokenAnswer(u, client)
 	issued := strconv.FormatInt(c.org.options.Clock().UnixMilli(), 10)
 	mac := hmac.New(sha256.New, []byte(client.Secret))
 	mac.Write([]byte(c.identityURL(u) + issued))
-	return ok(append(answer, member{"issued_at", issued}, member{"signature", base64.StdEncoding.EncodeToString(mac.Sum(nil))}))
+	return ok(append(granted, member{"issued_at", issued}, member{"signature", base64.StdEncoding.EncodeToString(mac.Sum(nil))}))
 }
 
 // client returns the client whose key and secret the request carries, in the form or as basic authentication.

@@ -34,6 +34,7 @@ type Object struct {
 	ReadOnly            bool `yaml:"readOnly"`
 	NoCreate            bool `yaml:"noCreate"`
 	NoDelete            bool `yaml:"noDelete"`
+	PerUser             bool `yaml:"perUser"` // rows belong to a user, whose id is in the column ViewerId, which is no field
 
 	Children []Child `yaml:"-"` // references of other objects to this one
 
@@ -64,6 +65,8 @@ type Field struct {
 	Auto                     string // pattern of an auto number
 	Start                    int    // first auto number
 	SQL                      string `yaml:"sql"` // expression of a computed field
+	Initial                  string // expression for the value after a create that gave none
+	Follow                   string // expression for the value after every create and update
 	Rollup                   *Rollup
 	To                       []string // referenced objects
 	Relationship             string   // name of the parent path, such as Account for AccountId
@@ -210,7 +213,7 @@ func (f *Field) complete() {
 	if f.Access == "" {
 		f.Access = "all"
 	}
-	if f.Computed() || f.Auto != "" || f.Type == "address" {
+	if f.Computed() || f.Auto != "" || f.Follow != "" || f.Type == "address" {
 		f.Access = "none"
 	}
 	if f.Label == "" {
@@ -229,7 +232,7 @@ func (f *Field) complete() {
 		if f.Relationship == "" {
 			f.Relationship = parentName(f.Name)
 		}
-		if f.OnDelete == "" {
+		if f.OnDelete == "" && !f.Required {
 			f.OnDelete = "clear"
 		}
 	}

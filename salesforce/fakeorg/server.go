@@ -21,7 +21,7 @@ func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
 		o.queryRoutes()))
-	o.mount(mux, "", oauthRoutes())
+	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
 	mux.HandleFunc("/_events", o.eventLog)
@@ -118,6 +118,9 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	c.user = u
+	if seen, ok := w.(*watched); ok {
+		seen.user = u.username
+	}
 	if c.version == "" {
 		return nil
 	}
@@ -143,15 +146,17 @@ func readableBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error.
+// take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
+// is finished even if the client goes away meanwhile, as on the platform.
 func (o *Org) take(c *call, r route) (*answer, error) {
 	if r.reads || r.method == http.MethodGet {
 		a, err := o.read(c, r.handle)
 		if err == nil && len(c.viewed) > 0 {
-			err = o.write(c.Context(), func(db querier) error { return o.markViewed(db, c.user, c.viewed) })
+			err = o.write(c.Context(), func(db querier) error { return o.markViewed(c.Context(), db, c.user, c.viewed) })
 		}
 		return a, err
 	}
+	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
 	var a *answer
 	err := o.write(c.Context(), func(db querier) (err error) {
 		c.db = db
@@ -168,12 +173,10 @@ func (o *Org) read(c *call, handle handler) (*answer, error) {
 	return handle(c)
 }
 
-// write runs do in a transaction while nobody else reads or writes. A request that has begun to write is finished
-// even if its client goes away, as on the platform.
+// write runs do in a transaction while nobody else reads or writes.
 func (o *Org) write(ctx context.Context, do func(querier) error) error {
 	o.turn.Lock()
 	defer o.turn.Unlock()
-	ctx = context.WithoutCancel(ctx)
 	tx, err := o.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -193,17 +196,25 @@ func (o *Org) observe(next http.Handler) http.Handler {
 		if len(r.URL.Path) > 1 {
 			r.URL.Path, r.URL.RawPath = strings.TrimRight(r.URL.Path, "/"), strings.TrimRight(r.URL.RawPath, "/")
 		}
-		seen := &watched{ResponseWriter: w, status: http.StatusOK}
+		seen := &watched{ResponseWriter: w}
 		defer func() { o.note(r, seen) }()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-// watched keeps the status of an answer and the user it went to.
+// watched keeps the status of an answer, 0 until there is one, and the user it went to.
 type watched struct {
 	http.ResponseWriter
 	status int
-	cut    bool
+	user   string
+}
+
+// Write is the answer 200 when no other status has been written.
+func (w *watched) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // WriteHeader keeps the status.

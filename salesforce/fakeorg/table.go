@@ -7,22 +7,19 @@ import (
 
 // tables returns the statements that create the tables, indexes and triggers of a schema.
 func tables(s *Schema) []string {
-	var statements []string
+	var statements, triggers []string // triggers come last: they name tables of other objects
 	for _, o := range s.Objects {
-		if o.Event {
-			continue
-		}
 		statements = append(statements, table(o))
 		for _, f := range o.Fields {
 			if f.Type == "reference" || f.IDLookup && f.Name != "Id" || f.NameField {
 				statements = append(statements, fmt.Sprintf(`CREATE INDEX "%s_%s" ON "%[1]s"("%[2]s")`, o.Name, f.Name))
 			}
 			if f.Rollup != nil {
-				statements = append(statements, rollup(o, f)...)
+				triggers = append(triggers, rollup(o, f)...)
 			}
 		}
 	}
-	return statements
+	return append(statements, triggers...)
 }
 
 func table(o *Object) string {
@@ -32,14 +29,18 @@ func table(o *Object) string {
 			columns = append(columns, column(f))
 		}
 	}
+	key := `PRIMARY KEY ("Id")`
+	if o.PerUser {
+		columns = append(columns, `"ViewerId" TEXT NOT NULL`)
+		key = `PRIMARY KEY ("ViewerId", "Id")`
+	}
+	columns = append(columns, key)
 	return fmt.Sprintf("CREATE TABLE %q (\n  %s\n) WITHOUT ROWID", o.Name, strings.Join(columns, ",\n  "))
 }
 
 func column(f *Field) string {
 	c := fmt.Sprintf("%q %s", f.Name, columnType(f))
 	switch {
-	case f.Name == "Id":
-		c += " PRIMARY KEY"
 	case f.SQL != "":
 		c += fmt.Sprintf(" GENERATED ALWAYS AS (%s) VIRTUAL", f.SQL)
 	case f.Type == "boolean" || f.Rollup != nil:
