@@ -82,6 +82,9 @@ func (t Tool) Schema() json.RawMessage {
 		seen := map[string]bool{}
 		for _, p := range op.params() {
 			prop := property{Type: p.Type, Description: p.Doc}
+			if p.Form == OutputFormat {
+				prop.Enum = formatNames
+			}
 			name := p.Name
 			if op.enveloped() && op.member(p) {
 				name = bodyName

@@ -90,7 +90,7 @@ func (p Param) conform(v any, op *Op, args Args) (any, error) {
 		}
 	case OutputFormat:
 		if _, ok := formats[s]; !ok {
-			return nil, p.wrong(fmt.Sprintf("%q is no output format; there are verbose, structured and both", clip(s)))
+			return nil, p.wrong(fmt.Sprintf("%q is no output format; there are %s", clip(s), strings.Join(formatNames, ", ")))
 		}
 	}
 	return v, nil

@@ -57,7 +57,8 @@ const (
 //
 // Where it goes follows from the row: into the hole of Call that bears its
 // name; otherwise, for GET and DELETE, into the query; otherwise it is a member
-// of the JSON body, and may then be given inside the argument "body" as well.
+// of the JSON body, and in a row that changes something it may then be given
+// inside the argument "body" as well.
 type Param struct {
 	Name string
 	Type string // JSON Schema type: string, integer, boolean, array or object
@@ -94,7 +95,7 @@ type Args map[string]any
 var (
 	action       = Param{Name: "action", Type: "string"}
 	outputFormat = Param{Name: "outputFormat", Type: "string", Form: OutputFormat, In: Local,
-		Doc: "verbose (text, default), structured (JSON) or both"}
+		Doc: "verbose is text, the default; structured is JSON"}
 )
 
 // body is the argument that holds the JSON body or, for rows with an envelope,
@@ -129,10 +130,10 @@ func (op *Op) member(p Param) bool {
 }
 
 // enveloped reports whether the row takes an argument "body" that only wraps
-// its own members.
+// its own members, as the documented calls that change several records do.
 func (op *Op) enveloped() bool {
 	_, whole := op.param(bodyName)
-	return !whole && slices.ContainsFunc(op.params(), op.member)
+	return !whole && op.Effect != Read && slices.ContainsFunc(op.params(), op.member)
 }
 
 // Name returns how the row is called in policies, case files and messages:
@@ -261,4 +262,26 @@ func clip(s string) string {
 		return string(r[:60]) + "…"
 	}
 	return s
+}
+
+// InstructionNames returns the names of all instructions.
+func (t Table) InstructionNames() []string {
+	var names []string
+	for _, tool := range t {
+		for _, op := range tool.Ops {
+			names = append(names, op.Instruction)
+		}
+	}
+	return names
+}
+
+// TypeOf returns the JSON type of an argument of the row, or "".
+func (op *Op) TypeOf(name string) string {
+	if p, ok := op.param(name); ok {
+		return p.Type
+	}
+	if name == bodyName && op.enveloped() {
+		return "object"
+	}
+	return ""
 }

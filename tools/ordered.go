@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // An object is a JSON object whose members keep the order in which Salesforce
@@ -20,12 +21,17 @@ type member struct {
 
 // get returns the value of a member, or nil.
 func (o object) get(name string) any {
+	v, _ := o.lookup(name)
+	return v
+}
+
+func (o object) lookup(name string) (any, bool) {
 	for _, m := range o {
 		if m.name == name {
-			return m.value
+			return m.value, true
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // MarshalJSON writes the members in order.
@@ -107,7 +113,7 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 }
 
 // printable returns s with what a terminal or a model could take for something
-// else spelled out: control characters (but for tab and newline, which callers
+// else spelled out as in JSON: control characters (but for tab and newline, which callers
 // treat), escape sequences, invisible characters and those that change the
 // direction of writing. A record's text must not look like part of our own.
 func printable(s string) string {
@@ -116,10 +122,14 @@ func printable(s string) string {
 	}
 	var b strings.Builder
 	for _, r := range s {
-		if deceptive(r) {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		} else {
+		switch {
+		case !deceptive(r):
 			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", high, low)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
 		}
 	}
 	return b.String()

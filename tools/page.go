@@ -162,6 +162,9 @@ func (p *page) structured() object {
 // write writes a list as tables, one for each type of record in it.
 func (l list) write(b *strings.Builder) {
 	if len(l.rows) == 0 {
+		if l.name == "errors" { // of a write that succeeded
+			return
+		}
 		fmt.Fprintf(b, "%s: none\n", l.name)
 		return
 	}
@@ -172,7 +175,7 @@ func (l list) write(b *strings.Builder) {
 	for start := 0; start < len(l.rows); {
 		kind := typeOf(l.rows[start])
 		end := start + 1
-		for end < len(l.rows) && typeOf(l.rows[end]) == kind {
+		for end < len(l.rows) && (l.rows[end] == nil || typeOf(l.rows[end]) == kind) {
 			end++
 		}
 		rows := l.rows[start:end]

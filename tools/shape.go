@@ -44,6 +44,8 @@ func (f *File) attached() bool { return !f.readable() && len(f.Content) <= maxFi
 // format is one value of the argument outputFormat.
 type format struct{ text, structured bool }
 
+var formatNames = []string{"verbose", "structured", "both"}
+
 var formats = map[string]format{"verbose": {text: true}, "structured": {structured: true}, "both": {true, true}}
 
 // shape turns Salesforce's answer into what the caller asked for. Text and
@@ -67,11 +69,14 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 	if want.text {
 		res.Text = page.text()
 	}
-	var err error
 	if want.structured {
-		res.Structured, err = encode(page.structured())
+		b, err := encode(page.structured())
+		if err != nil {
+			return nil, err
+		}
+		res.Structured = json.RawMessage(printable(string(b))) // only strings can hold what it spells out
 	}
-	return res, err
+	return res, nil
 }
 
 // An answer is what Salesforce answered, decoded once for the audit and the
@@ -107,11 +112,25 @@ func (op *Op) page(args Args, a *answer) *page {
 	case object:
 		p.arrange(op.brief(v, args))
 	case []any:
+		if n := failures(v); n > 0 {
+			p.head = object{{"failed", json.Number(fmt.Sprint(n))}, {"of", json.Number(fmt.Sprint(len(v)))}}
+		}
 		p.add("records", v)
 	default:
 		p.head = object{{"value", v}}
 	}
 	return p
+}
+
+// failures counts the records of a collection that were not written: Salesforce
+// answers 200 all the same.
+func failures(results []any) (n int) {
+	for _, r := range results {
+		if o, ok := r.(object); ok && o.get("success") == false {
+			n++
+		}
+	}
+	return n
 }
 
 // done says what an answer without a body means.
@@ -181,11 +200,12 @@ func pick(list []any, columns []string, whole bool) []any {
 		from, _ := e.(object)
 		var row object
 		for _, name := range columns {
-			v := from.get(name)
-			if values, ok := v.([]any); ok {
-				v = flat(values, whole)
+			if v, ok := from.lookup(name); ok {
+				if values, isList := v.([]any); isList {
+					v = flat(values, whole)
+				}
+				row = append(row, member{name, v})
 			}
-			row = append(row, member{name, v})
 		}
 		rows = append(rows, row)
 	}

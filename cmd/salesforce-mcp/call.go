@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"salesforce-mcp/tools"
+)
+
+func (e *env) call() *cobra.Command {
+	var object, url, token, agent string
+	cmd := &cobra.Command{
+		Use:   "call INSTRUCTION [name=value …]",
+		Short: "Call one instruction of a running server",
+		Long: `Call one instruction, such as runQuery or createRecord, of a running server and
+print its result as JSON. A value is text or, where the argument is an object or
+a list, JSON; body.Name=Acme sets one member of the argument body.
+
+URL, token and agent default to SALESFORCE_MCP_URL, SALESFORCE_MCP_TOKEN and
+SALESFORCE_MCP_AGENT.`,
+		Example: `  salesforce-mcp call runQuery q='SELECT Id, Name FROM Account LIMIT 3'
+  salesforce-mcp call createRecord sObjectName=Lead body.LastName=Abitbol body.Company=Acme`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := client{url: or(url, e.getenv("SALESFORCE_MCP_URL")), token: or(token, e.getenv("SALESFORCE_MCP_TOKEN")), agent: or(agent, e.getenv("SALESFORCE_MCP_AGENT"))}
+			if c.url == "" {
+				return errors.New("--url is needed, or SALESFORCE_MCP_URL: the MCP endpoint, as in http://127.0.0.1:8080/w/demo/mcp")
+			}
+			arguments, err := parseArguments(args[0], args[1:], object)
+			if err != nil {
+				return err
+			}
+			text, failed, err := c.call(cmd.Context(), args[0], arguments)
+			if err != nil {
+				return err
+			}
+			if failed {
+				return errors.New(text)
+			}
+			_, err = fmt.Fprintln(e.stdout, text)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&object, "json", "", "arguments as one JSON object; name=value adds to it")
+	cmd.Flags().StringVar(&url, "url", "", "MCP endpoint")
+	cmd.Flags().StringVar(&token, "token", "", "host token")
+	cmd.Flags().StringVar(&agent, "agent", "", "agent to call as")
+	return cmd
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// parseArguments joins --json with name=value pairs. Where the instruction's
+// argument is an object or a list the value is JSON.
+func parseArguments(instruction string, pairs []string, object string) (map[string]any, error) {
+	op, err := tools.All.Find(instruction, "")
+	if err != nil {
+		return nil, fmt.Errorf("there is no instruction %q; there are %s", instruction, strings.Join(tools.All.InstructionNames(), ", "))
+	}
+	args := map[string]any{"outputFormat": "structured"}
+	if object != "" {
+		d := json.NewDecoder(strings.NewReader(object))
+		d.UseNumber()
+		if err := d.Decode(&args); err != nil {
+			return nil, fmt.Errorf("--json: %w", err)
+		}
+	}
+	for _, pair := range pairs {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is not name=value", pair)
+		}
+		var value any = text
+		if t := op.TypeOf(name); t == "object" || t == "array" {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.UseNumber()
+			if err := d.Decode(&value); err != nil {
+				return nil, fmt.Errorf("%s: is not JSON, but it must be an %s: %w", name, t, err)
+			}
+		}
+		into := args
+		if outer, inner, nested := strings.Cut(name, "."); nested {
+			if args[outer] == nil {
+				args[outer] = map[string]any{}
+			}
+			into, ok = args[outer].(map[string]any)
+			if !ok {
+				return nil, fmt.Errorf("%s: %s is no object", name, outer)
+			}
+			name = inner
+		}
+		into[name] = value
+	}
+	return args, nil
+}
+
+// client calls tools over streamable HTTP.
+type client struct{ url, token, agent string }
+
+// call returns the result's text, and whether the call failed.
+func (c client) call(ctx context.Context, instruction string, arguments map[string]any) (text string, failed bool, err error) {
+	const protocol = "2026-07-28"
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": map[string]any{
+		"name": instruction, "arguments": arguments, "_meta": map[string]any{
+			"io.modelcontextprotocol/protocolVersion":    protocol,
+			"io.modelcontextprotocol/clientCapabilities": map[string]any{},
+			"io.modelcontextprotocol/clientInfo":         map[string]any{"name": "salesforce-mcp call", "version": version()},
+		}}})
+	if err != nil {
+		return "", false, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return "", false, err
+	}
+	for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"Authorization": "Bearer " + c.token, "Agent-Id": c.agent, "Mcp-Protocol-Version": protocol, "Mcp-Method": "tools/call", "Mcp-Name": instruction} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", false, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", false, err
+	}
+	var reply struct {
+		Error  *struct{ Message string }
+		Result struct {
+			IsError bool
+			Content []struct{ Type, Text string }
+		}
+	}
+	if err := json.Unmarshal(answer, &reply); err != nil {
+		return "", false, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(answer)))
+	}
+	if reply.Error != nil {
+		return "", false, errors.New(reply.Error.Message)
+	}
+	var parts []string
+	for _, part := range reply.Result.Content {
+		if part.Type == "text" {
+			parts = append(parts, part.Text)
+		}
+	}
+	return strings.Join(parts, "\n"), reply.Result.IsError, nil
+}

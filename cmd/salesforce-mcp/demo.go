@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/salesforce"
+)
+
+// The demo's workspace and who may call it.
+const (
+	demoWorkspace = "demo"
+	demoAgent     = "demo-agent"
+	demoReader    = "demo-reader"
+	demoUser      = "demo-user"
+)
+
+// demoReady is what demo prints when it is ready: a contract. What does not
+// exist yet is "".
+type demoReady struct {
+	MCP          string `json:"mcp"`
+	HostToken    string `json:"host_token"`
+	AgentID      string `json:"agent_id"`
+	UserID       string `json:"user_id"`
+	Config       string `json:"config"`
+	AdminToken   string `json:"admin_token"`
+	Org          string `json:"org"`
+	OrgToken     string `json:"org_token"`
+	Instructions string `json:"instructions"`
+}
+
+func (e *env) demo() *cobra.Command {
+	var listen, orgListen, data string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Start the server with a simulated org and a ready workspace",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			if data == "" {
+				if data, err = os.MkdirTemp("", "salesforce-mcp-demo-"); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+			}
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				return err
+			}
+			org, err := startOrg(ctx, orgListen, &key.PublicKey)
+			if err != nil {
+				return err
+			}
+			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
+			l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+			if err != nil {
+				return err
+			}
+			token := "demo-" + rand.Text()
+			a, err := build(ctx, demoConfig(l.Addr().String(), data, org.ready, key, token), logger(e.stderr, "warn"))
+			if err != nil {
+				return errors.Join(err, l.Close())
+			}
+			defer func() { err = errors.Join(err, a.close()) }()
+			served := make(chan error, 1)
+			go func() { served <- serveUntil(ctx, l, a.handler()) }()
+			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
+				AgentID: demoAgent, UserID: demoUser, Org: org.ready.Org, OrgToken: org.ready.OrgToken}
+			if err := ready.print(e.stdout, asJSON); err != nil {
+				return err
+			}
+			return <-served
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of the server; port 0 picks a free one")
+	cmd.Flags().StringVar(&orgListen, "org-listen", "127.0.0.1:8081", "address of the simulated org")
+	cmd.Flags().StringVar(&data, "data", "", "folder of the server's state; without it a temporary one")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line once ready")
+	return cmd
+}
+
+// demoConfig is a workspace as an administrator would configure it, in auth
+// mode jwt, with a host that injects its identity into the arguments as Agent
+// Factory does or names the agent in a header.
+func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token string) *config.Config {
+	pemKey := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	source := func(kind allowlist.Kind, name string) allowlist.Source {
+		return allowlist.Source{Kind: kind, Name: name}
+	}
+	return &config.Config{
+		Listen: listen, Data: data, MaxMessageBytes: 1 << 20, AllowLoopbackOrg: true,
+		Workspaces: []config.Workspace{{
+			APIVersion: salesforce.DefaultVersion,
+			Auth: &config.Auth{Mode: "jwt", LoginURL: org.Org, ClientID: org.ClientID, Username: org.Username,
+				PrivateKey: salesforce.Secret(pemKey)},
+			Workspace: allowlist.Workspace{
+				Name: demoWorkspace,
+				Profiles: []*allowlist.Profile{{
+					Name: "agent-factory", Tokens: []string{allowlist.HashToken(token)}, OverwritesArguments: true,
+					Agent:   []allowlist.Source{source(allowlist.FromHeader, "agent-id"), source(allowlist.FromArgument, "agent_id")},
+					User:    []allowlist.Source{source(allowlist.FromArgument, "user_id")},
+					Context: []allowlist.Source{source(allowlist.FromArgument, "context_id")},
+				}},
+				Rules: []allowlist.Rule{{Agent: demoAgent, Preset: "all"}, {Agent: demoReader, Preset: "read"}},
+			},
+		}},
+	}
+}
+
+func (r demoReady) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	_, err := fmt.Fprintf(w, `salesforce-mcp demo: the server is real, the Salesforce org is simulated.
+
+MCP endpoint     %s
+host token       %s
+agents           %s (may do all), %s (may only read)
+simulated org    %s
+
+Try it:
+
+curl -s %s \
+  -H 'Authorization: Bearer %s' -H 'agent-id: %s' -H 'Content-Type: application/json' \
+  -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{"action":"soql","q":"SELECT Name, Industry, AnnualRevenue FROM Account ORDER BY AnnualRevenue DESC NULLS LAST LIMIT 5"}}}'
+
+Stop it with Ctrl-C.
+`, r.MCP, r.HostToken, demoAgent, demoReader, r.Org, r.MCP, r.HostToken, demoAgent)
+	return err
+}

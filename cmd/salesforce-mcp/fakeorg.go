@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"salesforce-mcp/salesforce/fakeorg"
+)
+
+// orgReady is what fakeorg prints when it is ready: a contract.
+type orgReady struct {
+	Org          string `json:"org"`
+	OrgToken     string `json:"org_token"`
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	Username     string `json:"username"`
+}
+
+// runningOrg is a simulated org that listens.
+type runningOrg struct {
+	ready  orgReady
+	served chan error
+	org    *fakeorg.Org
+}
+
+// wait returns when the org's context has ended and its requests are answered.
+func (o *runningOrg) wait() error { return errors.Join(<-o.served, o.org.Close()) }
+
+// startOrg serves a simulated org until ctx ends. The one client it knows may
+// log in with its secret and, when a key is given, with JWTs signed by it.
+func startOrg(ctx context.Context, listen string, key *rsa.PublicKey) (*runningOrg, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return nil, err
+	}
+	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: "3MVG9" + rand.Text(), ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser}
+	org, err := fakeorg.New(fakeorg.Options{
+		BaseURL: ready.Org,
+		Clients: []fakeorg.Client{{Key: ready.ClientID, Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username}},
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	ready.OrgToken = org.MintToken(ready.Username)
+	o := &runningOrg{ready: ready, served: make(chan error, 1), org: org}
+	go func() { o.served <- serveUntil(ctx, l, org.Handler()) }()
+	return o, nil
+}
+
+func (e *env) fakeorg() *cobra.Command {
+	var listen string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "fakeorg",
+		Short: "Start a simulated Salesforce org alone",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			org, err := startOrg(cmd.Context(), listen, nil)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = json.NewEncoder(e.stdout).Encode(org.ready)
+			} else {
+				r := org.ready
+				_, err = fmt.Fprintf(e.stdout, "a simulated Salesforce org, with invented data\n\norg            %s\naccess token   %s\nconsumer key   %s\nsecret         %s\nuser           %s\n",
+					r.Org, r.OrgToken, r.ClientID, r.ClientSecret, r.Username)
+			}
+			return errors.Join(err, org.wait())
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8081", "address; port 0 picks a free one")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line once ready")
+	return cmd
+}

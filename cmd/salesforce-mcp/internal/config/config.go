@@ -1,0 +1,308 @@
+// Package config reads the configuration file of the server.
+//
+// The file is YAML; an unknown key is an error. Secrets may stand in files of
+// their own (…File) or in the environment, so that the configuration can be
+// kept where others read it. Validate reports every problem at once, each with
+// the field and its value.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/auth"
+	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
+)
+
+// Config is the whole configuration. The zero value of a field means its
+// default.
+type Config struct {
+	// Listen is the address of the HTTP server. Default 127.0.0.1:8080.
+	Listen string `yaml:"listen"`
+	// PublicURL is the origin under which clients reach the server, such as
+	// https://salesforce.example.com. It is needed unless Listen is a loopback
+	// address.
+	PublicURL string `yaml:"publicURL"`
+	// AllowedOrigins are further origins from which browsers may call.
+	AllowedOrigins []string `yaml:"allowedOrigins"`
+	// Data is the folder of the server's state. Default data.
+	Data string `yaml:"data"`
+	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
+	MaxMessageBytes int64 `yaml:"maxMessageBytes"`
+	// LogLevel is debug, info, warn or error. Default info.
+	LogLevel string `yaml:"logLevel"`
+	// AllowLoopbackOrg lets orgs be on this machine, over http: for the
+	// simulated org. Never set it in production.
+	AllowLoopbackOrg bool `yaml:"allowLoopbackOrg"`
+	// Workspaces are the tenants; at least one.
+	Workspaces []Workspace `yaml:"workspaces"`
+}
+
+// Workspace is one tenant: its org, its hosts and its rules.
+type Workspace struct {
+	allowlist.Workspace `yaml:",inline"`
+	// APIVersion is the version of the REST API. Default v62.0.
+	APIVersion string `yaml:"apiVersion"`
+	// Auth says with whose credentials the org is called. Without it every call
+	// is refused as not configured.
+	Auth *Auth `yaml:"auth"`
+}
+
+// Auth is how a workspace gets access tokens.
+type Auth struct {
+	// Mode is jwt or clientCredentials.
+	Mode string `yaml:"mode"`
+	// LoginURL is https://login.salesforce.com, https://test.salesforce.com or
+	// the org's My Domain.
+	LoginURL string `yaml:"loginURL"`
+	// ClientID is the consumer key of the External Client App or Connected App.
+	ClientID string `yaml:"clientID"`
+	// Username is the integration user; jwt needs it.
+	Username string `yaml:"username"`
+	// Audience overrides the audience of the JWT; it follows from LoginURL.
+	Audience string `yaml:"audience"`
+	// PrivateKey is the RSA key of jwt as PEM, ClientSecret the consumer secret
+	// of clientCredentials. Each may instead stand in a file, or in the
+	// environment as SALESFORCE_MCP_{WORKSPACE}_PRIVATE_KEY and
+	// SALESFORCE_MCP_{WORKSPACE}_CLIENT_SECRET.
+	PrivateKey       salesforce.Secret `yaml:"privateKey"`
+	PrivateKeyFile   string            `yaml:"privateKeyFile"`
+	ClientSecret     salesforce.Secret `yaml:"clientSecret"`
+	ClientSecretFile string            `yaml:"clientSecretFile"`
+}
+
+// Settings returns what package auth needs.
+func (a *Auth) Settings() auth.Settings {
+	return auth.Settings{Mode: a.Mode, LoginURL: a.LoginURL, ClientID: a.ClientID, ClientSecret: a.ClientSecret,
+		PrivateKey: a.PrivateKey, Username: a.Username, Audience: a.Audience}
+}
+
+// Load reads the file, then the environment, then the files of secrets, and
+// validates the whole. Relative paths are relative to the file.
+func Load(file string, getenv func(string) string) (*Config, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	c := &Config{}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("configuration %s: %s", file, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", ""))
+	}
+	c.environment(getenv)
+	problems := []error{c.readSecrets(filepath.Dir(file), getenv)}
+	c.defaults(filepath.Dir(file))
+	problems = append(problems, c.Validate())
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("configuration %s:\n%w", file, err)
+	}
+	return c, nil
+}
+
+// environment lets the environment override what differs between machines.
+func (c *Config) environment(getenv func(string) string) {
+	for name, field := range map[string]*string{
+		"SALESFORCE_MCP_LISTEN":     &c.Listen,
+		"SALESFORCE_MCP_PUBLIC_URL": &c.PublicURL,
+		"SALESFORCE_MCP_DATA":       &c.Data,
+		"SALESFORCE_MCP_LOG_LEVEL":  &c.LogLevel,
+	} {
+		if v := getenv(name); v != "" {
+			*field = v
+		}
+	}
+}
+
+// readSecrets fills in the secrets that stand elsewhere.
+func (c *Config) readSecrets(dir string, getenv func(string) string) error {
+	var problems []error
+	for i := range c.Workspaces {
+		w := &c.Workspaces[i]
+		if w.Auth == nil {
+			continue
+		}
+		for _, s := range []struct {
+			value      *salesforce.Secret
+			file, name string
+		}{
+			{&w.Auth.PrivateKey, w.Auth.PrivateKeyFile, "privateKey"},
+			{&w.Auth.ClientSecret, w.Auth.ClientSecretFile, "clientSecret"},
+		} {
+			env := EnvName(w.Name, s.name)
+			given := 0
+			for _, is := range []bool{s.value.Reveal() != "", s.file != "", getenv(env) != ""} {
+				if is {
+					given++
+				}
+			}
+			field := fmt.Sprintf("workspaces[%d].auth.%s", i, s.name)
+			switch {
+			case given > 1:
+				problems = append(problems, fmt.Errorf("%s: is given more than once; keep one of %s, %sFile and the environment's %s", field, s.name, s.name, env))
+			case s.file != "":
+				text, err := os.ReadFile(absolute(dir, s.file))
+				if err != nil {
+					problems = append(problems, fmt.Errorf("%sFile: %w", field, err))
+				}
+				*s.value = salesforce.Secret(strings.TrimSpace(string(text)))
+			case getenv(env) != "":
+				*s.value = salesforce.Secret(getenv(env))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// EnvName is the environment variable that holds a secret of a workspace:
+// SALESFORCE_MCP_SALES_PRIVATE_KEY for privateKey of the workspace sales.
+func EnvName(workspace, secret string) string {
+	upper := func(s string) string { return notName.ReplaceAllString(strings.ToUpper(s), "_") }
+	return "SALESFORCE_MCP_" + upper(workspace) + "_" + upper(camel.ReplaceAllString(secret, "${1}_$2"))
+}
+
+var (
+	notName = regexp.MustCompile(`[^A-Z0-9]`)
+	camel   = regexp.MustCompile(`([a-z])([A-Z])`)
+	version = regexp.MustCompile(`^v\d{2,3}\.0$`)
+	slug    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+)
+
+func (c *Config) defaults(dir string) {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if c.Data == "" {
+		c.Data = "data"
+	}
+	c.Data = absolute(dir, c.Data)
+	if c.MaxMessageBytes == 0 {
+		c.MaxMessageBytes = tools.MaxMessage
+	}
+	for i := range c.Workspaces {
+		if c.Workspaces[i].APIVersion == "" {
+			c.Workspaces[i].APIVersion = salesforce.DefaultVersion
+		}
+	}
+}
+
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// Validate returns every problem, each with field and value, or nil.
+func (c *Config) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	host, _, err := net.SplitHostPort(c.Listen)
+	switch ip := net.ParseIP(host); {
+	case err != nil:
+		bad("listen: %q is no address; write host:port, as in 127.0.0.1:8080", c.Listen)
+	case c.PublicURL == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()):
+		bad("publicURL: is needed because listen is %q, which others can reach; write the address clients use, as in https://salesforce.example.com", c.Listen)
+	}
+	if c.PublicURL != "" {
+		if err := checkOrigin(c.PublicURL); err != nil {
+			bad("publicURL: %q %w", c.PublicURL, err)
+		}
+	}
+	for i, o := range c.AllowedOrigins {
+		if err := checkOrigin(o); err != nil {
+			bad("allowedOrigins[%d]: %q %w", i, o, err)
+		}
+	}
+	if c.MaxMessageBytes < 1024 || c.MaxMessageBytes > 64<<20 {
+		bad("maxMessageBytes: %d must be between 1024 and 67108864", c.MaxMessageBytes)
+	}
+	switch c.LogLevel {
+	case "", "debug", "info", "warn", "error":
+	default:
+		bad("logLevel: %q is none of debug, info, warn, error", c.LogLevel)
+	}
+	if len(c.Workspaces) == 0 {
+		bad("workspaces: at least one is needed")
+	}
+	names := map[string]bool{}
+	for i := range c.Workspaces {
+		w := &c.Workspaces[i]
+		if names[w.Name] {
+			bad("workspaces[%d].name: %q is taken", i, w.Name)
+		}
+		names[w.Name] = true
+		problems = append(problems, w.validate(fmt.Sprintf("workspaces[%d].", i), c.AllowLoopbackOrg))
+	}
+	return errors.Join(problems...)
+}
+
+func (w *Workspace) validate(at string, loopback bool) error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(at+format, args...)) }
+	if !slug.MatchString(w.Name) {
+		bad("name: %q must be lower-case letters, digits and -, because it stands in URLs", w.Name)
+	} else if err := w.Workspace.Validate(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			bad("%s", line)
+		}
+	}
+	if !version.MatchString(w.APIVersion) {
+		bad("apiVersion: %q is no version of the REST API; write it as v62.0", w.APIVersion)
+	}
+	for i, rule := range w.Rules {
+		for k, action := range rule.Actions {
+			if err := checkAction(action); err != nil {
+				bad("rules[%d].actions[%d]: %w", i, k, err)
+			}
+		}
+	}
+	if w.Auth != nil {
+		if _, err := auth.New(w.Auth.Settings(), nil, salesforce.Hosts{Loopback: loopback}); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				bad("auth: %s", line)
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkAction returns an error unless a rule's action is in the table.
+func checkAction(name string) error {
+	var known []string
+	for _, op := range tools.All.Operations() {
+		if name == op.Tool || name == op.Tool+"."+op.Action {
+			return nil
+		}
+		if strings.HasPrefix(name, op.Tool+".") {
+			known = append(known, op.Tool+"."+op.Action)
+		}
+	}
+	if known == nil {
+		for _, t := range tools.All {
+			known = append(known, t.Name)
+		}
+	}
+	return fmt.Errorf("%q is not in the table; there are %s", name, strings.Join(known, ", "))
+}
+
+// checkOrigin returns an error unless s is an origin: scheme, host, port.
+func checkOrigin(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("is no origin; write scheme and host, as in https://salesforce.example.com")
+	}
+	return nil
+}

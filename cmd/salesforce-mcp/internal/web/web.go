@@ -1,0 +1,160 @@
+// Package web is the HTTP face of the server. What stands here guards the way
+// to the tools: who may connect at all, from where, with how large a message.
+package web
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/tools"
+)
+
+// Server serves HTTP. Its fields are set before Handler and not changed.
+type Server struct {
+	MCP       *tools.MCP
+	Gate      *allowlist.Gate
+	PublicURL string   // origin under which clients reach the server; may be empty on loopback
+	Origins   []string // further origins from which browsers may call
+	MaxBody   int64    // bytes of a request's body
+	Ready     func(context.Context) error
+	Log       zerolog.Logger
+}
+
+// Handler returns the routes behind their guards.
+//
+//	POST /w/{workspace}/mcp   MCP streamable HTTP, stateless
+//	GET  /healthz             200 while the process lives
+//	GET  /readyz              200 while it can record calls
+func (s *Server) Handler() http.Handler {
+	security := newSecurityLog(s.Log)
+	guarded := http.NewServeMux()
+	guarded.Handle("/w/{workspace}/mcp", s.authenticated(security))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("/", s.guard(security, guarded))
+	return mux
+}
+
+// HTTP returns an http.Server with the time limits that keep slow and idle
+// clients from holding on to it. A call may take as long as callTimeout.
+func HTTP(h http.Handler, callTimeout time.Duration) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      callTimeout + 30*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.Ready(ctx); err != nil {
+		s.Log.Error().Err(err).Msg("not ready")
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+// guard refuses requests that name a host that is not ours (DNS rebinding) or
+// come from a web page of another origin, and bounds the body of the rest.
+func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
+	public, _ := url.Parse(s.PublicURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.hostAllowed(r.Host, public) {
+			log.refused(r, "host", r.Host)
+			http.Error(w, "this server is not called that: the Host header must be that of its public URL", http.StatusForbidden)
+			return
+		}
+		if origins := r.Header.Values("Origin"); len(origins) > 0 && !s.originAllowed(origins, r.Host) {
+			log.refused(r, "origin", strings.Join(origins, ", "))
+			http.Error(w, "web pages of this origin may not call; an administrator can add it to allowedOrigins", http.StatusForbidden)
+			return
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hostAllowed reports whether the Host header names this server. Without a
+// public URL the server is on loopback, and only loopback's names are its own.
+func (s *Server) hostAllowed(host string, public *url.URL) bool {
+	if public != nil && public.Host != "" {
+		return strings.EqualFold(host, public.Host)
+	}
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
+	}
+	ip := net.ParseIP(name)
+	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// originAllowed reports whether a web page of that origin may call: pages of
+// this server and those of the listed origins.
+func (s *Server) originAllowed(origins []string, host string) bool {
+	if len(origins) != 1 {
+		return false
+	}
+	own := []string{"http://" + host, "https://" + host}
+	if s.PublicURL != "" {
+		own = []string{s.PublicURL}
+	}
+	for _, allowed := range append(own, s.Origins...) {
+		if strings.EqualFold(origins[0], strings.TrimSuffix(allowed, "/")) {
+			return true
+		}
+	}
+	return false
+}
+
+// authenticated lets hosts in that prove themselves to the workspace. What it
+// answers does not tell whether the workspace exists.
+func (s *Server) authenticated(log *securityLog) http.Handler {
+	nobody := &allowlist.Workspace{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		workspace, ok := s.Gate.Workspace(r.PathValue("workspace"))
+		if !ok {
+			workspace = nobody
+		}
+		token, given := bearer(r)
+		profile, err := workspace.Authenticate(token)
+		if err != nil {
+			log.refused(r, "token", "")
+			challenge := `Bearer realm="salesforce-mcp"`
+			if given {
+				challenge += `, error="invalid_token"`
+			}
+			w.Header().Set("WWW-Authenticate", challenge)
+			http.Error(w, "send the host token of this workspace as Authorization: Bearer …", http.StatusUnauthorized)
+			return
+		}
+		s.MCP.ServeHTTP(w, r, &identity{gate: s.Gate, workspace: workspace, profile: profile, header: r.Header, request: r, log: log})
+	})
+}
+
+// bearer returns the token of the Authorization header.
+func bearer(r *http.Request) (token string, given bool) {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return "", len(values) > 0
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", true
+	}
+	return strings.TrimSpace(token), true
+}

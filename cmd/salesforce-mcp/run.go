@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
+	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
+)
+
+// env is what a command gets from outside; tests give it something else.
+type env struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// run is the program. It returns when the command is done or ctx ends.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	e := &env{getenv, stdin, stdout, stderr}
+	root := &cobra.Command{
+		Use:           "salesforce-mcp",
+		Short:         "Let AI agents work in Salesforce, safely",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.fakeorg(), e.version())
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// callTimeout bounds one call.
+const callTimeout = 2 * time.Minute
+
+// app is the server with everything joined.
+type app struct {
+	gate    *allowlist.Gate
+	store   *store.Store
+	journal *audit.Journal
+	mcp     *tools.MCP
+	config  *config.Config
+	log     zerolog.Logger
+}
+
+// build joins the parts that the configuration describes. Close the app when
+// the last call has ended.
+func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, error) {
+	if err := errors.Join(tools.All.Check()...); err != nil {
+		return nil, fmt.Errorf("the table of operations: %w", err)
+	}
+	policies := make([]*allowlist.Workspace, len(c.Workspaces))
+	for i := range c.Workspaces {
+		policies[i] = &c.Workspaces[i].Workspace
+	}
+	gate, err := allowlist.NewGate(policies...)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, c.Data)
+	if err != nil {
+		return nil, err
+	}
+	journal := audit.NewJournal(st)
+	if n, err := journal.Recover(ctx, st); err != nil {
+		journal.Close()
+		return nil, errors.Join(err, st.Close())
+	} else if n > 0 {
+		log.Warn().Int("calls", n).Msg("calls that were under way when the server stopped are closed as unknown")
+	}
+	server := &tools.Server{
+		Table:   tools.All,
+		Gate:    gate,
+		Journal: journal,
+		Orgs:    newOrgs(c),
+		Timeout: callTimeout,
+		Log:     log,
+	}
+	return &app{gate: gate, store: st, journal: journal, mcp: tools.NewMCP(server, "salesforce-mcp", version()), config: c, log: log}, nil
+}
+
+func (a *app) close() error {
+	a.journal.Close()
+	return a.store.Close()
+}
+
+// handler is the HTTP face of the app.
+func (a *app) handler() http.Handler {
+	s := &web.Server{MCP: a.mcp, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
+		MaxBody: a.config.MaxMessageBytes, Ready: a.store.Ready, Log: a.log}
+	return s.Handler()
+}
+
+// serveUntil serves HTTP until ctx ends, then lets what is under way finish.
+func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := web.HTTP(h, callTimeout)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(drain); err != nil {
+		return fmt.Errorf("calls were still under way after 30 s: %w", errors.Join(err, srv.Close()))
+	}
+	return nil
+}
+
+// logger writes JSON lines.
+func logger(w io.Writer, level string) zerolog.Logger {
+	l, err := zerolog.ParseLevel(level)
+	if err != nil || l == zerolog.NoLevel {
+		l = zerolog.InfoLevel
+	}
+	return zerolog.New(w).Level(l).With().Timestamp().Logger()
+}
+
+// hosts says where orgs may be.
+func hosts(c *config.Config) salesforce.Hosts { return salesforce.Hosts{Loopback: c.AllowLoopbackOrg} }

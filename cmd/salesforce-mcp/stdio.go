@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
+)
+
+func (e *env) stdio() *cobra.Command {
+	var file, workspace string
+	cmd := &cobra.Command{
+		Use:   "stdio --config FILE [--workspace NAME]",
+		Short: "Speak MCP over stdin and stdout, for one local user",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctx := cmd.Context()
+			c, err := config.Load(file, e.getenv)
+			if err != nil {
+				return err
+			}
+			if workspace == "" && len(c.Workspaces) > 1 {
+				var names []string
+				for _, w := range c.Workspaces {
+					names = append(names, w.Name)
+				}
+				return fmt.Errorf("--workspace is needed: the configuration has %s", strings.Join(names, ", "))
+			}
+			if workspace == "" {
+				workspace = c.Workspaces[0].Name
+			}
+			a, err := build(ctx, c, logger(e.stderr, c.LogLevel))
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, a.close()) }()
+			w, ok := a.gate.Workspace(workspace)
+			if !ok {
+				return fmt.Errorf("--workspace: the configuration has no workspace %q", workspace)
+			}
+			profile, err := w.Local()
+			if err != nil {
+				return err
+			}
+			return a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, profile))
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&workspace, "workspace", "", "workspace to serve; needed when there are several")
+	return cmd
+}

@@ -1,0 +1,251 @@
+package tools_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
+	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
+)
+
+// steps notes what a call touches, in order.
+type steps struct {
+	seen []string
+	tools.Gate
+	tools.Orgs
+	memory
+	refuse bool
+}
+
+func (s *steps) note(step string) { s.seen = append(s.seen, step) }
+
+func (s *steps) Identify(args map[string]any) (allowlist.Caller, map[string]any, error) {
+	s.note("identify")
+	return allowlist.Caller{Workspace: "w", Agent: "admin"}, args, nil
+}
+func (s *steps) Listed(allowlist.Operation) bool { return true }
+
+func (s *steps) Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error) {
+	s.note("gate")
+	if s.refuse {
+		return allowlist.Decision{}, &allowlist.Refusal{Message: "no"}
+	}
+	return allowlist.Decision{Allowed: true, Rule: "r"}, nil
+}
+
+func (s *steps) Append(ctx context.Context, entries []audit.Entry) error {
+	for _, e := range entries {
+		s.note(string(e.Phase))
+	}
+	return s.memory.Append(ctx, entries)
+}
+
+func (s *steps) Connect(ctx context.Context, c allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
+	s.note("credentials")
+	return s.Orgs.Connect(ctx, c, sent)
+}
+
+// TestCallOrder pins the order of the steps of a call: it is a security
+// property.
+func TestCallOrder(t *testing.T) {
+	s := &steps{}
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		s.note("send")
+		answer(w, "204")
+	})
+	s.Orgs = server.Orgs
+	journal := audit.NewJournal(s)
+	t.Cleanup(journal.Close)
+	server.Gate, server.Orgs, server.Journal = s, s, journal
+	call := func(args map[string]any) (*tools.Result, error) {
+		return server.Call(t.Context(), tools.Call{Who: s, Surface: "mcp", Tool: "records", Args: args})
+	}
+	good := map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}
+
+	for _, tt := range []struct {
+		name   string
+		args   map[string]any
+		refuse bool
+		broken bool
+		want   []string
+	}{
+		{"done", good, false, false, []string{"identify", "gate", "intent", "credentials", "send", "outcome"}},
+		{"bad argument", map[string]any{"action": "delete", "sObjectName": "Account"}, false, false, []string{"identify", "gate", "refusal"}},
+		{"refused before its arguments are read", map[string]any{"action": "delete"}, true, false, []string{"identify", "gate", "refusal"}},
+		{"not recorded, not done", good, false, true, []string{"identify", "gate", "intent"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s.seen, s.refuse, s.broken = nil, tt.refuse, nil
+			if tt.broken {
+				s.broken = errors.New("disk full")
+			}
+			_, err := call(tt.args)
+			if diff := cmp.Diff(tt.want, s.seen); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if (err == nil) != (tt.name == "done") {
+				t.Errorf("error %v", err)
+			}
+			if tt.broken && !strings.HasPrefix(err.Error(), string(tools.NotRecorded)) {
+				t.Errorf("error %v, want %s", err, tools.NotRecorded)
+			}
+		})
+	}
+}
+
+// TestUnseen: nothing that is not let through is hidden from the audit, and
+// nothing of it reaches Salesforce.
+func TestUnseen(t *testing.T) {
+	sent := 0
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { sent++; answer(w, "200\n{}") })
+	store := new(memory)
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	for _, tt := range []struct {
+		agent, tool string
+		args        map[string]any
+		code        tools.Code
+		message     string
+	}{
+		{"reader", "records", map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}, tools.NotAuthorized, "This agent is not authorized to use this connector"},
+		{"stranger", "records", map[string]any{"action": "get"}, tools.NotAuthorized, "This agent is not authorized to use this connector"},
+		{"stranger", "nonsense", nil, tools.NotAuthorized, "This agent is not authorized to use this connector"},
+		{"reader", "nonsense", nil, tools.UnknownTool, `there is no tool "nonsense" for this agent; there are records, query, compositeRecords, versions, sobjects`},
+		{"reader", "records", map[string]any{"action": "destroy"}, tools.UnknownAction, `records has no action "destroy" for this agent; it has get, getField, getDeleted, getUpdated`},
+		{"reader", "records", map[string]any{}, tools.MissingArgument, "records needs an action: one of get, getField, getDeleted, getUpdated"},
+		{"admin", "records", map[string]any{"action": "get", "sObjectName": "Account"}, tools.MissingArgument, "records.get needs recordId"},
+	} {
+		before := len(store.all())
+		_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: tt.agent}}, Tool: tt.tool, Args: tt.args})
+		var e *tools.Error
+		if !errors.As(err, &e) || e.Code != tt.code || !strings.HasPrefix(e.Message, tt.message) {
+			t.Errorf("%s %s: %v, want %s: %s", tt.agent, tt.tool, err, tt.code, tt.message)
+		}
+		entries := store.all()[before:]
+		if len(entries) != 1 || entries[0].Phase != audit.PhaseRefusal || entries[0].Agent != tt.agent || entries[0].Code != string(tt.code) {
+			t.Errorf("%s %s: entries %+v, want one refusal", tt.agent, tt.tool, entries)
+		}
+	}
+	if sent != 0 {
+		t.Errorf("%d requests reached Salesforce", sent)
+	}
+}
+
+// TestAudited: the intent is there before the request and the outcome after it,
+// with what was sent.
+func TestAudited(t *testing.T) {
+	store := new(memory)
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if entries := store.all(); len(entries) != 1 || entries[0].Phase != audit.PhaseIntent {
+			t.Errorf("while sending the journal holds %+v, want the intent", entries)
+		}
+		w.Header().Set("X-SFDC-Request-Id", "req-1")
+		answer(w, "201\n"+`{"id":"00Q5g00000XyZ12EAF","success":true,"errors":[]}`)
+	})
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: "admin", User: "u", Context: "c"}}, Surface: "mcp",
+		Tool: "createRecord", Args: map[string]any{"sObjectName": "Lead", "body": map[string]any{"LastName": "A"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := store.all()
+	if len(entries) != 2 {
+		t.Fatalf("%d entries, want intent and outcome", len(entries))
+	}
+	in, out := entries[0], entries[1]
+	if in.Tool != "records" || in.Action != "create" || in.Instruction != "createRecord" || in.Effect != "add" || in.Rule == "" || in.User != "u" || in.Context != "c" || !strings.Contains(string(in.Arguments), "Lead") {
+		t.Errorf("intent %+v", in)
+	}
+	if out.Intent != in.ID || out.Outcome != audit.OK || !slices.Equal(out.Records, []string{"00Q5g00000XyZ12EAF"}) || len(out.Exchanges) != 1 ||
+		out.Exchanges[0].Path != "/services/data/v62.0/sobjects/Lead" || out.Exchanges[0].Status != 201 || out.Exchanges[0].RequestID != "req-1" {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+// TestUnknownOutcome: a change whose answer was lost is not called failed.
+func TestUnknownOutcome(t *testing.T) {
+	store := new(memory)
+	server := newTestServer(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	for tool, want := range map[string]audit.Status{"createRecord": audit.Unknown, "describeGlobal": audit.Failed} {
+		args := map[string]any{}
+		if tool == "createRecord" {
+			args = map[string]any{"sObjectName": "Lead", "body": map[string]any{}}
+		}
+		if _, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: tool, Args: args}); err == nil {
+			t.Errorf("%s: no error", tool)
+		}
+		all := store.all()
+		if got := all[len(all)-1].Outcome; got != want {
+			t.Errorf("%s: outcome %q, want %q", tool, got, want)
+		}
+	}
+}
+
+// TestCallPanics: a panic is recorded, says nothing of itself to the caller, and
+// the server lives.
+func TestCallPanics(t *testing.T) {
+	store := new(memory)
+	server := newTestServer(t, nil)
+	server.Orgs = panicking{}
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	for range 2 {
+		_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "getLimits"})
+		if err == nil || strings.Contains(err.Error(), "10.0.0.3") || !strings.HasPrefix(err.Error(), string(tools.Internal)) {
+			t.Errorf("error %v", err)
+		}
+	}
+	entries := store.all()
+	if last := entries[len(entries)-1]; len(entries) != 4 || last.Outcome != audit.Failed || last.Code != string(tools.Internal) {
+		t.Errorf("entries %+v", entries)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Connect(context.Context, allowlist.Caller, func(salesforce.Exchange)) (tools.Org, error) {
+	panic("dial tcp 10.0.0.3: secret")
+}
+
+// TestHungUp: a change that has begun is finished although its caller hung up,
+// and recorded; a read is cut short.
+func TestHungUp(t *testing.T) {
+	store := new(memory)
+	began := make(chan struct{})
+	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		close(began)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+		answer(w, "201\n"+`{"id":"00Q5g00000XyZ12EAF","success":true}`)
+	})
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() { <-began; hangUp() }()
+	if _, err := server.Call(ctx, tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}},
+		Tool: "createRecord", Args: map[string]any{"sObjectName": "Lead", "body": map[string]any{}}}); err != nil {
+		t.Errorf("the change was cut short: %v", err)
+	}
+	if all := store.all(); all[len(all)-1].Outcome != audit.OK {
+		t.Errorf("outcome %+v", all[len(all)-1])
+	}
+}

@@ -1,0 +1,173 @@
+package tools_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+	"golang.org/x/tools/txtar"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
+	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata, then read the diff")
+
+// TestOps runs every case of testdata/ops: arguments in, requests on the wire,
+// Salesforce's answers, results out. The sections request, result and
+// structured are written by -update.
+func TestOps(t *testing.T) {
+	cases := map[string]bool{}
+	files, err := filepath.Glob("../testdata/ops/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		parts := strings.SplitN(name, ".", 3)
+		cases[parts[0]+"."+parts[1]] = true
+		t.Run(name, func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := runCase(t, parts[0], parts[1], archive)
+			if *update {
+				if err := os.WriteFile(file, txtar.Format(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(txtar.Format(archive)), string(txtar.Format(got))); diff != "" {
+				t.Errorf("run go test ./tools -update and read the diff (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for _, op := range tools.All.Operations() {
+		if !cases[op.Tool+"."+op.Action] {
+			t.Errorf("testdata/ops has no case for %s.%s", op.Tool, op.Action)
+		}
+	}
+}
+
+// runCase plays one case and returns the archive as it came out.
+func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archive {
+	t.Helper()
+	args := map[string]any{}
+	d := json.NewDecoder(bytes.NewReader(section(in, "args")))
+	d.UseNumber()
+	if err := d.Decode(&args); err != nil {
+		t.Fatalf("section args: %v", err)
+	}
+	args["action"] = action
+	responses := strings.Split(strings.TrimSuffix(string(section(in, "response")), "\n"), "\n---\n")
+	var requests []string
+	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		requests = append(requests, transcript(t, r))
+		answer(w, responses[min(len(requests), len(responses))-1])
+	})
+	out := &txtar.Archive{Comment: in.Comment}
+	add := func(name, text string) {
+		if text != "" {
+			text = strings.TrimSuffix(text, "\n") + "\n"
+		}
+		out.Files = append(out.Files, txtar.File{Name: name, Data: []byte(text)})
+	}
+	add("args", string(section(in, "args")))
+	result, structured := "", ""
+	args["outputFormat"] = "both"
+	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: "admin"}}, Surface: "mcp", Tool: tool, Args: args})
+	if err != nil {
+		result = "error " + err.Error()
+	} else {
+		result, structured = res.Text, string(res.Structured)
+	}
+	add("request", strings.Join(requests, "\n---\n"))
+	add("response", string(section(in, "response")))
+	add("result", result)
+	add("structured", structured)
+	return out
+}
+
+func section(a *txtar.Archive, name string) []byte {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	return nil
+}
+
+// transcript is a request as cases spell it.
+func transcript(t *testing.T, r *http.Request) string {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return strings.TrimSpace(r.Method + " " + r.URL.RequestURI() + "\n" + string(body))
+}
+
+// answer writes a response: a line with the status and perhaps a media type,
+// then the body.
+func answer(w http.ResponseWriter, response string) {
+	head, body, _ := strings.Cut(response, "\n")
+	status, mediaType := 200, "application/json;charset=UTF-8"
+	_, _ = fmt.Sscan(head, &status, &mediaType)
+	if body != "" {
+		w.Header().Set("Content-Type", mediaType)
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+// newTestServer returns a server whose org answers with handle, whose gate knows
+// the agents admin, reader and adder, and whose journal is kept in memory.
+func newTestServer(t *testing.T, handle http.HandlerFunc) *tools.Server {
+	t.Helper()
+	org := httptest.NewServer(handle)
+	t.Cleanup(org.Close)
+	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{
+		{Agent: "admin", Preset: "all"}, {Agent: "reader", Preset: "read"}, {Agent: "adder", Preset: "read+add"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := audit.NewJournal(new(memory))
+	t.Cleanup(journal.Close)
+	client := salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}, RetryBudget: -1})
+	return &tools.Server{Table: tools.All, Gate: gate, Journal: journal, Log: zerolog.New(zerolog.NewTestWriter(t)),
+		Orgs: connected{client, salesforce.Token{AccessToken: "00D000000000000!test.token", InstanceURL: org.URL}}}
+}
+
+// caller is an identity that is already known.
+type caller struct{ allowlist.Caller }
+
+func (c caller) Identify(args map[string]any) (allowlist.Caller, map[string]any, error) {
+	return c.Caller, args, nil
+}
+func (c caller) Listed(allowlist.Operation) bool { return true }
+
+// connected is an org with a token that never changes.
+type connected struct {
+	client *salesforce.Client
+	token  salesforce.Token
+}
+
+func (c connected) Connect(_ context.Context, _ allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
+	return &salesforce.Org{Client: c.client, Credentials: c, Sent: sent}, nil
+}
+func (c connected) Token(context.Context) (salesforce.Token, error) { return c.token, nil }
+func (c connected) Drop(salesforce.Token)                           {}
