@@ -197,7 +197,7 @@ func (s *scope) fieldOf(of *source, name soql.Name, path soql.Path) (operand, er
 		return s.nameField(of, name, path)
 	}
 	f := of.object.Field(name.Text)
-	if f == nil || hidden(of.object, f) {
+	if f == nil {
 		return operand{}, s.unknownField(path, name.Text, of.object.Name)
 	}
 	op := operand{typ: f.Type, field: f, of: of, name: f.Name}
@@ -206,9 +206,6 @@ func (s *scope) fieldOf(of *source, name soql.Name, path soql.Path) (operand, er
 	}
 	return op, nil
 }
-
-// hidden fields are there for the simulation only.
-func hidden(o *Object, f *Field) bool { return o.Name == "RecentlyViewed" && f.Name == "ViewerId" }
 
 // nameFields are the fields of the entity Name, which stands for the record a reference to several objects points to.
 var nameFields = map[string]string{"alias": "Alias", "email": "Email", "firstname": "FirstName", "id": "Id", "isactive": "IsActive",

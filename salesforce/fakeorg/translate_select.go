@@ -200,7 +200,7 @@ func (s *selection) fieldSet(set *soql.FieldSet, q *soql.Query) error {
 		return s.refuse("MALFORMED_QUERY", set, "The SOQL FIELDS function must have a LIMIT of at most 200")
 	}
 	for _, f := range s.root.object.Fields {
-		if hidden(s.root.object, f) || set.Kind == "STANDARD" && custom(f.Name) || set.Kind == "CUSTOM" && !custom(f.Name) {
+		if set.Kind == "STANDARD" && custom(f.Name) || set.Kind == "CUSTOM" && !custom(f.Name) {
 			continue
 		}
 		op, err := s.fieldOf(s.root, soql.Name{Text: f.Name, At: set.At}, nil)

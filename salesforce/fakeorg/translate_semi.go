@@ -98,7 +98,7 @@ func (s *scope) rows(q *soql.Query, semi bool) (string, error) {
 	if !s.deleted {
 		terms = append(terms, s.root.alias+`."IsDeleted" = 0`)
 	}
-	if s.root.object.Name == "RecentlyViewed" {
+	if s.root.object.PerUser {
 		terms = append(terms, s.root.alias+`."ViewerId" = `+s.bind(s.user))
 	}
 	if q.Scope != nil {
