@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -66,6 +68,9 @@ func (c *Cached) Drop(token salesforce.Token) {
 		c.token = nil
 	}
 }
+
+// Format prints the type alone, since fmt would print the token with %s.
+func (*Cached) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.Cached") }
 
 func (c *Cached) current() *salesforce.Token {
 	c.mu.Lock()

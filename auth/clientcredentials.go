@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"fmt"
+	"io"
 
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -11,8 +13,9 @@ import (
 // clientCredentialsSource logs in as the user that the app runs as (OAuth 2.0
 // client credentials flow, RFC 6749 §4.4).
 type clientCredentialsSource struct {
-	endpoint *endpoint
-	config   *clientcredentials.Config // a pointer, so that fmt prints an address
+	endpoint     *endpoint
+	clientID     string
+	clientSecret salesforce.Secret
 }
 
 func newClientCredentials(s Settings, e *endpoint) (Source, error) {
@@ -25,17 +28,21 @@ func newClientCredentials(s Settings, e *endpoint) (Source, error) {
 	case s.ClientSecret == "":
 		return nil, settingsError("the client secret is missing: set it to the connected app's consumer secret")
 	}
-	config := &clientcredentials.Config{ClientID: s.ClientID, ClientSecret: s.ClientSecret.Reveal()}
-	return &clientCredentialsSource{endpoint: e, config: config}, nil
+	return &clientCredentialsSource{endpoint: e, clientID: s.ClientID, clientSecret: s.ClientSecret}, nil
 }
 
 // Token exchanges id and secret for an access token.
 func (s *clientCredentialsSource) Token(ctx context.Context) (salesforce.Token, error) {
 	token, err := s.endpoint.exchange(ctx, clientcredentials.Config{
-		ClientID: s.config.ClientID, ClientSecret: s.config.ClientSecret,
+		ClientID: s.clientID, ClientSecret: s.clientSecret.Reveal(),
 	})
 	if err != nil {
-		return salesforce.Token{}, explain(err, ModeClientCredentials, s.config.ClientSecret)
+		return salesforce.Token{}, explain(err, ModeClientCredentials, s.clientSecret.Reveal())
 	}
 	return token, nil
+}
+
+// Format prints the type alone, since fmt would print the secret.
+func (*clientCredentialsSource) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "auth.clientCredentialsSource")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -25,6 +26,7 @@ type Error struct {
 	Message string
 
 	temporary bool
+	wait      time.Duration
 	cause     error
 }
 
@@ -34,6 +36,10 @@ func (e *Error) Error() string { return e.Message }
 // Temporary reports whether the same login may succeed later without any
 // setting being changed.
 func (e *Error) Temporary() bool { return e.temporary }
+
+// RetryAfter returns how long to wait at least before the next login; 0 when
+// that is not known.
+func (e *Error) RetryAfter() time.Duration { return e.wait }
 
 // Unwrap returns the context's error when the login ran out of time, or nil.
 func (e *Error) Unwrap() error { return e.cause }
@@ -76,11 +82,14 @@ var advices = []advice{
 }
 
 // passing are the codes that a later login may not meet.
-var passing = map[string]string{
-	"rate_limit_exceeded":     "too many logins: Salesforce admits 3,600 per user and hour",
-	"temporarily_unavailable": "the login host is busy",
-	"unknown_error":           "the login host failed",
-	"server_error":            "the login host failed",
+var passing = map[string]struct {
+	what string
+	wait time.Duration
+}{
+	"rate_limit_exceeded":     {"too many logins: Salesforce admits 3,600 per user and hour", time.Minute},
+	"temporarily_unavailable": {"the login host is busy", 0},
+	"unknown_error":           {"the login host failed", 0},
+	"server_error":            {"the login host failed", 0},
 }
 
 // explain turns an error of an exchange into one for people. The secrets are
@@ -101,8 +110,8 @@ func explain(err error, mode string, secrets ...string) *Error {
 		}
 	}
 	code, said := printable(refused.ErrorCode, 60, secrets), printable(refused.ErrorDescription, 200, secrets)
-	if what, ok := passing[code]; ok {
-		return &Error{Code: code, temporary: true, Message: what + "; try again later" + quote(code, said)}
+	if p, ok := passing[code]; ok {
+		return &Error{Code: code, temporary: true, wait: p.wait, Message: p.what + "; try again later" + quote(code, said)}
 	}
 	for _, a := range advices {
 		if a.code == code && (a.mode == "" || a.mode == mode) && strings.Contains(strings.ToLower(said), a.says) {

@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"crypto/rsa"
+	"fmt"
+	"io"
 	"net/url"
 	"regexp"
 	"strings"
@@ -69,6 +71,9 @@ func (s *jwtSource) Token(ctx context.Context) (salesforce.Token, error) {
 	return token, nil
 }
 
+// Format prints the type alone, since fmt would print the key with %s.
+func (*jwtSource) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.jwtSource") }
+
 // parseKey reads a PEM key (PKCS #1 or #8). Line ends may be written as \n,
 // as environment variables often have them.
 func parseKey(secret salesforce.Secret) (*rsa.PrivateKey, error) {
@@ -91,7 +96,7 @@ func parseKey(secret salesforce.Secret) (*rsa.PrivateKey, error) {
 
 // testHost matches the My Domain hosts of sandboxes (with their older forms)
 // and scratch orgs, whose logins belong to test.salesforce.com.
-var testHost = regexp.MustCompile(`^test\.salesforce\.com$|--|\.(sandbox|scratch|cs[0-9]+)\.my\.`)
+var testHost = regexp.MustCompile(`^(test|cs[0-9]+)\.salesforce\.com$|--|\.(sandbox|scratch|cs[0-9]+)\.my\.`)
 
 // audienceOf returns the audience the platform expects for a login host: its
 // production or its test login host. A simulated org is its own audience.

@@ -148,15 +148,18 @@ func outOfTime(e *Error) *Error {
 
 // noToken is the error of a call whose credentials gave no token. The text
 // and the cause are the credentials' own. It is of class auth, or transient
-// when the cause has a method Temporary that says so.
+// when the cause has the methods Temporary and RetryAfter and they say so.
 func noToken(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return ended(ctx, "the call ended before an access token was there")
 	}
 	e := &Error{Class: ClassAuth, Message: err.Error(), NotExecuted: true, Err: err}
-	var passing interface{ Temporary() bool }
-	if errors.As(err, &passing) && passing.Temporary() {
-		e.Class = ClassTransient
+	var login interface {
+		Temporary() bool
+		RetryAfter() time.Duration
+	}
+	if errors.As(err, &login) && login.Temporary() {
+		e.Class, e.RetryAfter = ClassTransient, login.RetryAfter()
 	}
 	return e
 }
