@@ -61,7 +61,7 @@ func (c *call) parameterizedSearch() (*answer, error) {
 		}
 		s.Returning = append(s.Returning, r)
 	}
-	records, err := c.found(p.Q, s)
+	records, err := c.found("", s) // no statement to point into
 	if err != nil {
 		return nil, err
 	}

@@ -269,6 +269,10 @@ func (g *grouping) aggregateOf(c *soql.Call) (operand, error) {
 	if !fits[name] || longText(op.field) {
 		return operand{}, g.refuse("MALFORMED_QUERY", c, "field %s does not support aggregate operator %s", op.name, name)
 	}
+	scale := 0
+	if op.field != nil {
+		scale = op.field.Scale
+	}
 	op.name = c.String()
 	switch name {
 	case "COUNT":
@@ -280,6 +284,6 @@ func (g *grouping) aggregateOf(c *soql.Call) (operand, error) {
 	default:
 		op.sql = strings.ToLower(name) + "(" + op.sql + ")"
 	}
-	op.field = &Field{Name: op.name, Type: op.typ}
+	op.field = &Field{Name: op.name, Type: op.typ, Scale: scale}
 	return op, nil
 }
