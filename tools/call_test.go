@@ -95,7 +95,7 @@ func TestCallOrder(t *testing.T) {
 			if (err == nil) != (tt.name == "done") {
 				t.Errorf("error %v", err)
 			}
-			if tt.broken && !strings.HasPrefix(err.Error(), string(tools.NotRecorded)) {
+			if tt.broken && !strings.Contains(err.Error(), "code: "+string(tools.NotRecorded)) {
 				t.Errorf("error %v, want %s", err, tools.NotRecorded)
 			}
 		})
@@ -207,7 +207,7 @@ func TestCallPanics(t *testing.T) {
 	server.Journal = journal
 	for range 2 {
 		_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "getLimits"})
-		if err == nil || strings.Contains(err.Error(), "10.0.0.3") || !strings.HasPrefix(err.Error(), string(tools.Internal)) {
+		if err == nil || strings.Contains(err.Error(), "10.0.0.3") || !strings.Contains(err.Error(), "code: "+string(tools.Internal)) {
 			t.Errorf("error %v", err)
 		}
 	}

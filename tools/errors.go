@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"salesforce-mcp/auth"
 	"salesforce-mcp/salesforce"
 )
 
@@ -39,20 +40,23 @@ type Error struct {
 	Hint      string   `json:"hint,omitempty"`      // what to do next
 }
 
-// Error returns code, message and hint: everything a model needs, because many
-// hosts hand it the text of an error and nothing else.
+// Error returns everything a model needs, because many hosts hand it the text
+// of an error and nothing else. The message comes first: hosts and their
+// documentation search for how it begins.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(string(e.Code))
+	b.WriteString(strings.TrimLeft(printable(e.Message), "\n"))
+	fmt.Fprintf(&b, "\ncode: %s", printable(string(e.Code)))
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
 	}
-	b.WriteString(": " + printable(e.Message))
-	if len(e.Fields) > 0 {
-		b.WriteString("\nfields: " + printable(strings.Join(e.Fields, ", ")))
-	}
-	if len(e.Related) > 0 {
-		b.WriteString("\ncandidates: " + printable(strings.Join(e.Related, ", ")))
+	for _, line := range []struct {
+		name   string
+		values []string
+	}{{"fields", e.Fields}, {"candidates", e.Related}} {
+		if len(line.values) > 0 {
+			fmt.Fprintf(&b, "\n%s: %s", line.name, printable(strings.Join(line.values, ", ")))
+		}
 	}
 	if e.Hint != "" {
 		b.WriteString("\nhint: " + e.Hint)
@@ -67,10 +71,13 @@ func (e *Error) Error() string {
 // nor Salesforce's is not shown: its text may hold addresses or secrets.
 func asError(err error) *Error {
 	var ours *Error
+	var login *auth.Error
 	var theirs *salesforce.Error
 	switch {
 	case errors.As(err, &ours):
 		return ours
+	case errors.As(err, &login):
+		return &Error{Code: Code(login.Code), Message: login.Message}
 	case errors.As(err, &theirs):
 		e := &Error{Code: Code(theirs.Code), Message: theirs.Message, Status: theirs.Status, Fields: theirs.Fields,
 			Related: theirs.Candidates, RequestID: theirs.RequestID, Hint: theirs.Hint()}

@@ -20,7 +20,7 @@ type orgs struct {
 
 func newOrgs(c *config.Config) *orgs {
 	client := salesforce.New(salesforce.Options{Hosts: hosts(c), UserAgent: "salesforce-mcp/" + version()})
-	o := &orgs{client: client, resolver: auth.NewResolver(client.HTTP(), hosts(c)), workspaces: map[string]config.Workspace{}}
+	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]config.Workspace{}}
 	for _, w := range c.Workspaces {
 		o.workspaces[w.Name] = w
 	}

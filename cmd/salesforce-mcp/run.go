@@ -100,10 +100,16 @@ func (a *app) close() error {
 	return a.store.Close()
 }
 
+// ready reports whether the journal can be reached.
+func (a *app) ready(ctx context.Context) error {
+	_, err := a.store.List(ctx, audit.Query{Limit: 1})
+	return err
+}
+
 // handler is the HTTP face of the app.
 func (a *app) handler() http.Handler {
 	s := &web.Server{MCP: a.mcp, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, Ready: a.store.Ready, Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, Ready: a.ready, Log: a.log}
 	return s.Handler()
 }
 
