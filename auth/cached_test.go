@@ -155,6 +155,10 @@ func TestDropRace(t *testing.T) {
 	if n := source.logins.Load(); n != 2 {
 		t.Errorf("%d logins", n)
 	}
+	// A caller that looked before the login ended and asks after it:
+	if got, err := cached.login(); err != nil || got != numbered(2) {
+		t.Errorf("a login after the login gave %v, %v", got, err)
+	}
 }
 
 // TestCachedModel compares with the rule in words: the token stays the same

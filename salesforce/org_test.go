@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -268,6 +269,37 @@ func TestErrorNeverHoldsTokenOrQuery(t *testing.T) {
 		}
 		if strings.Contains(all, "token-1") || strings.Contains(all, "canary") {
 			t.Errorf("%s: %s", name, all)
+		}
+	}
+}
+
+// failing are Credentials that give no token.
+type failing struct{ error }
+
+func (f failing) Token(context.Context) (Token, error) { return Token{}, f.error }
+func (failing) Drop(Token)                             {}
+
+// passingLogin is a login error like those of package auth.
+type passingLogin struct {
+	error
+	wait time.Duration
+}
+
+func (passingLogin) Temporary() bool             { return true }
+func (p passingLogin) RetryAfter() time.Duration { return p.wait }
+
+func TestDoWithoutToken(t *testing.T) {
+	cause := errors.New("check the private key")
+	for _, test := range []struct {
+		err  error
+		want Class
+	}{
+		{cause, ClassAuth}, {passingLogin{cause, 0}, ClassTransient}, {passingLogin{cause, time.Minute}, ClassLimited},
+	} {
+		client := New(Options{RetryBudget: 300 * time.Millisecond})
+		e := errorOf(t, &Org{Client: client, Credentials: failing{test.err}}, &Request{Method: "POST", Path: "/x"})
+		if e.Class != test.want || !e.NotExecuted || e.Message != cause.Error() || !errors.Is(e, test.err) {
+			t.Errorf("%#v: %+v", test.err, e)
 		}
 	}
 }
