@@ -133,6 +133,8 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(orElse(f.Status, http.StatusServiceUnavailable))
 		_, _ = io.WriteString(w, f.HTML)
+	case f.ErrorCode != "" && strings.HasPrefix(r.URL.Path, "/services/oauth2/"):
+		writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
 	case f.ErrorCode != "" || f.Status != 0:
 		writeError(w, r, refuse(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
 	default:

@@ -16,6 +16,9 @@ import (
 // bodyLimit is the largest request body, that of a file sent as JSON on the platform (37.5 MB in base64).
 const bodyLimit = 50 << 20
 
+// uriLimit is the longest path with query, in bytes.
+const uriLimit = 16384
+
 // routes is the handler of all paths.
 func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
@@ -166,10 +169,17 @@ func (o *Org) take(c *call, r route) (*answer, error) {
 	return a, err
 }
 
+// read runs a handler beside others, on a connection of its own: a handler that asks again while it reads rows must
+// not wait for a connection that another one like it holds.
 func (o *Org) read(c *call, handle handler) (*answer, error) {
 	o.turn.RLock()
 	defer o.turn.RUnlock()
-	c.db = o.db
+	conn, err := o.db.Conn(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // gives it back to the pool
+	c.db = conn
 	return handle(c)
 }
 
@@ -198,6 +208,10 @@ func (o *Org) observe(next http.Handler) http.Handler {
 		}
 		seen := &watched{ResponseWriter: w}
 		defer func() { o.note(r, seen) }()
+		if len(r.RequestURI) > uriLimit {
+			writeError(seen, r, refuse(http.StatusRequestURITooLong, "URI_TOO_LONG", "The URI is longer than %d bytes", uriLimit))
+			return
+		}
 		next.ServeHTTP(seen, r)
 	})
 }

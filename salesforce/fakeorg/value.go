@@ -3,6 +3,8 @@ package fakeorg
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -128,6 +130,9 @@ func decodeRecord(body []byte) (record, error) {
 		r = append(r, in)
 	}
 	if _, err := d.Token(); err != nil {
+		return nil, malformedJSON(body, d.InputOffset())
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, malformedJSON(body, d.InputOffset())
 	}
 	return r, nil

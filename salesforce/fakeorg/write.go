@@ -87,6 +87,9 @@ func (c *call) changes(o *Object, r record, creating bool) ([]change, error) {
 		if f.Name == "Id" && !creating {
 			return nil, refuse(http.StatusBadRequest, "INVALID_FIELD", "The Id field should not be specified in the sobject data.")
 		}
+		if slices.ContainsFunc(changes, func(ch change) bool { return ch.field == f }) {
+			return nil, refuse(http.StatusBadRequest, "INVALID_FIELD", "Duplicate field specified: %s", f.Name)
+		}
 		value, err := f.parse(in)
 		if err != nil {
 			return nil, err
