@@ -17,7 +17,9 @@ import (
 // in another workspace. The exported fields are set before use. A Resolver is
 // safe for concurrent use.
 type Resolver struct {
-	// HTTP makes the token requests; nil means http.DefaultClient.
+	// HTTP makes the token requests, without following redirects; it should
+	// be [salesforce.Client.HTTP], which connects to public addresses only.
+	// Nil means http.DefaultClient.
 	HTTP *http.Client
 	// Hosts says which login and instance hosts are allowed.
 	Hosts salesforce.Hosts

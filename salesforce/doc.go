@@ -3,7 +3,8 @@
 // There is one way to send a request, [Org.Do]. It knows the platform's error
 // bodies, what may be repeated and what may not, how many requests an org
 // bears at once, and which hosts an access token may be sent to. It knows
-// nothing of MCP, of tools or of who is calling.
+// nothing of MCP or of who is calling; only the hints of its errors name actions
+// of the connector.
 //
 //	client := salesforce.New(salesforce.Options{})
 //	org := &salesforce.Org{Client: client, Credentials: credentials}

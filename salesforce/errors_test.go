@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +117,21 @@ func TestEveryErrorHasHint(t *testing.T) {
 	concurrency := &Error{Class: ClassLimited, Code: "REQUEST_LIMIT_EXCEEDED", Message: "ConcurrentPerOrgLongTxn Limit exceeded."}
 	if !strings.Contains(daily.Hint(), "getLimits") || strings.Contains(concurrency.Hint(), "getLimits") {
 		t.Errorf("hints of the limits: %s / %s", daily.Hint(), concurrency.Hint())
+	}
+}
+
+// TestHintsNameDocumentedActions keeps hints from sending a model to an
+// action that does not exist.
+func TestHintsNameDocumentedActions(t *testing.T) {
+	documented := map[string]bool{
+		"sobjects describe": true, "sobjects describeGlobal": true, "records getDeleted": true, "versions getLimits": true, "versions listVersions": true,
+	}
+	for code, hint := range hints {
+		for _, m := range regexp.MustCompile(`(\w+),? action (\w+)`).FindAllStringSubmatch(hint, -1) {
+			if !documented[m[1]+" "+m[2]] {
+				t.Errorf("%s names %s", code, m[0])
+			}
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ package salesforce
 var hints = map[string]string{
 	"INVALID_FIELD":                           "Describe the object (sobjects, action describe) and use the field names it lists; a field hidden from this user looks missing.",
 	"INVALID_FIELD_FOR_INSERT_UPDATE":         "Leave these fields out: they are read-only, or not writable for this user. The object's describe says which are createable and updateable.",
-	"INVALID_TYPE":                            "Check the object's API name with sobjects, action list; custom objects end in __c. An object hidden from this user looks missing.",
+	"INVALID_TYPE":                            "Check the object's API name with sobjects, action describeGlobal; custom objects end in __c. An object hidden from this user looks missing.",
 	"MALFORMED_QUERY":                         "Mend the query at the place the message points to; SOQL has no SELECT *, and strings take single quotes.",
 	"MALFORMED_SEARCH":                        "Mend the search: FIND {text} IN ALL FIELDS RETURNING Object(Field, …), with special characters in the braces escaped by a backslash.",
 	"INVALID_QUERY_FILTER_OPERATOR":           "The field's type does not take this operator; describe the object for its type.",
@@ -21,7 +21,7 @@ var hints = map[string]string{
 	"JSON_PARSER_ERROR":                       "Check the value types: numbers and booleans without quotes, dates as 2027-03-01.",
 	"MALFORMED_ID":                            "Use the record's 15- or 18-character id as it was returned, letter case included.",
 	"NOT_FOUND":                               "Check the id and the object name; a record this user may not see looks missing.",
-	"ENTITY_IS_DELETED":                       "The record was deleted; sobjects, action getDeleted, shows when.",
+	"ENTITY_IS_DELETED":                       "The record was deleted; records, action getDeleted, shows when.",
 	"INVALID_CROSS_REFERENCE_KEY":             "An id names no record this user can see, or one of another object; check every id sent.",
 	"INSUFFICIENT_ACCESS":                     "The Salesforce user lacks a permission on this object or record; an administrator can grant it. Do not repeat the call.",
 	"API_DISABLED_FOR_ORG":                    "An administrator must enable API access for this org and user.",
@@ -34,7 +34,7 @@ var hints = map[string]string{
 	"DUPLICATE_VALUE":                         "The message names the record that has this value already: update that one, or use another value.",
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK":       "Nothing was saved because another record failed; mend the one with a different error.",
 	"PROCESSING_HALTED":                       "Nothing was saved because an earlier request failed; mend the one with a different error.",
-	"UNSUPPORTED_API_VERSION":                 "The org does not have this API version; see versions, action list.",
+	"UNSUPPORTED_API_VERSION":                 "The org does not have this API version; see versions, action listVersions.",
 	"APEX_ERROR":                              "Code of this org failed; its administrator can find it by the message.",
 	"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY":    "A trigger of this org refused the change; the message says why.",
 }
