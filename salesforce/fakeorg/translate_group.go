@@ -2,6 +2,7 @@ package fakeorg
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"salesforce-mcp/salesforce/soql"
@@ -41,6 +42,9 @@ func hasAggregate(e soql.Expr) bool {
 // aggregate makes the statement of a query for aggregate results.
 func (s *selection) aggregate(q *soql.Query) error {
 	g := &grouping{selection: s, query: q}
+	if err := g.known(); err != nil {
+		return err
+	}
 	fields, err := g.fields()
 	if err != nil {
 		return err
@@ -73,6 +77,23 @@ func (s *selection) aggregate(q *soql.Query) error {
 	return nil
 }
 
+// known looks up the fields of the SELECT list before those of GROUP BY, so that the error of a field which stands in
+// both shows the first place.
+func (g *grouping) known() error {
+	for _, item := range g.query.Items {
+		column, ok := item.(*soql.Column)
+		if !ok {
+			continue
+		}
+		for _, path := range soql.Paths(column) {
+			if _, err := g.scope.column(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // fields translates GROUP BY.
 func (g *grouping) fields() ([]operand, error) {
 	if g.query.GroupBy == nil {
@@ -87,7 +108,8 @@ func (g *grouping) fields() ([]operand, error) {
 		if err != nil {
 			return nil, err
 		}
-		if op.typ == "base64" || op.typ == "address" || op.typ == "multipicklist" || longText(op.field) {
+		switch {
+		case slices.Contains([]string{"base64", "address", "multipicklist", "datetime", "double", "currency", "percent"}, op.typ), longText(op.field):
 			return nil, g.refuse("MALFORMED_QUERY", e, "field '%s' can not be grouped in a query call", op.name)
 		}
 		fields = append(fields, op)
