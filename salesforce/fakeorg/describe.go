@@ -89,11 +89,13 @@ func (c *call) summary(o *Object) object {
 		prefix = o.Prefix
 	}
 	return object{{"activateable", false}, {"associateEntityType", nil}, {"associateParentEntity", nil}, {"createable", writable && !o.NoCreate},
-		{"custom", custom(o.Name)}, {"customSetting", false}, {"deepCloneable", false}, {"deletable", writable && !o.NoDelete && !o.Event},
-		{"deprecatedAndHidden", false}, {"feedEnabled", false}, {"hasSubtypes", false}, {"isInterface", false}, {"isSubtype", false},
+		{"custom", custom(o.Name)}, {"customSetting", false}, {"deepCloneable", false}, {"defaultImplementation", nil},
+		{"deletable", writable && !o.NoDelete && !o.Event},
+		{"deprecatedAndHidden", false}, {"extendedBy", nil}, {"extendsInterfaces", nil}, {"feedEnabled", false}, {"hasSubtypes", false},
+		{"implementedBy", nil}, {"implementsInterfaces", nil}, {"isInterface", false}, {"isSubtype", false},
 		{"keyPrefix", prefix}, {"label", o.Label}, {"labelPlural", o.Plural}, {"layoutable", !o.Event}, {"mergeable", false}, {"mruEnabled", !o.Event},
 		{"name", o.Name}, {"queryable", !o.Event}, {"replicateable", !o.Event && o.Prefix != ""}, {"retrieveable", !o.Event},
-		{"searchable", searchable(o)}, {"triggerable", true}, {"undeletable", writable && !o.NoDelete && !o.Event},
+		{"searchLayoutable", searchable(o)}, {"searchable", searchable(o)}, {"triggerable", true}, {"undeletable", writable && !o.NoDelete && !o.Event},
 		{"updateable", writable && !o.Event}, {"urls", urls}}
 }
 

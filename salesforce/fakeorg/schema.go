@@ -56,7 +56,9 @@ type Object struct {
 // An address has no column: it is put together from the fields whose names start with Parts.
 type Field struct {
 	Name, Label, Type        string
-	Length, Precision, Scale int
+	Length, Precision        int
+	Scale                    int  `yaml:"-"`
+	Decimals                 *int `yaml:"scale"` // the scale the file gives
 	Required                 bool
 	Access                   string // all, create or none
 	Default                  string // $User stands for the id of the calling user
@@ -225,7 +227,7 @@ func (f *Field) complete() {
 	}
 	switch f.Type {
 	case "currency":
-		f.Precision, f.Scale = orElse(f.Precision, 18), orElse(f.Scale, 2)
+		f.Precision, f.Scale = orElse(f.Precision, 18), 2
 	case "double", "percent":
 		f.Precision = orElse(f.Precision, 18)
 	case "reference":
@@ -235,6 +237,9 @@ func (f *Field) complete() {
 		if f.OnDelete == "" && !f.Required {
 			f.OnDelete = "clear"
 		}
+	}
+	if f.Decimals != nil {
+		f.Scale = *f.Decimals
 	}
 }
 
