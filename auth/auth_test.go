@@ -227,7 +227,9 @@ func TestStrangeAnswers(t *testing.T) {
 		"no instance": {func(w http.ResponseWriter, _ *http.Request) {
 			answerJSON(w, 200, map[string]string{"access_token": "canary"})
 		}, codeAnswer, "instance URL", false},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) }, codeUnreachable, "status 307", false},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, codeUnreachable, "status 307", false},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := http.NewResponseController(w).Hijack()
 			_ = conn.Close()
