@@ -48,18 +48,17 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 		if ran && r.Method == http.MethodDelete && isGone(e) {
 			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true}, nil
 		}
-		if isExpired(e) && !renewed {
-			o.Credentials.Drop(token)
-			renewed = true
-			if e.NotExecuted || r.Semantics != Unsafe {
-				ran = ran || !e.NotExecuted
-				continue
-			}
-		}
 		again := mayRepeat(r.Semantics, e, ran)
 		ran = ran || !e.NotExecuted
 		e.NotExecuted = !ran
-		if !again {
+		if isExpired(e) && !renewed {
+			o.Credentials.Drop(token)
+			renewed = true
+			if again {
+				continue
+			}
+		}
+		if !again || !isPassing(e) {
 			return nil, e
 		}
 		wait := backoff(n, e.RetryAfter)

@@ -24,16 +24,11 @@ func backoff(n int, retryAfter time.Duration) time.Duration {
 	return max(retryAfter, rand.N(most))
 }
 
-// mayRepeat decides whether a request is sent again after e. ranBefore says
-// that an earlier exchange of this call may have been executed.
+// mayRepeat reports whether a request may be sent again after e without a
+// second effect. ranBefore says that an earlier exchange of this call may
+// have been executed.
 func mayRepeat(s Semantics, e *Error, ranBefore bool) bool {
-	switch {
-	case !isPassing(e):
-		return false
-	case e.NotExecuted, s == Safe:
-		return true
-	}
-	return s == Idempotent && !ranBefore
+	return e.NotExecuted || s == Safe || s == Idempotent && !ranBefore
 }
 
 // isPassing reports whether the same request may succeed in a moment.

@@ -26,6 +26,7 @@ func TestRetry(t *testing.T) {
 		{"503 of the API", unavailable, "/x", 2, 2, 2},
 		{"concurrency limit", concurrent, "/x", 2, 2, 2},
 		{"expired token", expired, "/x", 2, 2, 2},
+		{"expired token as one object", expiredObject, "/x", 1, 2, 2},
 		{"503 of the edge", edge503, "/x", 1, 2, 2},
 		{"502 of the edge", edge502, "/x", 1, 2, 2},
 		{"420 of the edge", edge420, "/x", 1, 2, 2},
@@ -227,6 +228,7 @@ var faults = []fault{
 	{"success", true, okay},
 	{"refused", false, nil}, // the connection is
 	{"expired", false, expired},
+	{"expired object", true, expiredObject},
 	{"locked", false, locked},
 	{"unavailable", false, unavailable},
 	{"concurrent", false, concurrent},
