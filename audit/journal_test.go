@@ -202,20 +202,31 @@ func TestBeginUnderAnEndedContext(t *testing.T) {
 }
 
 func TestEndRecordsUnderAnEndedContext(t *testing.T) {
-	store := &memory{}
-	j := newJournal(t, store)
-	ctx, cancel := context.WithCancel(t.Context())
-	intent, err := j.Begin(ctx, Entry{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := intent.End(ctx, Outcome{Status: Unknown, Code: "cancelled"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := store.entries(); len(got) != 2 || got[1].Outcome != Unknown || got[1].Code != "cancelled" {
-		t.Errorf("entries %+v", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{hold: make(chan struct{})}
+		j := newJournal(t, store)
+		ctx, cancel := context.WithCancel(t.Context())
+		var intent *Intent
+		var begun, ended error
+		var group sync.WaitGroup
+		group.Go(func() { intent, begun = j.Begin(ctx, Entry{}) })
+		store.hold <- struct{}{}
+		group.Wait()
+		if begun != nil {
+			t.Fatal(begun)
+		}
+		group.Go(func() { j.Begin(t.Context(), Entry{}) }) // keeps the writer busy
+		synctest.Wait()
+		cancel()
+		group.Go(func() { ended = intent.End(ctx, Outcome{Status: Unknown, Code: "cancelled"}) })
+		synctest.Wait()
+		store.hold <- struct{}{}
+		store.hold <- struct{}{}
+		group.Wait()
+		if got := store.entries(); ended != nil || len(got) != 3 || got[2].Intent != intent.ID() || got[2].Outcome != Unknown || got[2].Code != "cancelled" {
+			t.Errorf("error %v, entries %+v", ended, got)
+		}
+	})
 }
 
 func TestStuckStoreIsGivenUp(t *testing.T) {
@@ -253,7 +264,7 @@ func TestCloseWaitsForWhatIsOnItsWay(t *testing.T) {
 	})
 }
 
-// unfinished answers with a list, and again with the same one when stuck.
+// unfinished answers with one list after the other.
 type unfinished struct {
 	lists [][]Entry
 	err   error
@@ -279,10 +290,22 @@ func TestRecoverReportsWhatItCannotDo(t *testing.T) {
 	if n, err := j.Recover(t.Context(), open); n != 2 || err != nil {
 		t.Errorf("closed %d, error %v", n, err)
 	}
+	for _, e := range store.entries() {
+		if e.Phase != PhaseOutcome || e.Outcome != Unknown || e.Duration != 0 {
+			t.Errorf("closed with %+v", e)
+		}
+	}
 	store.err = broken
 	open = &unfinished{lists: [][]Entry{{{ID: "3"}}}}
 	if n, err := j.Recover(t.Context(), open); n != 0 || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("closed %d, error %v", n, err)
+	}
+	store.err = nil
+	if _, err := j.Begin(t.Context(), Entry{}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := j.Recover(t.Context(), open); n != 0 || err == nil {
+		t.Errorf("while calls run: closed %d, error %v", n, err)
 	}
 }
 

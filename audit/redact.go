@@ -124,9 +124,6 @@ func fit(object map[string]json.RawMessage) json.RawMessage {
 			break
 		}
 		short := encode(cut(object[name], ""))
-		if len(short) >= size(name) {
-			break
-		}
 		total -= size(name) - len(short)
 		object[name] = short
 	}

@@ -86,6 +86,14 @@ func TestRedactIsBounded(t *testing.T) {
 	}
 }
 
+func TestRedactCutsLongNames(t *testing.T) {
+	got := Redact(map[string]any{strings.Repeat("é", maxName): 1, "action": "get"}, nil)
+	want := fmt.Sprintf(`{"action":"get","%s…":1}`, strings.Repeat("é", maxName/2))
+	if string(got) != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestNamesKeepsNoValues(t *testing.T) {
 	got := Names(map[string]any{"token": strings.Repeat("secret", 20), "n": 1})
 	want := `{"n":{"redacted":true,"bytes":1},"token":{"redacted":true,"bytes":122}}`

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"salesforce-mcp/audit"
 )
@@ -69,7 +71,9 @@ func TestAppendIsAllOrNothing(t *testing.T) {
 	if entries := list(t, s, audit.Query{}); len(entries) != 0 {
 		t.Errorf("kept %+v", entries)
 	}
-	if err := s.Append(t.Context(), []audit.Entry{good}); err != nil { // and the writer is free
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.Append(ctx, []audit.Entry{good}); err != nil { // and the writer is free
 		t.Error(err)
 	}
 }

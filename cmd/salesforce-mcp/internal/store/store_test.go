@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -184,7 +183,17 @@ func TestOpenKeepsFilesPrivate(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, dir)
+	s, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, databaseName), 0o644); err != nil { // as a careless copy leaves it
+		t.Fatal(err)
+	}
+	s = open(t, dir)
 	if _, err := journal(t, s).Begin(t.Context(), call()); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +237,10 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
-	if err := errors.Join(err, s.Close()); err != nil {
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(t.Context(), dir)
