@@ -176,3 +176,48 @@ func drawComparison(r *rapid.T, path string, f described) string {
 		return path + " " + op + " " + value.Draw(r, "value")
 	}
 }
+
+// Any clauses together are answered or refused, never a failure of the org: the pieces all parse, few fit together.
+func TestQueryPiecesNeverFail(t *testing.T) {
+	c := newClient(t)
+	items := []string{"Id", "Name", "Owner.Name", "Account.Owner.Username", "Amount", "CloseDate", "CreatedDate", "StageName", "What.Name", "WhoId", "BillingAddress",
+		"COUNT(Id)", "COUNT(Name) n", "SUM(Amount)", "AVG(Amount) x", "MIN(CreatedDate)", "MAX(CloseDate) y", "COUNT_DISTINCT(OwnerId)", "COUNT()", "GROUPING(StageName)",
+		"CALENDAR_YEAR(CreatedDate)", "DAY_ONLY(CreatedDate) d", "HOUR_IN_DAY(convertTimezone(CreatedDate))", "FORMAT(Amount) f", "FORMAT(MIN(CloseDate))",
+		"toLabel(StageName)", "convertCurrency(Amount)", "FIELDS(ALL)", "FIELDS(STANDARD)", "FIELDS(CUSTOM)",
+		"TYPEOF What WHEN Account THEN Name WHEN Case THEN Subject ELSE Name END", "(SELECT Id FROM Contacts)", "(SELECT LastName, Account.Name FROM Contacts ORDER BY Owner.Name LIMIT 1)",
+		"(SELECT Id, (SELECT Subject FROM Tasks) FROM Cases WHERE IsClosed = FALSE)", "(SELECT FIELDS(ALL) FROM Opportunities LIMIT 2)", "a.Name", "Account.Name"}
+	exprs := []string{"Id", "Name", "StageName", "Owner.Name", "Account.Name", "CALENDAR_YEAR(CreatedDate)", "DAY_ONLY(CreatedDate)", "Amount", "What.Name", "OwnerId", "n", "x",
+		"COUNT(Id)", "SUM(Amount)", "GROUPING(StageName)", "toLabel(StageName)", "Description"}
+	conditions := []string{"Name LIKE 'a%'", "Amount > 10", "COUNT(Id) > 1", "SUM(Amount) != null", "StageName IN ('Closed Won', null)", "(NOT (Owner.Name = 'x')) AND Name != null",
+		"AccountId IN (SELECT Id FROM Account WHERE Industry = 'Media')", "Id NOT IN (SELECT AccountId FROM Contact)", "CreatedDate = LAST_N_MONTHS:2", "What.Type = 'Account'",
+		"CALENDAR_YEAR(CreatedDate) = 2026", "n > 1", "MAX(CloseDate) = THIS_YEAR", "OwnerId = '005Sm0000000001'"}
+	rapid.Check(t, func(r *rapid.T) {
+		some := func(label string, of []string, most int) string {
+			return strings.Join(rapid.SliceOfN(rapid.SampledFrom(of), 1, most).Draw(r, label), ", ")
+		}
+		maybe := func(keyword string, rest func() string) string {
+			if rapid.Bool().Draw(r, keyword) {
+				return ""
+			}
+			return keyword + rest()
+		}
+		soql := "SELECT " + some("items", items, 4) + " FROM " + rapid.SampledFrom([]string{"Account", "Account a", "Opportunity", "Opportunity", "Opportunity", "Task", "Contact c, c.Account a", "Case"}).Draw(r, "from")
+		soql += maybe(" WHERE ", func() string { return rapid.SampledFrom(conditions).Draw(r, "where") })
+		soql += maybe(" GROUP BY ", func() string {
+			by := some("group", exprs, 3)
+			switch rapid.IntRange(0, 3).Draw(r, "kind") {
+			case 0:
+				by = "ROLLUP(" + by + ")"
+			case 1:
+				by = "CUBE(" + by + ")"
+			}
+			return by + maybe(" HAVING ", func() string { return rapid.SampledFrom(conditions).Draw(r, "having") })
+		})
+		soql += maybe(" ORDER BY ", func() string { return some("order", exprs, 3) + " DESC NULLS LAST" })
+		soql += maybe(" LIMIT ", func() string { return "3" })
+		status, body := c.ask("GET", queryPath+url.QueryEscape(soql), "")
+		if status != 200 && (status != 400 || strings.Contains(body, "SQL logic")) {
+			r.Fatalf("%s: %d %s", soql, status, body)
+		}
+	})
+}

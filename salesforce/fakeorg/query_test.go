@@ -33,7 +33,7 @@ func newClient(t *testing.T) *client {
 	t.Helper()
 	c := &client{T: t, now: new(time.Time)}
 	*c.now = at
-	org, err := fakeorg.New(fakeorg.Options{Clock: func() time.Time { return *c.now }})
+	org, err := fakeorg.New(fakeorg.Options{Clock: func() time.Time { return *c.now }, DailyCalls: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}
