@@ -87,7 +87,7 @@ func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID strin
 	}
 	switch response := response.(type) {
 	case mcp.JSONRPCError:
-		return notifications, msg.fail(&rpcError{response.Error.Code, response.Error.Message, response.Error.Data})
+		return notifications, msg.fail(sanitised(response.Error, msg.method))
 	case mcp.JSONRPCResponse:
 		if s.failure != nil {
 			return nil, msg.fail(s.failure)
@@ -95,6 +95,18 @@ func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID strin
 		return notifications, &reply{JSONRPC: "2.0", ID: msg.id, Result: response.Result}
 	}
 	return notifications, msg.fail(&rpcError{Code: codeInternal, Message: "internal error"})
+}
+
+// sanitised is an error of the library without the Go errors that some of them
+// quote.
+func sanitised(e mcp.JSONRPCErrorDetails, method string) *rpcError {
+	switch e.Code {
+	case codeParse, codeInvalidRequest:
+		e.Message = "the params do not fit " + clip(method)
+	case codeInternal:
+		e.Message = "internal error"
+	}
+	return &rpcError{e.Code, e.Message, e.Data}
 }
 
 // handler runs tools/call.

@@ -84,6 +84,12 @@ func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
+		if len(r.TransferEncoding) > 0 {
+			// It may have had a Content-Length too, which net/http drops and a
+			// proxy may have believed: nothing that follows on the connection is
+			// read (RFC 9112 §6.1).
+			w.Header().Set("Connection", "close")
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
 		next.ServeHTTP(w, r)
 	})
