@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -178,17 +179,17 @@ func (o *Org) client(key string) *Client {
 // jwtBearer gives a token for the user an assertion names.
 func (c *call) jwtBearer() (*answer, error) {
 	claims := jwt.MapClaims{}
-	var client *Client
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation()).ParseWithClaims(
 		c.PostFormValue("assertion"), claims, func(*jwt.Token) (any, error) {
-			issuer, _ := claims.GetIssuer()
-			if client = c.org.client(issuer); client == nil || client.PublicKey == nil {
-				return nil, fmt.Errorf("no client %q with a certificate", issuer)
+			client := c.issuer(claims)
+			if client == nil || client.PublicKey == nil {
+				return nil, errors.New("the issuer is no client with a certificate")
 			}
 			return client.PublicKey, nil
 		})
+	client := c.issuer(claims)
 	switch {
-	case err != nil && client == nil && claims["iss"] != nil:
+	case client == nil && claims["iss"] != nil:
 		return nil, oauthError("invalid_client_id", "client identifier invalid")
 	case err != nil:
 		return nil, oauthError("invalid_grant", "invalid assertion")
@@ -205,6 +206,15 @@ func (c *call) jwtBearer() (*answer, error) {
 	return ok(c.tokenAnswer(u, client))
 }
 
+// issuer is the client that says it has made an assertion.
+func (c *call) issuer(claims jwt.MapClaims) *Client {
+	key, err := claims.GetIssuer()
+	if err != nil {
+		return nil
+	}
+	return c.org.client(key)
+}
+
 // audienceFits accepts the login hosts and the org's own address.
 func (c *call) audienceFits(claims jwt.MapClaims) bool {
 	audience, err := claims.GetAudience()
@@ -217,11 +227,11 @@ func (c *call) audienceFits(claims jwt.MapClaims) bool {
 // expiryFits wants an expiry in the future, but not far. The official command line sends milliseconds, and the
 // platform lets it: a number as large as that is not looked at.
 func (c *call) expiryFits(claims jwt.MapClaims) bool {
-	expiry, isNumber := claims["exp"].(float64)
-	if !isNumber {
+	expiry, err := strconv.ParseFloat(fmt.Sprint(claims["exp"]), 64) // some clients send a string
+	switch {
+	case err != nil:
 		return false
-	}
-	if expiry > 1e11 {
+	case expiry > 1e11:
 		return true
 	}
 	left := time.Unix(int64(expiry), 0).Sub(c.org.options.Clock())

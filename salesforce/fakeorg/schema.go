@@ -55,31 +55,31 @@ type Object struct {
 //
 // An address has no column: it is put together from the fields whose names start with Parts.
 type Field struct {
-	Name, Label, Type        string
-	Length, Precision        int
-	Scale                    int  `yaml:"-"`
-	Decimals                 *int `yaml:"scale"` // the scale the file gives
-	Required                 bool
-	Access                   string // all, create or none
-	Default                  string // $User stands for the id of the calling user
-	Values                   []string
-	Restricted               bool
-	Auto                     string // pattern of an auto number
-	Start                    int    // first auto number
-	SQL                      string `yaml:"sql"` // expression of a computed field
-	Initial                  string // expression for the value after a create that gave none
-	Follow                   string // expression for the value after every create and update
-	Rollup                   *Rollup
-	To                       []string // referenced objects
-	Relationship             string   // name of the parent path, such as Account for AccountId
-	ChildName                string   `yaml:"children"` // name of the child relationship; may be empty
-	OnDelete                 string   `yaml:"onDelete"` // clear, cascade or restrict
-	NameField                bool     `yaml:"nameField"`
-	ExternalID               bool     `yaml:"externalId"`
-	IDLookup                 bool     `yaml:"idLookup"`
-	Unique                   bool
-	CaseSensitive            bool `yaml:"caseSensitive"`
-	Parts                    string
+	Name, Label, Type string
+	Length, Precision int
+	Scale             int  `yaml:"-"`
+	Decimals          *int `yaml:"scale"` // the scale the file gives
+	Required          bool
+	Access            string // all, create or none
+	Default           string // $User stands for the id of the calling user
+	Values            []string
+	Restricted        bool
+	Auto              string // pattern of an auto number
+	Start             int    // first auto number
+	SQL               string `yaml:"sql"` // expression of a computed field
+	Initial           string // expression for the value after a create that gave none
+	Follow            string // expression for the value after every create and update
+	Rollup            *Rollup
+	To                []string // referenced objects
+	Relationship      string   // name of the parent path, such as Account for AccountId
+	ChildName         string   `yaml:"children"` // name of the child relationship; may be empty
+	OnDelete          string   `yaml:"onDelete"` // clear, cascade or restrict
+	NameField         bool     `yaml:"nameField"`
+	ExternalID        bool     `yaml:"externalId"`
+	IDLookup          bool     `yaml:"idLookup"`
+	Unique            bool
+	CaseSensitive     bool `yaml:"caseSensitive"`
+	Parts             string
 }
 
 // Rollup makes a field the sum of a field over child rows.

@@ -2,6 +2,7 @@ package fakeorg
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -42,11 +43,19 @@ func column(f *Field) string {
 	c := fmt.Sprintf("%q %s", f.Name, columnType(f))
 	switch {
 	case f.SQL != "":
-		c += fmt.Sprintf(" GENERATED ALWAYS AS (%s) VIRTUAL", f.SQL)
+		c += fmt.Sprintf(" GENERATED ALWAYS AS (%s) VIRTUAL", rounded(f, f.SQL))
 	case f.Type == "boolean" || f.Rollup != nil:
 		c += " NOT NULL DEFAULT 0"
 	}
 	return c
+}
+
+// rounded gives the result of an expression as many decimals as the field has.
+func rounded(f *Field, expression string) string {
+	if columnType(f) != "REAL" {
+		return expression
+	}
+	return fmt.Sprintf("round(%s, %d)", expression, f.Scale)
 }
 
 func columnType(f *Field) string {
@@ -68,13 +77,15 @@ func columnType(f *Field) string {
 
 // rollup returns the triggers that keep the sum of child rows in the parent.
 func rollup(o *Object, f *Field) []string {
-	r := f.Rollup
 	sum := func(row string) string {
-		return fmt.Sprintf(`UPDATE %q SET %q = (SELECT coalesce(sum(%q), 0) FROM %q WHERE %q = %s.%[5]q AND NOT IsDeleted) WHERE Id = %[6]s.%[5]q;`,
-			o.Name, f.Name, r.Sum, r.From, r.By, row)
+		return strings.NewReplacer("{object}", o.Name, "{field}", f.Name, "{from}", f.Rollup.From, "{sum}", f.Rollup.Sum,
+			"{parent}", row+`."`+f.Rollup.By+`"`, "{by}", f.Rollup.By, "{scale}", strconv.Itoa(f.Scale)).Replace(`
+			UPDATE "{object}" SET "{field}" = (
+				SELECT round(coalesce(sum("{sum}"), 0), {scale}) FROM "{from}" WHERE "{by}" = {parent} AND NOT IsDeleted
+			) WHERE Id = {parent};`)
 	}
 	trigger := func(event, body string) string {
-		return fmt.Sprintf(`CREATE TRIGGER "%s_%s_%s" AFTER %[3]s ON %[4]q BEGIN %[5]s END`, o.Name, f.Name, event, r.From, body)
+		return fmt.Sprintf(`CREATE TRIGGER "%s_%s_%s" AFTER %[3]s ON %[4]q BEGIN %[5]s END`, o.Name, f.Name, event, f.Rollup.From, body)
 	}
-	return []string{trigger("INSERT", sum("NEW")), trigger("UPDATE", sum("OLD")+" "+sum("NEW"))}
+	return []string{trigger("INSERT", sum("NEW")), trigger("UPDATE", sum("OLD")+sum("NEW"))}
 }
