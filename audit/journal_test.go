@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 )
 
@@ -306,6 +308,35 @@ func TestRecoverReportsWhatItCannotDo(t *testing.T) {
 	}
 	if n, err := j.Recover(t.Context(), open); n != 0 || err == nil {
 		t.Errorf("while calls run: closed %d, error %v", n, err)
+	}
+}
+
+// The JSON names of an entry are a contract with exports, sinks and proofs.
+func TestEntryLineIsAContract(t *testing.T) {
+	e := Entry{
+		ID: "i", Time: time.UnixMilli(1790000000123).UTC(), Phase: PhaseOutcome, Intent: "j",
+		Workspace: "w", Host: "h", Agent: "a", User: "u", Context: "c", Surface: "mcp",
+		Tool: "t", Action: "b", Instruction: "n", Effect: "read", Decision: DecisionAllowed, Rule: "r",
+		Arguments: []byte(`{"q":"a < b"}`), Exchanges: []Exchange{{"GET", "/p", 200, "x", 5, "e"}}, Records: []string{"001"},
+		Outcome: Failed, Code: "d", Message: "m & n", Duration: 1500,
+	}
+	want := `{"id":"i","time":"2026-09-21T14:13:20.123Z","phase":"outcome","intent":"j",` +
+		`"workspace":"w","host":"h","agent":"a","user":"u","context":"c","surface":"mcp",` +
+		`"tool":"t","action":"b","instruction":"n","effect":"read","decision":"allowed","rule":"r",` +
+		`"arguments":{"q":"a < b"},"exchanges":[{"method":"GET","path":"/p","status":200,"requestId":"x","durationNs":5,"error":"e"}],"records":["001"],` +
+		`"outcome":"error","code":"d","message":"m & n","durationNs":1500}`
+	if diff := cmp.Diff(want, string(e.Line())); diff != "" {
+		t.Errorf("line (-want +got):\n%s", diff)
+	}
+	var back Entry
+	if err := json.Unmarshal(e.Line(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(e, back); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	if got := string(Entry{Phase: PhaseIntent}.Line()); got != `{"id":"","time":"0001-01-01T00:00:00Z","phase":"intent","workspace":""}` {
+		t.Errorf("empty fields are not left out: %s", got)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"salesforce-mcp/audit"
 )
 
@@ -23,6 +25,9 @@ func TestJournalIsAppendOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Refuse(t.Context(), call()); err != nil {
 		t.Fatal(err)
 	}
 	before := list(t, s, audit.Query{})
@@ -38,7 +43,7 @@ func TestJournalIsAppendOnly(t *testing.T) {
 		"update":               `UPDATE audit_entry SET agent = 'nobody'`,
 		"delete":               `DELETE FROM audit_entry`,
 		"update from":          `UPDATE audit_entry SET entry = '{}' WHERE id = '` + intent.ID() + `'`,
-		"replace by id":        `REPLACE INTO ` + columns + ` SELECT id, at, phase, intent, workspace, 'nobody', tool, outcome, '{}' FROM audit_entry`,
+		"replace by id":        `REPLACE INTO ` + columns + ` SELECT id, at, phase, intent, workspace, 'nobody', tool, outcome, '{}' FROM audit_entry WHERE phase = 'refusal'`,
 		"replace by intent":    `INSERT OR REPLACE INTO ` + columns + ` SELECT * FROM ` + fmt.Sprintf(copied, "new", intent.ID()),
 		"replace by rowid":     `REPLACE INTO audit_entry (rowid, id, at, phase, workspace, agent, tool, outcome, entry) VALUES (1, 'new', 0, 'intent', '', '', '', '', '{}')`,
 		"upsert":               `INSERT INTO ` + columns + ` SELECT * FROM audit_entry WHERE true ON CONFLICT (id) DO UPDATE SET agent = 'nobody'`,
@@ -55,8 +60,8 @@ func TestJournalIsAppendOnly(t *testing.T) {
 		}
 	}
 	after := list(t, s, audit.Query{})
-	if len(after) != len(before) || string(after[0].Line()) != string(before[0].Line()) || string(after[1].Line()) != string(before[1].Line()) {
-		t.Errorf("entries changed:\n%+v\n%+v", before, after)
+	if diff := cmp.Diff(before, after); diff != "" || len(before) != 3 {
+		t.Errorf("entries changed (-before +after):\n%s", diff)
 	}
 }
 
@@ -107,6 +112,9 @@ func TestRecoverClosesOpenIntents(t *testing.T) {
 
 	s = open(t, dir)
 	j = journal(t, s)
+	if oldest, err := s.OpenIntents(t.Context(), 2); err != nil || len(oldest) != 2 || oldest[0].Agent != "agent-3" || oldest[1].Agent != "agent-4" {
+		t.Errorf("the two oldest open intents: %+v, error %v", oldest, err)
+	}
 	for _, want := range []int{calls - ended, 0} {
 		closed, err := j.Recover(t.Context(), s)
 		if err != nil || closed != want {
