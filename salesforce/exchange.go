@@ -80,6 +80,9 @@ func (o *Org) path(p string) string {
 	if version == "" {
 		version = DefaultVersion
 	}
+	if p == "/" { // the list of resources, which has no slash at its end
+		p = ""
+	}
 	return dataRoot + version + p
 }
 

@@ -43,10 +43,11 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 	for n := 0; ; n++ {
 		response, token, e := o.attempt(ctx, r)
 		if e == nil {
+			response.Repeated = ran
 			return response, nil
 		}
 		if ran && r.Method == http.MethodDelete && isGone(e) {
-			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true}, nil
+			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true, Repeated: true}, nil
 		}
 		again := mayRepeat(r.Semantics, e, ran)
 		ran = ran || !e.NotExecuted

@@ -83,6 +83,10 @@ type Response struct {
 	// remove, which is success: the lost first answer was the removal. Status
 	// is 204 then and the body empty.
 	AlreadyRemoved bool
+	// Repeated reports that an earlier exchange of the same call may have been
+	// executed although its answer was lost. What this answer calls gone may
+	// have been removed by it.
+	Repeated bool
 }
 
 // Exchange is what is kept for the audit of one HTTP exchange. A call has

@@ -124,7 +124,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 			a, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 		out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
-		if err != nil {
+		if err == nil {
+			out.Message = a.failed()
+		} else {
 			visible := s.visible(intent, err)
 			out.Status, out.Code, out.Message = audit.Failed, string(visible.Code), visible.Message
 			if t.unknown(op, err) {
@@ -160,7 +162,8 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
-	return read(resp), nil
+	a = read(resp)
+	return a, a.verdict(op)
 }
 
 // visible returns what the caller may see of err, and logs what it may not.

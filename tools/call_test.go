@@ -249,3 +249,20 @@ func TestHungUp(t *testing.T) {
 		t.Errorf("outcome %+v", all[len(all)-1])
 	}
 }
+
+// TestRepeatedRemoval: records that a repeated removal finds gone were removed by
+// the first, whose answer was lost.
+func TestRepeatedRemoval(t *testing.T) {
+	n := 0
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		answer(w, "200\n"+`[{"success":false,"errors":[{"statusCode":"ENTITY_IS_DELETED","message":"entity is deleted","fields":[]}]}]`)
+	})
+	server.Orgs = connected{salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}}), server.Orgs.(connected).token}
+	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "deleteRecords", Args: map[string]any{"ids": "0015g00000AbCdEAAV"}})
+	if err != nil || n != 2 || strings.Contains(res.Text, "failed") {
+		t.Errorf("%d requests, %v, %+v", n, err, res)
+	}
+}

@@ -17,7 +17,7 @@ const maxOffset = 2000
 // A locator ends in the number of the row it continues at, so the rows that
 // were left out of this page are at the locator with a smaller number. A query
 // that is done has no locator: it is run again with an OFFSET.
-func moreOfQuery(args Args, p *page) string {
+func moreOfQuery(op *Op, args Args, p *page) string {
 	shown := p.shown()
 	if next, ok := p.head.get("nextRecordsUrl").(string); ok {
 		if id, end, ok := locatorRow(next); ok {
@@ -51,7 +51,7 @@ func moreOfQuery(args Args, p *page) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("For the rest: action soql, q %s.", again)
+	return fmt.Sprintf("For the rest: action %s, q %s.", op.Action, again)
 }
 
 func nextCall(id string, row int) string {
@@ -68,7 +68,7 @@ func locatorRow(s string) (id string, row int, ok bool) {
 }
 
 // moreOfIDs names the records that were not shown.
-func moreOfIDs(args Args, p *page) string {
+func moreOfIDs(_ *Op, args Args, p *page) string {
 	ids, _ := args[recordIDs.Name].([]string)
 	if p.shown() >= len(ids) {
 		return ""
@@ -77,6 +77,6 @@ func moreOfIDs(args Args, p *page) string {
 }
 
 // moreOfFields says how to see the fields that were not shown.
-func moreOfFields(Args, *page) string {
+func moreOfFields(*Op, Args, *page) string {
 	return "Name the fields you need in the argument fields."
 }

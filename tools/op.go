@@ -34,7 +34,7 @@ type Op struct {
 	Brief map[string][]string
 	// More says how to get the records that did not fit into a result; nil says
 	// to ask for less.
-	More func(Args, *page) string
+	More func(*Op, Args, *page) string
 
 	tool string // name of the tool the row belongs to, set by NewTable
 }

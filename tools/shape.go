@@ -3,7 +3,6 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
-	"mime"
 	"strings"
 	"unicode/utf8"
 
@@ -79,30 +78,6 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 	return res, nil
 }
 
-// An answer is what Salesforce answered, decoded once for the audit and the
-// result.
-type answer struct {
-	resp  *salesforce.Response
-	value any   // the JSON value; nil when there was no body
-	file  *File // what was not JSON
-	err   error // why the JSON could not be read
-}
-
-// read decodes the body of an answer: JSON, or the bytes of a file.
-func read(resp *salesforce.Response) *answer {
-	a := &answer{resp: resp}
-	if len(resp.Body) == 0 {
-		return a
-	}
-	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if mediaType != "application/json" && mediaType != "" {
-		a.file = &File{MediaType: mediaType, Content: resp.Body}
-		return a
-	}
-	a.value, a.err = decode(resp.Body)
-	return a
-}
-
 // page arranges an answer: single values above, lists of records below.
 func (op *Op) page(args Args, a *answer) *page {
 	p := &page{}
@@ -120,17 +95,6 @@ func (op *Op) page(args Args, a *answer) *page {
 		p.head = object{{"value", v}}
 	}
 	return p
-}
-
-// failures counts the records of a collection that were not written: Salesforce
-// answers 200 all the same.
-func failures(results []any) (n int) {
-	for _, r := range results {
-		if o, ok := r.(object); ok && o.get("success") == false {
-			n++
-		}
-	}
-	return n
 }
 
 // done says what an answer without a body means.
@@ -162,7 +126,7 @@ func (op *Op) done(args Args, a *answer) object {
 func (op *Op) rest(args Args, p *page) string {
 	note := fmt.Sprintf("%d of %d not shown, for their length.", p.dropped(), p.dropped()+p.shown())
 	if op.More != nil {
-		if how := op.More(args, p); how != "" {
+		if how := op.More(op, args, p); how != "" {
 			return note + " " + how
 		}
 	}

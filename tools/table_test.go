@@ -25,12 +25,15 @@ func TestTableCheck(t *testing.T) {
 	with := func(change func(*tools.Op)) tools.Op { op := good; change(&op); return op }
 	p := tools.Param{Name: "p", Type: "string"}
 	for name, ops := range map[string][]tools.Op{
-		"no effect":      {with(func(o *tools.Op) { o.Effect = 0 })},
-		"no doc":         {with(func(o *tools.Op) { o.Doc = "" })},
-		"no call":        {with(func(o *tools.Op) { o.Call = "FETCH x" })},
-		"twice":          {good, good},
-		"unneeded hole":  {with(func(o *tools.Op) { o.Call = "GET /{p}"; o.Takes = []tools.Param{p} })},
-		"other meanings": {with(func(o *tools.Op) { o.Takes = []tools.Param{p} }), with(func(o *tools.Op) { o.Action, o.Instruction = "b", "j"; o.Takes = []tools.Param{{Name: "p", Type: "integer"}} })},
+		"no effect":     {with(func(o *tools.Op) { o.Effect = 0 })},
+		"no doc":        {with(func(o *tools.Op) { o.Doc = "" })},
+		"no call":       {with(func(o *tools.Op) { o.Call = "FETCH x" })},
+		"twice":         {good, good},
+		"unneeded hole": {with(func(o *tools.Op) { o.Call = "GET /{p}"; o.Takes = []tools.Param{p} })},
+		"other meanings": {with(func(o *tools.Op) { o.Takes = []tools.Param{p} }), with(func(o *tools.Op) {
+			o.Action, o.Instruction = "b", "j"
+			o.Takes = []tools.Param{{Name: "p", Type: "integer"}}
+		})},
 	} {
 		if errs := tools.NewTable(tools.Tool{Name: "t", Ops: ops}).Check(); len(errs) == 0 {
 			t.Errorf("%s: not found", name)
