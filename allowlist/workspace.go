@@ -59,6 +59,10 @@ func (w *Workspace) Validate() error {
 	local := false
 	for i, p := range w.Profiles {
 		field := fmt.Sprintf("profiles[%d]", i)
+		if p == nil {
+			problems = append(problems, fmt.Errorf("%s: is empty; give it a name, tokens and an agent source", field))
+			continue
+		}
 		problems = append(problems, p.validate(field))
 		if hosts[p.Name] {
 			problems = append(problems, fmt.Errorf("%s.name: %q is the name of two profiles", field, p.Name))

@@ -72,6 +72,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 			{Name: "a", Local: true, Tokens: []string{HashToken("x")}, Agent: []Source{{FromHeader, "agent-id"}}, User: []Source{{"meta", "user"}}},
 			{Name: "", Local: true, OverwritesArguments: true},
 			{Name: "c", OverwritesArguments: true, Agent: []Source{{FromArgument, "user_id"}}},
+			nil,
 		},
 		Rules: []Rule{
 			{Agent: "", Preset: "write", Actions: []string{"records", "records.get.x", "rec ords", ""}},
@@ -94,7 +95,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		"profiles[0].tokens[0]", "profiles[0].tokens[1]", "profiles[0].agent[0]", "profiles[0].agent[1]", "profiles[0].agent[2]",
 		"profiles[1].tokens", "profiles[1].agent[0]", "profiles[1].user[0]", "profiles[1].name", "profiles[1].tokens[0]",
 		"profiles[2].name", "profiles[2].overwritesArguments", "profiles[2].agent", "profiles[2].local",
-		"profiles[3].tokens", "profiles[3].agent[0]",
+		"profiles[3].tokens", "profiles[3].agent[0]", "profiles[4]",
 		"rules[0].agent", "rules[0].preset", "rules[0].actions[1]", "rules[0].actions[2]", "rules[0].actions[3]",
 		"rules[1].host", "rules[3].agent",
 	}
