@@ -28,9 +28,11 @@ type client struct {
 	now        *time.Time
 }
 
-// newClient starts an org. Its clock stands still at [at] until a test moves it.
+// newClient starts an org for a test, which runs beside others from here on. The org's clock stands still at [at]
+// until the test moves it.
 func newClient(t *testing.T) *client {
 	t.Helper()
+	t.Parallel()
 	c := &client{T: t, now: new(time.Time)}
 	*c.now = at
 	org, err := fakeorg.New(fakeorg.Options{Clock: func() time.Time { return *c.now }, DailyCalls: 1 << 40})
