@@ -253,6 +253,8 @@ func TestQueryFilters(t *testing.T) {
 		{"CreatedDate != LAST_N_DAYS:1", ""},
 		{"CALENDAR_YEAR(CreatedDate) = 2027 AND WEEK_IN_YEAR(CreatedDate) = 10 AND DAY_IN_WEEK(CreatedDate) = 4 AND Name = 'Acme'", "Acme"},
 		{"IsDeleted = FALSE AND Name = 'Acme'", "Acme"},
+		{"IsDeleted = null AND Name = 'Acme'", "Acme"}, // "null matches FALSE values"
+		{"IsDeleted != null", ""},
 		{"Account.Name = 'Acme'", "Acme"},
 	} {
 		if got := c.names("SELECT Name FROM Account WHERE Site = 'q' AND (" + q.where + ") ORDER BY Name"); got != q.want {

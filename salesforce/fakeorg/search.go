@@ -134,7 +134,7 @@ func longEnough(m soql.Match) error {
 		return nil
 	}
 	if text := strings.Trim(phrase.Text, `*?\ `); len([]rune(text)) < 2 {
-		return refuse(400, "MALFORMED_SEARCH", "search term must be longer than one character: %s", phrase.Text)
+		return refuse(400, "INVALID_SEARCH", "search term must be longer than one character: %s", phrase.Text)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func TestSearchRefuses(t *testing.T) {
 	c := newClient(t)
 	for _, s := range []struct{ sosl, code, message string }{
 		{"FIND acme", "MALFORMED_SEARCH", "No search term found. The search term must be enclosed in braces."},
-		{"FIND {a}", "MALFORMED_SEARCH", "search term must be longer than one character: a"},
+		{"FIND {a}", "INVALID_SEARCH", "search term must be longer than one character: a"},
 		{"FIND {(acme} RETURNING Account", "MALFORMED_SEARCH", "parenthesis is not closed"},
 		{"FIND {acme} RETURNING Nope", "INVALID_TYPE", "sObject type 'Nope' is not supported."},
 		{"FIND {acme} RETURNING Account(Nope)", "INVALID_FIELD", "No such column 'Nope' on entity 'Account'."},

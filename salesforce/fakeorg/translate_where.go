@@ -219,6 +219,9 @@ func (f *filtering) inRange(op operand, operator string, l *soql.Literal) (strin
 // value makes a parameter's value of a constant, nil for null. An empty text is null: the platform keeps none.
 func (f *filtering) value(op operand, l *soql.Literal) (any, error) {
 	if l.Kind == soql.Null || l.Kind == soql.String && l.Text == "" {
+		if op.typ == "boolean" && l.Kind == soql.Null { // "null matches FALSE values", SOQL reference
+			return false, nil
+		}
 		return nil, nil
 	}
 	switch op.typ {
