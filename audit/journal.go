@@ -63,10 +63,12 @@ func NewJournal(store Store) *Journal {
 }
 
 // Begin records the intent to do what the entry says and returns when that is
-// durable. The error wraps [ErrUnavailable]; then nothing may be done. (Should
+// durable. The error wraps [ErrUnavailable]; then nothing may be done. Should
 // the store have kept the entry all the same, as one that answers too late may,
-// [Journal.Recover] closes it like an interrupted call.) A context that ends before the entry is on its way into the store is such an
-// error, one that ends later is not: the intent stands and wants its outcome.
+// [Journal.Recover] closes it like an interrupted call.
+//
+// A context that ends before the entry is on its way into the store is such an
+// error. One that ends later is not: the intent stands and wants its outcome.
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	j.begun.Store(true)
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
