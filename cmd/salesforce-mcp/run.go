@@ -37,6 +37,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.fakeorg(), e.version())
 	root.SetArgs(args)
