@@ -186,7 +186,7 @@ type With struct {
 	At         int
 	Kind       string
 	Categories []Category // of DATA CATEGORY
-	Op         string     // "=" or "IN" with Values, "" without
+	Op         string     // "=", "IN" or TARGET_LENGTH (of SNIPPET) with Values, "" without
 	Values     []*Literal
 }
 

@@ -157,6 +157,11 @@ func (p *parser) with() *With {
 	}
 	w.Kind = upper(p.name().Text)
 	switch {
+	case w.Kind == "SNIPPET" && p.take("("):
+		p.need("TARGET_LENGTH")
+		p.need("=")
+		w.Op, w.Values = "TARGET_LENGTH", []*Literal{p.literal(false)}
+		p.need(")")
 	case p.take("="):
 		w.Op, w.Values = "=", []*Literal{p.literal(false)}
 	case p.take("IN"):

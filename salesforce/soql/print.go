@@ -245,6 +245,8 @@ func (w *printer) with(with *With) {
 		w.put(")")
 	}
 	switch with.Op {
+	case "TARGET_LENGTH":
+		w.put("(TARGET_LENGTH=", with.Values[0].String(), ")")
 	case "=":
 		w.put(" = ", with.Values[0].String())
 	case "IN":

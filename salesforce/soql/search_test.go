@@ -14,8 +14,8 @@ func TestParseSearch(t *testing.T) {
 		{"FIND {a\\}b} in name fields returning Account", "FIND {a\\}b} IN NAME FIELDS RETURNING Account"},
 		{"FIND {Joe Smith} RETURNING Lead(Id,Name where Status='x' order by Name limit 5 offset 2), Contact (Id using listview=Mine) LIMIT 20",
 			"FIND {Joe Smith} RETURNING Lead(Id, Name WHERE Status = 'x' ORDER BY Name LIMIT 5 OFFSET 2), Contact(Id USING LISTVIEW=Mine) LIMIT 20"},
-		{"FIND {x1} RETURNING Account(toLabel(Type)) with division = 'Global' with network in ('a','b') update viewstat",
-			"FIND {x1} RETURNING Account(toLabel(Type)) WITH DIVISION = 'Global' WITH NETWORK IN ('a', 'b') UPDATE VIEWSTAT"},
+		{"FIND {x1} RETURNING Account(toLabel(Type)) with division = 'Global' with network in ('a','b') with snippet(target_length=120) with highlight update viewstat",
+			"FIND {x1} RETURNING Account(toLabel(Type)) WITH DIVISION = 'Global' WITH NETWORK IN ('a', 'b') WITH SNIPPET(TARGET_LENGTH=120) WITH HIGHLIGHT UPDATE VIEWSTAT"},
 	} {
 		s, err := soql.ParseSearch(c.text)
 		if err != nil {
