@@ -248,6 +248,7 @@ func TestQueryRefuses(t *testing.T) {
 		{"SELECT COUNT(Id) FROM Account GROUP BY Description", "MALFORMED_QUERY", "*field 'Description' can not be grouped in a query call"},
 		{"SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "*Field must be grouped or aggregated: Name"},
 		{"SELECT Id FROM Account WHERE COUNT(Id) > 1", "MALFORMED_QUERY", "*"},
+		{"SELECT COUNT(Id) n FROM Account GROUP BY Type ORDER BY n", "INVALID_FIELD", "*No such column 'n' on entity 'Account'."},
 		{"SELECT SUM(Name) FROM Account", "MALFORMED_QUERY", "*field Name does not support aggregate operator SUM"},
 		{"SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "*The SOQL FIELDS function must have a LIMIT of at most 200"},
 		{"SELECT FIELDS(CUSTOM) FROM Account LIMIT 201", "MALFORMED_QUERY", "*The SOQL FIELDS function must have a LIMIT of at most 200"},

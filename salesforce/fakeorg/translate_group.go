@@ -101,9 +101,6 @@ func (g *grouping) fields() ([]operand, error) {
 	}
 	var fields []operand
 	for _, e := range g.query.GroupBy.Exprs {
-		if path, ok := e.(soql.Path); ok {
-			e = g.aliased(path)
-		}
 		op, err := g.expr(e)
 		if err != nil {
 			return nil, err
@@ -115,19 +112,6 @@ func (g *grouping) fields() ([]operand, error) {
 		fields = append(fields, op)
 	}
 	return fields, nil
-}
-
-// aliased gives what an alias of the SELECT list stands for, and any other path as it is.
-func (g *grouping) aliased(path soql.Path) soql.Expr {
-	if len(path) > 1 {
-		return path
-	}
-	for _, item := range g.query.Items {
-		if column, ok := item.(*soql.Column); ok && column.Alias != nil && strings.EqualFold(column.Alias.Text, path[0].Text) {
-			return column.Expr
-		}
-	}
-	return path
 }
 
 // sets lists the groupings: one, or those of ROLLUP or CUBE, the finest first.
@@ -231,10 +215,8 @@ func (g *grouping) selected() ([]string, error) {
 }
 
 // result translates what stands in SELECT, HAVING and ORDER BY: an aggregate, a grouped field, or a function of them.
+// An alias of the SELECT list is not known there: no source says that the platform knows it.
 func (g *grouping) result(e soql.Expr) (operand, error) {
-	if path, ok := e.(soql.Path); ok {
-		e = g.aliased(path)
-	}
 	call, isCall := e.(*soql.Call)
 	switch {
 	case isCall && call.Aggregate():
