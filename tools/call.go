@@ -191,7 +191,7 @@ func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error)
 		return err == nil
 	})
 	if len(visible) == 0 {
-		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: tool, Action: action}); refused != nil {
+		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: clip(tool), Action: clip(action)}); refused != nil {
 			return nil, refusal(NotAuthorized, refused)
 		}
 	}

@@ -1,0 +1,22 @@
+# A static binary on an empty image, run as nobody.
+#
+#   docker build -t salesforce-mcp .
+#   docker run -p 8080:8080 -v ./config.yaml:/config.yaml:ro -v data:/data salesforce-mcp
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X main.release=${VERSION}" -o /salesforce-mcp ./cmd/salesforce-mcp \
+ && mkdir /data
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /salesforce-mcp /salesforce-mcp
+COPY --from=build --chown=nonroot:nonroot /data /data
+ENV SALESFORCE_MCP_LISTEN=0.0.0.0:8080 SALESFORCE_MCP_DATA=/data
+EXPOSE 8080
+VOLUME /data
+USER nonroot
+ENTRYPOINT ["/salesforce-mcp"]
+CMD ["serve", "--config", "/config.yaml"]
