@@ -50,13 +50,7 @@ func (c *call) query(deleted bool) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := c.URL.Query().Get("q")
-	q, err := soql.Parse(text)
-	if err != nil {
-		return nil, asMalformed(err, "MALFORMED_QUERY")
-	}
-	t := &translation{schema: c.org.schema, text: text, now: c.org.now(), user: c.user.id, deleted: deleted}
-	p, err := t.translate(q)
+	p, err := c.plan(c.URL.Query().Get("q"), deleted)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +65,16 @@ func (c *call) query(deleted bool) (*answer, error) {
 		return nil, refuse(400, "EXCEEDED_ID_LIMIT", "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch")
 	}
 	return ok(c.page(c.org.open(&cursor{user: c.user.id, size: size, records: records, version: c.version}, c.org.now()), 0, size))
+}
+
+// plan parses and translates a query.
+func (c *call) plan(text string, deleted bool) (*plan, error) {
+	q, err := soql.Parse(text)
+	if err != nil {
+		return nil, asMalformed(err, "MALFORMED_QUERY")
+	}
+	t := &translation{schema: c.org.schema, text: text, now: c.org.now(), user: c.user.id, deleted: deleted}
+	return t.translate(q)
 }
 
 // queryMore answers the next rows of a query.

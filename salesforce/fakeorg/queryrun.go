@@ -30,7 +30,7 @@ func (c *call) run(p *plan) (total int, records []object, err error) {
 	}
 	for i, row := range rows {
 		records[i] = c.record(p.shape, row, children)
-		if id, isID := row[p.shape.id].(string); isID && p.perUser {
+		if id, isID := row[p.shape.id].(string); isID && p.views {
 			c.viewed = append(c.viewed, id)
 		}
 	}

@@ -41,7 +41,7 @@ func (t *translation) translate(q *soql.Query) (*plan, error) {
 	}
 	s.plan.args = t.args
 	for _, name := range q.For {
-		s.plan.perUser = s.plan.perUser || name.Text != "UPDATE"
+		s.plan.views = s.plan.views || name.Text != "UPDATE"
 	}
 	return s.plan, nil
 }

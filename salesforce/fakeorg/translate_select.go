@@ -17,7 +17,7 @@ type plan struct {
 	results  []result // of aggregate results
 	children []*plan  // the subqueries of the SELECT list, each run once for all records
 	key      string   // of a child: the relationship's name
-	perUser  bool     // FOR VIEW or FOR REFERENCE
+	views    bool     // FOR VIEW or FOR REFERENCE: reading the records counts as viewing them
 	reads    []string // SQL of the columns
 }
 
@@ -112,11 +112,9 @@ func (s *selection) field(item *soql.Column) error {
 	if err != nil {
 		return err
 	}
-	at, own := s.plan.shape, path
-	if trimmed, ok := s.own(path); ok {
-		own = trimmed
-	}
-	if key == "" || len(own) == 1 {
+	at := s.plan.shape
+	if key == "" { // an alias stands in the record itself, whatever path it is for
+		own, _ := s.own(path)
 		at = s.parentShape(own[:len(own)-1])
 	}
 	return s.leaf(at, op, item, key, format)

@@ -70,6 +70,9 @@ func (f *filtering) comparison(op operand, c *soql.Comparison) (string, error) {
 	switch c.Op {
 	case "LIKE":
 		pattern := c.Right.(*soql.Literal).Text
+		if len(pattern) > 50_000 { // the longest SQLite takes
+			return "", refuse(400, "QUERY_TOO_COMPLICATED", "the LIKE pattern has %d bytes, the limit is 50,000", len(pattern))
+		}
 		return fmt.Sprintf(`%s LIKE %s ESCAPE '\'`, op.sql, f.bind(pattern)), nil
 	case "IN", "NOT IN":
 		return f.in(op, c.Op == "NOT IN", c.Right.(*soql.List).Values)

@@ -2,6 +2,7 @@ package soql_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -127,8 +128,8 @@ func TestErrorContextHasThePlatformsForm(t *testing.T) {
 			"no viable alternative at character 'é'"},
 	} {
 		_, err := soql.Parse(c.text)
-		e, ok := err.(*soql.Error)
-		if !ok {
+		var e *soql.Error
+		if !errors.As(err, &e) {
 			t.Fatalf("%s: %v is no *soql.Error", c.text, err)
 		}
 		if diff := cmp.Diff(c.want, e.Context()); diff != "" {
