@@ -17,7 +17,7 @@ import (
 	"salesforce-mcp/salesforce"
 )
 
-// counter is a Source that gives token-1, token-2, …
+// counter is a Source that gives token-1, token-2 and so on.
 type counter struct {
 	logins atomic.Int64
 	login  func(ctx context.Context, n int64) error // may be nil

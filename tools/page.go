@@ -235,7 +235,7 @@ func (c column) of(o object) any {
 		return v
 	}
 	parent, _ := v.(object)
-	return column(c[1:]).of(parent)
+	return c[1:].of(parent)
 }
 
 // columnsOf returns the columns of all rows, in the order of their first

@@ -67,7 +67,7 @@ func (e *env) fakeorg() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				err = json.NewEncoder(e.stdout).Encode(org.ready)
+				err = json.NewEncoder(e.stdout).Encode(org.ready) //nolint:gosec // the invented secret of a simulated org is what this prints
 			} else {
 				r := org.ready
 				_, err = fmt.Fprintf(e.stdout, "a simulated Salesforce org, with invented data\n\norg            %s\naccess token   %s\nconsumer key   %s\nsecret         %s\nuser           %s\n",

@@ -92,7 +92,7 @@ func (a *Auth) Settings() auth.Settings {
 // Load reads the file, then the environment, then the files of secrets, and
 // validates the whole. Relative paths are relative to the file.
 func Load(file string, getenv func(string) string) (*Config, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}

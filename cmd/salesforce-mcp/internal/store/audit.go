@@ -34,7 +34,7 @@ func (i *inserts) prepare(ctx context.Context, db *sql.DB) error {
 		&i.open: `INSERT INTO audit_open (intent) VALUES (?)`,
 		&i.end:  `DELETE FROM audit_open WHERE intent = ?`,
 	} {
-		prepared, err := db.PrepareContext(ctx, text)
+		prepared, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept for the life of the store, and closed with its database
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", text, err)
 		}
@@ -50,7 +50,7 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry) error {
 	if err != nil {
 		return fmt.Errorf("append audit entries: %w", err)
 	}
-	defer tx.Rollback() // after Commit it does nothing
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	for _, e := range entries {
 		if err := s.appendOne(ctx, tx, e); err != nil {
 			return fmt.Errorf("append audit entry %s: %w", e.ID, err)
