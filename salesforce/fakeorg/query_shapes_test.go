@@ -280,3 +280,25 @@ func TestQueryTextIsNeverSQL(t *testing.T) {
 		}
 	}
 }
+
+func TestQueryClausesOfTheUser(t *testing.T) {
+	c := newCompany(t)
+	mine := "SELECT Name FROM Account USING SCOPE mine WHERE Site = 'q' WITH SECURITY_ENFORCED ORDER BY Name LIMIT 1"
+	if got := c.names(mine); got != "Acme" {
+		t.Errorf("own records: %q", got)
+	}
+	if got := c.names("SELECT Name FROM RecentlyViewed WHERE Id = '" + c.ann + "'"); got != "" {
+		t.Errorf("before FOR VIEW: %q", got)
+	}
+	c.query("SELECT Email FROM Contact WHERE Id = '" + c.ann + "' FOR VIEW")
+	if got := c.names("SELECT Name FROM RecentlyViewed WHERE Id = '" + c.ann + "'"); got != "Ann Zeta" {
+		t.Errorf("after FOR VIEW: %q", got)
+	}
+	c.token = c.org.MintToken(fakeorg.ServiceUser)
+	if got := c.names(mine); got != "" {
+		t.Errorf("records of another user: %q", got)
+	}
+	if got := c.names("SELECT Name FROM RecentlyViewed WHERE Id = '" + c.ann + "'"); got != "" {
+		t.Errorf("viewed by another user: %q", got)
+	}
+}

@@ -93,7 +93,7 @@ func unescapeUnicode(s string) (r rune, size int, err error) {
 		if len(s) < 5 {
 			return 0, false
 		}
-		n, err := strconv.ParseUint(s[1:5], 16, 32)
+		n, err := strconv.ParseUint(s[1:5], 16, 16)
 		return rune(n), err == nil
 	}
 	r, ok := unit(s)
