@@ -1,13 +1,10 @@
 package fakeorg
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -93,47 +90,6 @@ func asFault(err error) *fault {
 	return refuse(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "An unexpected error occurred: %v", err)
 }
 
-// encode is JSON without the escapes for HTML.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
-}
-
-// object is a JSON object whose keys keep their order.
-type object []member
-
-type member struct {
-	key   string
-	value any
-}
-
-// MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		key, err := encode(m.key)
-		if err != nil {
-			return nil, err
-		}
-		value, err := encode(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(key)
-		b.WriteByte(':')
-		b.Write(value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
 // recordURL is the path of a record in the version the call came with.
 func (c *call) recordURL(o *Object, id string) string {
 	return "/services/data/" + c.version + "/sobjects/" + o.Name + "/" + id
@@ -151,15 +107,6 @@ func (c *call) object() (*Object, error) {
 		return nil, noResource()
 	}
 	return o, nil
-}
-
-// readBody returns the whole body.
-func (c *call) readBody() ([]byte, error) {
-	body, err := io.ReadAll(c.Body)
-	if err != nil {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: %v", err)
-	}
-	return body, nil
 }
 
 // list splits a comma separated query parameter.

@@ -3,6 +3,7 @@ package fakeorg
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -32,7 +33,7 @@ type collection struct {
 }
 
 func (c *call) readCollection() (*collection, error) {
-	text, err := c.readBody()
+	text, err := io.ReadAll(c.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -325,7 +326,7 @@ func getMany(c *call) (*answer, error) {
 }
 
 func (c *call) readWanted() (ids, fields []string, err error) {
-	text, err := c.readBody()
+	text, err := io.ReadAll(c.Body)
 	if err != nil {
 		return nil, nil, err
 	}

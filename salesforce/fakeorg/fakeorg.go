@@ -47,6 +47,7 @@ type Org struct {
 	faults
 	journal
 	cursors
+	gzipWriters
 }
 
 // New makes an org with its own data. Close gives its memory back.

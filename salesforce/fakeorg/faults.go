@@ -48,7 +48,7 @@ func (o *Org) faultQueue(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		added, err := decodeFaults(r.Body)
 		if err != nil {
-			writeError(w, r, refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "%v", err))
+			o.writeError(w, r, refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "%v", err))
 			return
 		}
 		o.Inject(added...)
@@ -59,7 +59,7 @@ func (o *Org) faultQueue(w http.ResponseWriter, r *http.Request) {
 	}
 	o.faultsMu.Lock()
 	defer o.faultsMu.Unlock()
-	writeAnswer(w, r, &answer{status: http.StatusOK, body: append([]*Fault{}, o.queue...)})
+	o.writeAnswer(w, r, &answer{status: http.StatusOK, body: append([]*Fault{}, o.queue...)})
 }
 
 // decodeFaults reads one fault or an array of them, and refuses a key it does not know.
@@ -128,15 +128,15 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 	case f.Cut != "":
 		panic(http.ErrAbortHandler)
 	case f.LimitReached:
-		writeError(w, r, refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+		o.writeError(w, r, refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
 	case f.HTML != "":
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(orElse(f.Status, http.StatusServiceUnavailable))
 		_, _ = io.WriteString(w, f.HTML)
 	case f.ErrorCode != "" && strings.HasPrefix(r.URL.Path, "/services/oauth2/"):
-		writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
+		o.writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
 	case f.ErrorCode != "" || f.Status != 0:
-		writeError(w, r, refuse(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
+		o.writeError(w, r, refuse(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
 	default:
 		next.ServeHTTP(w, r)
 	}

@@ -37,7 +37,7 @@ func (o *Org) requestLog(w http.ResponseWriter, r *http.Request) {
 		o.seen = nil
 		o.journalMu.Unlock()
 	}
-	writeAnswer(w, r, &answer{status: http.StatusOK, body: o.Requests()})
+	o.writeAnswer(w, r, &answer{status: http.StatusOK, body: o.Requests()})
 }
 
 // note adds a request to the journal. A cut connection is noted with status 0.

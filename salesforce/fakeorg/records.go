@@ -3,6 +3,7 @@ package fakeorg
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -46,7 +47,7 @@ func createRecord(c *call) (*answer, error) {
 
 // readRecord decodes the body of the request.
 func (c *call) readRecord() (record, error) {
-	body, err := c.readBody()
+	body, err := io.ReadAll(c.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +100,10 @@ func (o *Org) eventLog(w http.ResponseWriter, r *http.Request) {
 		return ok(events)
 	})
 	if err != nil {
-		writeError(w, r, err)
+		o.writeError(w, r, err)
 		return
 	}
-	writeAnswer(w, r, a)
+	o.writeAnswer(w, r, a)
 }
 
 // target returns the object and the id of a path. What has not the form of an id is taken for an external id field

@@ -2,7 +2,9 @@ package fakeorg
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -34,12 +36,59 @@ type values map[string]any
 
 func (o *Org) seed() error {
 	return o.write(context.Background(), func(db querier) error {
-		s := &seeder{call: &call{Request: &http.Request{}, org: o, user: &user{}, db: db, version: "v62.0"}}
+		statements := &prepared{querier: db, statements: map[string]*sql.Stmt{}}
+		defer statements.close()
+		s := &seeder{call: &call{Request: &http.Request{}, org: o, user: &user{}, db: statements, version: "v62.0"}}
 		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file} {
 			step()
 		}
 		return s.err
 	})
+}
+
+// prepared parses each statement once: that is most of the work of seeding, and nearly all statements are alike.
+type prepared struct {
+	querier
+	statements map[string]*sql.Stmt
+}
+
+func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if known := p.statements[query]; known != nil {
+		return known, nil
+	}
+	tx, isTx := p.querier.(*sql.Tx)
+	if !isTx {
+		return nil, errors.New("not in a transaction")
+	}
+	statement, err := tx.PrepareContext(ctx, query)
+	if err == nil {
+		p.statements[query] = statement
+	}
+	return statement, err
+}
+
+// ExecContext runs a statement.
+func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	statement, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return statement.ExecContext(ctx, args...)
+}
+
+// QueryRowContext asks for one row.
+func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	statement, err := p.statement(ctx, query)
+	if err != nil {
+		return p.querier.QueryRowContext(ctx, query, args...) // which tells the error
+	}
+	return statement.QueryRowContext(ctx, args...)
+}
+
+func (p *prepared) close() {
+	for _, statement := range p.statements {
+		_ = statement.Close() // ends with its transaction anyway
+	}
 }
 
 // add writes a record that was made some days ago. Unlike a client it may set every field. The first error ends the

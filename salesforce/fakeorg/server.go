@@ -29,7 +29,7 @@ func (o *Org) routes() http.Handler {
 	mux.HandleFunc("/_requests", o.requestLog)
 	mux.HandleFunc("/_events", o.eventLog)
 	mux.HandleFunc("/{$}", banner)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeError(w, r, noResource()) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { o.writeError(w, r, noResource()) })
 	return o.observe(o.disturb(mux))
 }
 
@@ -65,30 +65,30 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 	route, found := methods[method(r)]
 	c := &call{Request: r, org: o, version: r.PathValue("version")}
 	if c.version != "" && !versionExists(c.version) {
-		writeError(w, r, noResource())
+		o.writeError(w, r, noResource())
 		return
 	}
 	if !route.open {
 		if err := o.admit(w, c); err != nil {
-			writeError(w, r, err)
+			o.writeError(w, r, err)
 			return
 		}
 	}
 	if !found {
-		writeError(w, r, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "HTTP Method '%s' not allowed. Allowed are %s",
+		o.writeError(w, r, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "HTTP Method '%s' not allowed. Allowed are %s",
 			r.Method, allowed(methods)))
 		return
 	}
-	if err := readableBody(w, r); err != nil {
-		writeError(w, r, err)
+	if err := readBody(w, r); err != nil {
+		o.writeError(w, r, err)
 		return
 	}
 	a, err := o.take(c, route)
 	if err != nil {
-		writeError(w, r, err)
+		o.writeError(w, r, err)
 		return
 	}
-	writeAnswer(w, r, a)
+	o.writeAnswer(w, r, a)
 }
 
 // method is the method of a request. Clients that cannot send PATCH send POST with ?_HttpMethod=PATCH.
@@ -135,18 +135,27 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 	return nil
 }
 
-// readableBody limits the body and decompresses it.
-func readableBody(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
-	if !strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
-		return nil
-	}
-	z, err := gzip.NewReader(r.Body)
+// readBody reads the body to its end, decompressed, so that a slow client keeps nobody waiting for a turn.
+func readBody(w http.ResponseWriter, r *http.Request) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	if err != nil {
-		return refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not in gzip format: %v", err)
+		return refuse(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: %v", err)
 	}
-	r.Body = io.NopCloser(io.LimitReader(z, bodyLimit))
+	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+		if body, err = decompressed(body); err != nil {
+			return refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not in gzip format: %v", err)
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
+}
+
+func decompressed(body []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(z, bodyLimit))
 }
 
 // take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
@@ -209,7 +218,7 @@ func (o *Org) observe(next http.Handler) http.Handler {
 		seen := &watched{ResponseWriter: w}
 		defer func() { o.note(r, seen) }()
 		if len(r.RequestURI) > uriLimit {
-			writeError(seen, r, refuse(http.StatusRequestURITooLong, "URI_TOO_LONG", "The URI is longer than %d bytes", uriLimit))
+			o.writeError(seen, r, refuse(http.StatusRequestURITooLong, "URI_TOO_LONG", "The URI is longer than %d bytes", uriLimit))
 			return
 		}
 		next.ServeHTTP(seen, r)
@@ -240,51 +249,4 @@ func (w *watched) WriteHeader(status int) {
 func banner(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, "This is a simulated Salesforce org for development and tests. Nothing here is real.\n")
-}
-
-// writeError answers with an error body: an array with one error, as everywhere in the REST API.
-func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	f := asFault(err)
-	if f.body != nil {
-		writeAnswer(w, r, &answer{status: f.status, body: f.body})
-		return
-	}
-	body := object{{"message", f.message}, {"errorCode", f.code}}
-	if !f.noField {
-		body = append(body, member{"fields", append([]string{}, f.fields...)})
-	}
-	writeAnswer(w, r, &answer{status: f.status, body: []object{body}})
-}
-
-// writeAnswer writes status, headers and body, compressed when the client accepts that and it pays.
-func writeAnswer(w http.ResponseWriter, r *http.Request, a *answer) {
-	for key, values := range a.header {
-		w.Header()[key] = values
-	}
-	body, raw := a.body.([]byte)
-	if a.body != nil && !raw {
-		var err error
-		if body, err = encode(a.body); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	}
-	if len(body) > 1024 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		w.Header().Set("Content-Encoding", "gzip")
-		body = compressed(body)
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(body) // the client has gone: nothing to do about it
-}
-
-func compressed(body []byte) []byte {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		return body
-	}
-	_, _ = z.Write(body) // a buffer takes everything
-	_ = z.Close()
-	return b.Bytes()
 }

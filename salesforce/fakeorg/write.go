@@ -267,16 +267,8 @@ func (c *call) store(o *Object, id string, changes []change, creating bool) erro
 
 // settle works out the fields that follow from others, then asks the validation rules.
 func (c *call) settle(o *Object, id string, created bool) error {
-	for _, f := range o.Fields {
-		expression, condition := f.Follow, ""
-		if f.Initial != "" && created {
-			expression, condition = f.Initial, fmt.Sprintf(` AND %q IS NULL`, f.Name)
-		}
-		if expression == "" {
-			continue
-		}
-		statement := fmt.Sprintf(`UPDATE %q SET %q = (%s) WHERE Id = ?%s`, o.Name, f.Name, expression, condition)
-		if _, err := c.db.ExecContext(c.Context(), statement, id); err != nil {
+	if assignments := follows(o, created); assignments != "" {
+		if _, err := c.db.ExecContext(c.Context(), fmt.Sprintf(`UPDATE %q SET %s WHERE Id = ?`, o.Name, assignments), id); err != nil {
 			return err
 		}
 	}
@@ -291,6 +283,20 @@ func (c *call) settle(o *Object, id string, created bool) error {
 		}
 	}
 	return nil
+}
+
+// follows gives the assignments of fields whose values come from others.
+func follows(o *Object, created bool) string {
+	var assignments []string
+	for _, f := range o.Fields {
+		if f.Follow != "" {
+			assignments = append(assignments, fmt.Sprintf(`%q = (%s)`, f.Name, f.Follow))
+		}
+		if f.Initial != "" && created {
+			assignments = append(assignments, fmt.Sprintf(`%q = coalesce(%[1]q, (%s))`, f.Name, f.Initial))
+		}
+	}
+	return strings.Join(assignments, ", ")
 }
 
 // mustExist refuses ids of records that are not there, or not any more.
