@@ -2,8 +2,11 @@ package fakeorg
 
 import (
 	"crypto/md5" //nolint:gosec // ContentVersion.Checksum is MD5
+	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strings"
@@ -77,4 +80,39 @@ func (c *call) newDocument(title, location string) (string, error) {
 		}
 	}
 	return id, nil
+}
+
+// readParts decodes a record sent as multipart/form-data: one part has the fields as JSON, and each part with a file
+// name is the blob field it is named after.
+func (c *call) readParts() (record, error) {
+	malformed := func(err error) error {
+		return refuse(http.StatusBadRequest, "INVALID_MULTIPART_REQUEST", "the body is not a multipart form: %v", err)
+	}
+	parts, err := c.MultipartReader()
+	if err != nil {
+		return nil, malformed(err)
+	}
+	var r record
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return r, nil
+		}
+		if err != nil {
+			return nil, malformed(err)
+		}
+		body, err := io.ReadAll(part)
+		if err != nil {
+			return nil, malformed(err)
+		}
+		if part.FileName() != "" {
+			r = append(r, input{name: part.FormName(), value: base64.StdEncoding.EncodeToString(body)})
+			continue
+		}
+		fields, err := decodeRecord(body)
+		if err != nil {
+			return nil, err
+		}
+		r = append(r, fields...)
+	}
 }

@@ -1,7 +1,10 @@
 package fakeorg_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -95,6 +98,37 @@ func TestRequestLog(t *testing.T) {
 	s.do("GET", "/_requests", "").want(t, 200, `[{"method":"GET","path":"`+api+`/sobjects/Account/123/?fields=Name","status":404,"user":"`+fakeorg.IntegrationUser+`"},`+
 		`{"method":"GET","path":"`+api+`/limits","status":401,"user":""}]`)
 	s.do("DELETE", "/_requests", "").want(t, 200, "[]")
+}
+
+// TestSlowClient: a request that is long in coming keeps nobody waiting.
+func TestSlowClient(t *testing.T) {
+	s := start(t, fakeorg.Options{})
+	body, slow := io.Pipe()
+	request, err := http.NewRequest("POST", s.url+api+"/sobjects/Account", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+s.token)
+	done := make(chan error, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		done <- err
+	}()
+	if _, err := slow.Write([]byte(`{"Name": `)); err != nil {
+		t.Fatal(err)
+	}
+	s.create("Account", `{"Name": "Quick"}`)
+	s.do("GET", "/limits/recordCount?sObjects=Account", "").wants(t, 200, `"count":65`)
+	if _, err := slow.Write([]byte(`"Slow"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(slow.Close(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	s.do("GET", "/limits/recordCount?sObjects=Account", "").wants(t, 200, `"count":66`)
 }
 
 // TestConcurrency: writers and readers at once lose nothing and see nothing half done.

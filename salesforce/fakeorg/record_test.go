@@ -228,6 +228,27 @@ func TestFiles(t *testing.T) {
 	s.do("POST", "/sobjects/ContentVersion", `{"Title": "Note", "PathOnClient": "n", "VersionData": "not base64!"}`).wants(t, 400, "JSON_PARSER_ERROR")
 }
 
+// TestMultipart sends a file as bytes, the way of large files.
+func TestMultipart(t *testing.T) {
+	s := start(t, fakeorg.Options{})
+	body := strings.ReplaceAll(`--b
+Content-Disposition: form-data; name="entity_content"
+Content-Type: application/json
+
+{"Title": "Raw", "PathOnClient": "raw.bin"}
+--b
+Content-Disposition: form-data; name="VersionData"; filename="raw.bin"
+Content-Type: application/octet-stream
+
+some bytes
+--b--
+`, "\n", "\r\n")
+	r := s.do("POST", "/sobjects/ContentVersion", body, "Content-Type", "multipart/form-data; boundary=b")
+	r.wants(t, 201, `"success":true`)
+	s.do("GET", r.header.Get("Location")+"/VersionData", "").want(t, 200, "some bytes")
+	s.do("POST", "/sobjects/ContentVersion", "--b\r\nContent-Disposition: form-data; name=x\r\n\r\n{", "Content-Type", "multipart/form-data; boundary=b").wants(t, 400, "INVALID_MULTIPART_REQUEST")
+}
+
 func TestPlatformEvent(t *testing.T) {
 	s := start(t, fakeorg.Options{})
 	r := s.do("POST", "/sobjects/Return_Completed__e", `{"Case_Id__c": "500000000000001", "Refund_Amount__c": 12.5}`)

@@ -47,12 +47,16 @@ func createRecord(c *call) (*answer, error) {
 
 // readRecord decodes the body of the request.
 func (c *call) readRecord() (record, error) {
+	kind := c.Header.Get("Content-Type")
+	if strings.HasPrefix(kind, "multipart/form-data") {
+		return c.readParts()
+	}
+	if kind != "" && !strings.Contains(kind, "json") {
+		return nil, refuse(http.StatusUnsupportedMediaType, "INVALID_CONTENT_TYPE", "Content-Type %s is not supported by this resource", kind)
+	}
 	body, err := io.ReadAll(c.Body)
 	if err != nil {
 		return nil, err
-	}
-	if kind := c.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
-		return nil, refuse(http.StatusUnsupportedMediaType, "INVALID_CONTENT_TYPE", "Content-Type %s is not supported by this resource", kind)
 	}
 	return decodeRecord(body)
 }
