@@ -1,0 +1,64 @@
+// Package house holds the rules of the whole house.
+package house
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// allowed says which packages of ours each part may import, and why no more.
+var allowed = map[string]struct {
+	imports []string
+	reason  string
+}{
+	"salesforce":         {nil, "the client knows Salesforce and nothing else"},
+	"salesforce/soql":    {nil, "the parser is used by the gate and by the simulated org"},
+	"salesforce/fakeorg": {[]string{"salesforce", "salesforce/soql"}, "the simulated org knows ids and queries, and nothing of the server it tests"},
+	"auth":               {[]string{"salesforce"}, "credentials know the value types of the client, not who calls"},
+	"allowlist":          {nil, "who may do what does not depend on how it is done"},
+	"audit":              {nil, "the journal records whatever it is told"},
+	"tools":              {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+}
+
+// TestImports holds who may import whom. Test files may import more.
+func TestImports(t *testing.T) {
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		part := path.Dir(filepath.ToSlash(file))
+		rule, ok := allowed[part]
+		if strings.HasPrefix(part, "cmd/") {
+			return nil
+		}
+		if !ok {
+			t.Errorf("%s is in no part of the house; see CONTRIBUTING.md", file)
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			ours, isOurs := strings.CutPrefix(name, "salesforce-mcp/")
+			if isOurs && !slices.Contains(rule.imports, ours) {
+				t.Errorf("%s imports %s: %s", file, ours, rule.reason)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
