@@ -219,11 +219,11 @@ func TestLongResult(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ response, call, want string }{
 		"a page with a locator": {`{"totalSize":5000,"done":false,"nextRecordsUrl":"/services/data/v62.0/query/01g5g00000AbCdE-2000","records":[` + rows(2000) + `]}`,
-			`"action":"soql","q":"SELECT Name FROM Account"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-219".`},
+			`"action":"soql","q":"SELECT Name FROM Account"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-210".`},
 		"the last page": {`{"totalSize":5000,"done":true,"records":[` + rows(1000) + `]}`,
-			`"action":"next","queryLocator":"01g5g00000AbCdE-4000"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-4219".`},
+			`"action":"next","queryLocator":"01g5g00000AbCdE-4000"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-4210".`},
 		"the only page": {`{"totalSize":1000,"done":true,"records":[` + rows(1000) + `]}`,
-			`"action":"soql","q":"SELECT Name FROM Account ORDER BY Name LIMIT 1000 OFFSET 10"`, `For the rest: action soql, q "SELECT Name FROM Account ORDER BY Name LIMIT 781 OFFSET 229".`},
+			`"action":"soql","q":"SELECT Name FROM Account ORDER BY Name LIMIT 1000 OFFSET 10"`, `For the rest: action soql, q "SELECT Name FROM Account ORDER BY Name LIMIT 790 OFFSET 220".`},
 	} {
 		server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, "200\n"+tt.response) })
 		_, body := post(t, server, "admin", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{`+tt.call+`}}}`)

@@ -117,7 +117,7 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 // treat), escape sequences, invisible characters and those that change the
 // direction of writing. A record's text must not look like part of our own.
 func printable(s string) string {
-	if !strings.ContainsFunc(s, deceptive) {
+	if plainASCII(s) || !strings.ContainsFunc(s, deceptive) {
 		return s
 	}
 	var b strings.Builder
@@ -133,6 +133,16 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// plainASCII is the common case of printable, told quickly.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x7f || c < ' ' && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 func deceptive(r rune) bool {

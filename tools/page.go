@@ -77,24 +77,34 @@ func (p *page) cut(budget int, want format) {
 	}
 }
 
-// size is how many characters a value takes in the larger of the wanted forms.
-func size(v any, want format) (n int) {
-	if want.structured {
-		n = utf8.RuneCountInString(compact(v)) + 1
-	}
-	if want.text {
-		o, ok := v.(object)
-		if !ok {
-			return max(n, utf8.RuneCountInString(cell(v))+1)
+// size is about how many characters a value takes in the larger of the wanted
+// forms.
+func size(v any, want format) int {
+	switch v := v.(type) {
+	case string:
+		return utf8.RuneCountInString(v) + 3
+	case json.Number:
+		return len(v) + 1
+	case []any:
+		n := 2
+		for _, e := range v {
+			n += size(e, want)
 		}
-		m := 0
-		columns, _ := columnsOf([]any{o})
-		for _, c := range columns {
-			m += utf8.RuneCountInString(cell(c.of(o))) + 1
+		return n
+	case object:
+		n := 2
+		for _, m := range v {
+			if m.name == "attributes" || m.value == nil {
+				continue
+			}
+			n += size(m.value, want)
+			if want.structured {
+				n += len(m.name) + 3
+			}
 		}
-		n = max(n, m)
+		return n
 	}
-	return n
+	return 6 // true, false, null
 }
 
 // longest is how many characters of one value are shown among others.

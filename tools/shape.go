@@ -194,13 +194,18 @@ func flat(values []any, whole bool) any {
 	return out
 }
 
+// escapes keeps a value within its row and column.
+var escapes = strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
+
 // cell is one value in a row of text.
 func cell(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
 	case string:
-		return strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(v)
+		return escapes.Replace(v)
+	case json.Number:
+		return v.String()
 	case []any:
 		var parts []string
 		for _, e := range v {

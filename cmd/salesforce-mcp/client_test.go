@@ -17,7 +17,7 @@ import (
 )
 
 // startDemo runs the demo command and returns what it prints when it is ready.
-func startDemo(t *testing.T) demoReady {
+func startDemo(t testing.TB) demoReady {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	out, stdout := io.Pipe()

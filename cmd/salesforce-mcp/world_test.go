@@ -25,7 +25,7 @@ import (
 // world is a server with two workspaces, a and b, and a simulated org, all over
 // real HTTP.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	app    *app
 	origin string // of the server
 	org    *runningOrg
@@ -42,7 +42,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // newWorld starts a world. The host token of workspace a is "token-a".
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	org, err := startOrg(ctx, "127.0.0.1:0", &testKey().PublicKey)
