@@ -219,7 +219,7 @@ func TestLongResult(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ response, call, want string }{
 		"a page with a locator": {`{"totalSize":5000,"done":false,"nextRecordsUrl":"/services/data/v62.0/query/01g5g00000AbCdE-2000","records":[` + rows(2000) + `]}`,
-			`"action":"soql","q":"SELECT Name FROM Account"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-210".`},
+			`"action":"soql","q":"SELECT Name FROM Account"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-209".`},
 		"the last page": {`{"totalSize":5000,"done":true,"records":[` + rows(1000) + `]}`,
 			`"action":"next","queryLocator":"01g5g00000AbCdE-4000"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-4210".`},
 		"the only page": {`{"totalSize":1000,"done":true,"records":[` + rows(1000) + `]}`,
