@@ -109,6 +109,11 @@ func TestQueryChildrenHaveTheirOwnClauses(t *testing.T) {
 	if !strings.Contains(got, contact) {
 		t.Errorf("no %s\nin %s", contact, got)
 	}
+	c.create("Contact", map[string]any{"LastName": "Xi", "AccountId": c.bolt})
+	got = c.query("SELECT Name, (SELECT LastName FROM Contacts ORDER BY LastName LIMIT 1) FROM Account WHERE Site = 'q'")
+	if !strings.Contains(got, `"LastName":"Xi"`) || !strings.Contains(got, `"LastName":"Yota"`) || strings.Contains(got, `"LastName":"Zeta"`) {
+		t.Errorf("LIMIT is for the children of each record: %s", got)
+	}
 }
 
 func TestQueryFieldSets(t *testing.T) {

@@ -230,10 +230,12 @@ func TestQueryFilters(t *testing.T) {
 		{"NOT Industry = 'Media'", "bolt 50%_\\"},
 		{"(NOT (Industry LIKE 'm%')) AND Name LIKE 'B%'", "bolt 50%_\\"},
 		{"Name LIKE 'bolt 50\\%\\_\\\\'", "bolt 50%_\\"},
+		{"Name LIKE 'bolt%\\u005c'", "bolt 50%_\\"}, // a backslash however it is written
 		{"Name LIKE '_cme'", "Acme"},
 		{"Name LIKE '\\_cme'", ""},
 		{"Name IN ('acme', 'none')", "Acme"},
 		{"Industry IN ('none', null)", "bolt 50%_\\"},
+		{"Industry IN (null, 'none')", "bolt 50%_\\"},
 		{"Industry NOT IN ('Media')", "bolt 50%_\\"},
 		{"Industry NOT IN ('x', null)", "Acme"},
 		{"Sales_Regions__c INCLUDES ('EMEA;APAC', 'LATAM')", "Acme"},

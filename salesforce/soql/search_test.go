@@ -35,6 +35,7 @@ func TestParseSearchRefuses(t *testing.T) {
 		{"FIND {}", "unexpected end of the search term at row 1, column 7"},
 		{"FIND {a AND}", "unexpected end of the search term at row 1, column 12"},
 		{"FIND {a AND OR b}", "unexpected token: 'OR' at row 1, column 13"},
+		{"FIND {a NOT b}", "unexpected token: 'NOT' at row 1, column 9"},
 		{"FIND {(a OR b}", "parenthesis is not closed at row 1, column 14"},
 		{"FIND {a)}", "unexpected token: ')' at row 1, column 8"},
 		{`FIND {"a}`, "quoted phrase is not closed at row 1, column 9"},

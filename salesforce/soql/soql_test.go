@@ -172,7 +172,7 @@ func TestStringIsCanonical(t *testing.T) {
 func TestPathsHavePositions(t *testing.T) {
 	text := `SELECT Id, Account.Owner.Name, COUNT(Id) c, TYPEOF What WHEN Account THEN Phone ELSE Name END,
 		(SELECT LastName FROM Contacts WHERE Email != null ORDER BY Title) FROM Case k, k.Account b
-		WHERE k.Status = 'x' AND (AccountId IN (SELECT AccountId FROM Opportunity WHERE Amount > 1) OR CALENDAR_YEAR(CreatedDate) = 2027)
+		WHERE k.Status = 'x' AND (AccountId IN (SELECT AccountId FROM Opportunity WHERE Amount > 1) OR (NOT CALENDAR_YEAR(CreatedDate) = 2027))
 		GROUP BY Origin HAVING MAX(Priority) > 1 ORDER BY Reason`
 	q, err := soql.Parse(text)
 	if err != nil {
