@@ -18,7 +18,7 @@ import (
 	"regexp"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
