@@ -263,6 +263,10 @@ func TestQueryRefuses(t *testing.T) {
 		{"SELECT Id FROM Account WHERE Id IN (SELECT ParentId FROM Account)", "MALFORMED_QUERY", "*The inner and outer selects should not be on the same object type"},
 		{"SELECT Id FROM Account WHERE Id IN (SELECT OwnerId FROM Contact)", "MALFORMED_QUERY", "*should point to the same object type"},
 		{"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact) AND Id IN (SELECT AccountId FROM Case) AND Id IN (SELECT AccountId FROM Order)", "MALFORMED_QUERY", "*Maximum 2 semi join sub-selects are allowed"},
+		{"SELECT COUNT(Id) FROM Account GROUP BY CUBE(Type, Industry, Rating, Site)", "MALFORMED_QUERY", "*GROUP BY CUBE takes at most 3 fields"},
+		{"SELECT Id FROM Account ORDER BY Name" + strings.Repeat(", Id", 32), "MALFORMED_QUERY", "ORDER BY takes at most 32 fields"},
+		{"SELECT " + strings.Repeat("MAX(Id), ", 1000) + "MIN(Id) FROM Account", "QUERY_TOO_COMPLICATED", "*more than 1000 fields"},
+		{"SELECT Id FROM Account WHERE Parent.Parent.Parent.Parent.Parent.Parent.Name = 'x'", "INVALID_FIELD", "*at most 5 relationships"},
 		{"SELECT Id FROM Account ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed in this context"},
 		{"SELECT Id FROM Account WHERE Name = 'a' AND Name = 'b' OR Name = 'c'", "MALFORMED_QUERY", "*unexpected token: 'OR'"},
 	} {

@@ -38,6 +38,9 @@ func (c *call) found(text string, s *soql.Search) ([]object, error) {
 	if err := longEnough(s.Term.Root); err != nil {
 		return nil, err
 	}
+	if n := phrases(s.Term.Root); n > maxPhrases {
+		return nil, refuse(400, "INVALID_SEARCH", "the search term has %d words, the limit is %d", n, maxPhrases)
+	}
 	returning := s.Returning
 	if len(returning) == 0 {
 		for _, o := range c.org.schema.Objects {
@@ -137,6 +140,28 @@ func longEnough(m soql.Match) error {
 		return refuse(400, "INVALID_SEARCH", "search term must be longer than one character: %s", phrase.Text)
 	}
 	return nil
+}
+
+// maxPhrases is how many words and phrases a term may have: each is a longish piece of SQL for every field.
+const maxPhrases = 100
+
+func phrases(m soql.Match) int {
+	n := 0
+	switch m := m.(type) {
+	case *soql.AllOf:
+		for _, term := range m.Terms {
+			n += phrases(term)
+		}
+	case *soql.AnyOf:
+		for _, term := range m.Terms {
+			n += phrases(term)
+		}
+	case *soql.Without:
+		n = phrases(m.Keep) + phrases(m.Drop)
+	case *soql.Phrase:
+		n = 1
+	}
+	return n
 }
 
 // matches translates a search term into a condition.

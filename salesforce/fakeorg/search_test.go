@@ -69,6 +69,7 @@ func TestSearchRefuses(t *testing.T) {
 	for _, s := range []struct{ sosl, code, message string }{
 		{"FIND acme", "MALFORMED_SEARCH", "No search term found. The search term must be enclosed in braces."},
 		{"FIND {a}", "INVALID_SEARCH", "search term must be longer than one character: a"},
+		{"FIND {" + strings.Repeat("acme ", 101) + "}", "INVALID_SEARCH", "the search term has 101 words, the limit is 100"},
 		{"FIND {(acme} RETURNING Account", "MALFORMED_SEARCH", "parenthesis is not closed"},
 		{"FIND {acme} RETURNING Nope", "INVALID_TYPE", "sObject type 'Nope' is not supported."},
 		{"FIND {acme} RETURNING Account(Nope)", "INVALID_FIELD", "No such column 'Nope' on entity 'Account'."},

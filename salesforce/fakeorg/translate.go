@@ -22,11 +22,16 @@ type translation struct {
 	joins   int // semi-joins so far
 }
 
-// Limits of one query. SQLite joins 64 tables at most; the platform allows 55 parent relationships.
+// Limits of one query. Those of tables, items and parameters are SQLite's, a little below what it takes (64 tables,
+// 2,000 columns, 32,766 parameters; the platform allows 55 parent relationships); the others are the platform's.
 const (
-	maxTables    = 60
-	maxSemiJoins = 2
-	maxLevels    = 5 // of parent relationships in a path, and of queries within queries
+	maxTables     = 60
+	maxItems      = 1000
+	maxParameters = 30_000
+	maxSemiJoins  = 2
+	maxLevels     = 5 // of parent relationships in a path, and of queries within queries
+	maxKeys       = 32
+	maxRollup     = 3 // fields of ROLLUP and CUBE
 )
 
 // bind makes a parameter of a value.

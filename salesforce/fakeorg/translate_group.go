@@ -99,14 +99,16 @@ func (g *grouping) fields() ([]operand, error) {
 	if g.query.GroupBy == nil {
 		return nil, nil
 	}
+	if by := g.query.GroupBy; by.Kind != "" && len(by.Exprs) > maxRollup {
+		return nil, g.refuse("MALFORMED_QUERY", by, "GROUP BY %s takes at most %d fields", by.Kind, maxRollup)
+	}
 	var fields []operand
 	for _, e := range g.query.GroupBy.Exprs {
 		op, err := g.expr(e)
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case slices.Contains([]string{"base64", "address", "multipicklist", "datetime", "double", "currency", "percent"}, op.typ), longText(op.field):
+		if slices.Contains([]string{"base64", "address", "multipicklist", "datetime", "double", "currency", "percent"}, op.typ) || longText(op.field) {
 			return nil, g.refuse("MALFORMED_QUERY", e, "field '%s' can not be grouped in a query call", op.name)
 		}
 		fields = append(fields, op)

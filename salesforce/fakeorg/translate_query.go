@@ -26,6 +26,10 @@ func (t *translation) translate(q *soql.Query) (*plan, error) {
 	}
 	s := &selection{scope: scope, plan: &plan{}, level: 1}
 	switch {
+	case len(q.Items) > maxItems || q.GroupBy != nil && len(q.GroupBy.Exprs) > maxItems:
+		err = refuse(400, "QUERY_TOO_COMPLICATED", "the query selects or groups by more than %d fields", maxItems)
+	case q.OrderBy != nil && len(q.OrderBy.Keys) > maxKeys:
+		err = malformed("ORDER BY takes at most %d fields", maxKeys)
 	case isCount(q):
 		err = s.count(q)
 	case q.GroupBy != nil || aggregated(q):
@@ -36,7 +40,7 @@ func (t *translation) translate(q *soql.Query) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(t.args) > 30_000 { // SQLite takes 32,766 parameters
+	if len(t.args) > maxParameters {
 		return nil, refuse(400, "QUERY_TOO_COMPLICATED", "the filter conditions are too complicated")
 	}
 	s.plan.args = t.args
@@ -55,7 +59,7 @@ func (s *selection) records(q *soql.Query) error {
 	if err != nil {
 		return err
 	}
-	order, err := s.order(q.OrderBy, s.expr)
+	order, err := s.order(q.OrderBy)
 	if err != nil {
 		return err
 	}
@@ -112,11 +116,11 @@ func (t *translation) limits(q *soql.Query) (most, skipped int, err error) {
 
 // order translates ORDER BY. Nulls come first unless the query says otherwise, in both directions ("By default, null
 // values are sorted first", SOQL reference). Rows that are equal so far keep the order of their ids.
-func (s *selection) order(o *soql.OrderBy, expr func(soql.Expr) (operand, error)) (string, error) {
+func (s *selection) order(o *soql.OrderBy) (string, error) {
 	var keys []string
 	if o != nil {
 		for _, key := range o.Keys {
-			op, err := expr(key.Expr)
+			op, err := s.expr(key.Expr)
 			if err != nil {
 				return "", err
 			}

@@ -331,7 +331,7 @@ func (t *translation) childPlan(relationship *Child, q *soql.Query, level int) (
 	if err != nil {
 		return nil, err
 	}
-	order, err := s.order(q.OrderBy, s.expr)
+	order, err := s.order(q.OrderBy)
 	if err != nil {
 		return nil, err
 	}
