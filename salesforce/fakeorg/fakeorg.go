@@ -3,6 +3,7 @@ package fakeorg
 import (
 	"crypto/rsa"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -67,7 +68,7 @@ func New(options Options) (*Org, error) {
 	}
 	o := &Org{options: options, schema: schema, numbers: map[string]int64{}}
 	if err := o.openDatabase(); err != nil {
-		return nil, fmt.Errorf("simulated org: %w", err)
+		return nil, errors.Join(fmt.Errorf("simulated org: %w", err), o.Close())
 	}
 	o.handler = o.routes()
 	return o, nil
@@ -83,12 +84,16 @@ func (o *Org) openDatabase() error {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	o.db = db
-	for _, statement := range tables(o.schema) {
-		if _, err := db.Exec(statement); err != nil {
+	return errors.Join(o.execute(tables(o.schema)), o.seed(), o.execute(indexes(o.schema)))
+}
+
+func (o *Org) execute(statements []string) error {
+	for _, statement := range statements {
+		if _, err := o.db.Exec(statement); err != nil {
 			return fmt.Errorf("%w in %s", err, statement)
 		}
 	}
-	return o.seed()
+	return nil
 }
 
 // Handler answers HTTP requests.

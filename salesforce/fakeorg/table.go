@@ -6,21 +6,31 @@ import (
 	"strings"
 )
 
-// tables returns the statements that create the tables, indexes and triggers of a schema.
+// tables returns the statements that create the tables and triggers of a schema.
 func tables(s *Schema) []string {
 	var statements, triggers []string // triggers come last: they name tables of other objects
 	for _, o := range s.Objects {
 		statements = append(statements, table(o))
 		for _, f := range o.Fields {
-			if f.Type == "reference" || f.IDLookup && f.Name != "Id" || f.NameField {
-				statements = append(statements, fmt.Sprintf(`CREATE INDEX "%s_%s" ON "%[1]s"("%[2]s")`, o.Name, f.Name))
-			}
 			if f.Rollup != nil {
 				triggers = append(triggers, rollup(o, f)...)
 			}
 		}
 	}
 	return append(statements, triggers...)
+}
+
+// indexes returns the statements that create indexes: for what records are looked up by.
+func indexes(s *Schema) []string {
+	var statements []string
+	for _, o := range s.Objects {
+		for _, f := range o.Fields {
+			if f.ChildName != "" || f.IDLookup && f.Name != "Id" || f.NameField {
+				statements = append(statements, fmt.Sprintf(`CREATE INDEX "%s_%s" ON "%[1]s"("%[2]s")`, o.Name, f.Name))
+			}
+		}
+	}
+	return statements
 }
 
 func table(o *Object) string {

@@ -24,15 +24,15 @@ func (c *call) insert(o *Object, r record) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	changes = c.withDefaults(o, changes)
+	if err := c.validate(o, "", changes, true); err != nil {
+		return "", err
+	}
 	return c.add(o, changes)
 }
 
 // add writes a new record.
 func (c *call) add(o *Object, changes []change) (string, error) {
-	changes = c.withDefaults(o, changes)
-	if err := c.validate(o, "", changes, true); err != nil {
-		return "", err
-	}
 	id := c.org.newID(o)
 	if err := c.store(o, id, changes, true); err != nil {
 		return "", err
