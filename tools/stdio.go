@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -19,64 +20,86 @@ const stdioWorkers = 32
 
 // ServeLines answers the messages of the stdio transport: one JSON-RPC message
 // a line. When in ends, what is under way is finished and answered before
-// ServeLines returns; when ctx ends it is cut short. The error is that of
-// reading or writing.
+// ServeLines returns. When ctx ends, reads that are under way are cut short, and
+// a goroutine may stay behind that waits for in. The error is that of reading or
+// writing.
 func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who Identity) error {
 	var (
-		lines   = bufio.NewReaderSize(in, 64<<10)
+		lines   = make(chan line)
 		workers = semaphore.NewWeighted(stdioWorkers)
 		running sync.WaitGroup
 		mu      sync.Mutex // guards out and broken
 		broken  error
 	)
 	send := func(v any) {
-		line, err := encode(v)
+		text, err := encode(v)
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil {
-			_, err = out.Write(append(line, '\n'))
+			_, err = out.Write(append(text, '\n'))
 		}
 		broken = errors.Join(broken, err)
 	}
+	go readLines(ctx, in, lines)
 	defer running.Wait()
 	for {
-		line, err := readLine(lines, MaxMessage)
+		var l line
+		select {
+		case l = <-lines:
+		case <-ctx.Done():
+			return nil
+		}
 		switch {
-		case errors.Is(err, errTooLong):
-			send(new(message).fail(&rpcError{Code: codeInvalidRequest, Message: "the message is longer than 1 MiB"}))
+		case errors.Is(l.err, errTooLong):
+			send(new(message).fail(&rpcError{Code: codeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d bytes", MaxMessage)}))
 			continue
-		case errors.Is(err, io.EOF):
+		case errors.Is(l.err, io.EOF):
 			running.Wait()
 			return broken
-		case err != nil:
-			return err
-		}
-		if line = bytes.TrimSpace(line); len(line) == 0 {
+		case l.err != nil:
+			return l.err
+		case len(l.text) == 0:
 			continue
 		}
-		msg, failure := parseMessage(line)
-		if failure != nil {
+		msg, failure := parseMessage(l.text)
+		switch {
+		case failure != nil:
 			send(msg.fail(failure))
-			continue
-		}
-		if msg.method == "" {
-			continue // a response, and we ask nothing
-		}
-		if msg.id == nil {
+		case msg.method == "": // a response, and we ask nothing
+		case msg.id == nil:
 			m.notify(ctx, msg)
-			continue
+		case workers.Acquire(ctx, 1) == nil:
+			running.Go(func() {
+				defer workers.Release(1)
+				notifications, reply := m.answer(ctx, who, "stdio", stdioSession, msg)
+				for _, n := range notifications {
+					send(n)
+				}
+				send(reply)
+			})
 		}
-		if err := workers.Acquire(ctx, 1); err != nil {
-			return err
+	}
+}
+
+// line is one line of input, or why there is none.
+type line struct {
+	text []byte
+	err  error
+}
+
+// readLines sends the lines of in until one cannot be read or ctx ends.
+func readLines(ctx context.Context, in io.Reader, lines chan<- line) {
+	r := bufio.NewReaderSize(in, 64<<10)
+	for {
+		text, err := readLine(r, MaxMessage)
+		select {
+		case lines <- line{bytes.TrimSpace(text), err}:
+		case <-ctx.Done():
+			return
 		}
-		running.Go(func() {
-			defer workers.Release(1)
-			notifications, reply := m.answer(ctx, who, "stdio", stdioSession, msg)
-			for _, n := range notifications {
-				send(n)
-			}
-			send(reply)
-		})
+		if err != nil && !errors.Is(err, errTooLong) {
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,7 @@ SALESFORCE_MCP_AGENT.`,
   salesforce-mcp call createRecord sObjectName=Lead body.LastName=Abitbol body.Company=Acme`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c := client{url: or(url, e.getenv("SALESFORCE_MCP_URL")), token: or(token, e.getenv("SALESFORCE_MCP_TOKEN")), agent: or(agent, e.getenv("SALESFORCE_MCP_AGENT"))}
+			c := client{url: cmp.Or(url, e.getenv("SALESFORCE_MCP_URL")), token: cmp.Or(token, e.getenv("SALESFORCE_MCP_TOKEN")), agent: cmp.Or(agent, e.getenv("SALESFORCE_MCP_AGENT"))}
 			if c.url == "" {
 				return errors.New("--url is needed, or SALESFORCE_MCP_URL: the MCP endpoint, as in http://127.0.0.1:8080/w/demo/mcp")
 			}
@@ -54,13 +55,6 @@ SALESFORCE_MCP_AGENT.`,
 	cmd.Flags().StringVar(&token, "token", "", "host token")
 	cmd.Flags().StringVar(&agent, "agent", "", "agent to call as")
 	return cmd
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // parseArguments joins --json with name=value pairs. Where the instruction's

@@ -99,7 +99,8 @@ func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 // public URL the server is on loopback, and only loopback's names are its own.
 func (s *Server) hostAllowed(host string, public *url.URL) bool {
 	if public != nil && public.Host != "" {
-		return strings.EqualFold(host, public.Host)
+		port := map[string]string{"https": ":443", "http": ":80"}[public.Scheme]
+		return strings.EqualFold(strings.TrimSuffix(host, port), strings.TrimSuffix(public.Host, port))
 	}
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
