@@ -189,21 +189,22 @@ func (s *scope) matches(m soql.Match, fields []*Field) string {
 // wordBreaks become spaces before a text is searched, so that a word is what stands between them.
 const wordBreaks = `-_@./,;:()'"&+` + "\n\t"
 
-// phrase looks for whole words, '*' and '?' being wildcards, in any of the fields. Accents count; case does not.
+// phrase looks for whole words, '*' and '?' being wildcards, in the fields, which are put one behind the other with a
+// bar between them. Accents count; case does not.
 func (s *scope) phrase(p *soql.Phrase, fields []*Field) string {
-	pattern := s.bind("% " + likePattern(p.Text) + " %")
-	var found []string
-	for _, f := range fields {
-		text := s.root.alias + "." + quoted(f.Name)
-		for _, r := range wordBreaks {
-			text = fmt.Sprintf("replace(%s, char(%d), ' ')", text, r)
-		}
-		found = append(found, fmt.Sprintf(`coalesce(' ' || %s || ' ' LIKE %s ESCAPE '\', 0)`, text, pattern))
-	}
-	if len(found) == 0 {
+	pattern := likePattern(p.Text)
+	if len(fields) == 0 || pattern == "" {
 		return "0"
 	}
-	return balanced(found, " OR ")
+	texts := make([]string, len(fields))
+	for i, f := range fields {
+		texts[i] = "coalesce(" + s.root.alias + "." + quoted(f.Name) + ", '')"
+	}
+	text := strings.Join(texts, " || ' | ' || ")
+	for _, r := range wordBreaks {
+		text = fmt.Sprintf("replace(%s, char(%d), ' ')", text, r)
+	}
+	return fmt.Sprintf(`(' ' || %s || ' ') LIKE %s ESCAPE '\'`, text, s.bind("% "+pattern+" %"))
 }
 
 // likePattern turns the text of a phrase into a LIKE pattern.

@@ -39,6 +39,7 @@ func TestSearchFinds(t *testing.T) {
 		{"FIND {quixote AND NOT windmills} RETURNING Account(Name)", "Quixotic-Mills AG"},
 		{`FIND {"Windmills Quixote"} RETURNING Account(Name)`, ""},
 		{`FIND {"Quixote Windmills"} RETURNING Account(Name)`, "Quixote Windmills"},
+		{`FIND {"--"} RETURNING Account(Name)`, ""}, // nothing but what stands between words
 		{`FIND {100%} RETURNING Account(Name)`, "Quixote Windmills"},
 		{`FIND {windmills \(inspector\)} RETURNING Contact(LastName)`, "Panza"},
 		{"FIND {sancho} IN EMAIL FIELDS RETURNING Contact(LastName)", "Panza"},
