@@ -16,7 +16,6 @@ type plan struct {
 	shape    *shape   // of the records; nil for aggregate results
 	results  []result // of aggregate results
 	children []*plan  // the subqueries of the SELECT list, each run once for all records
-	key      string   // of a child: the relationship's name
 	views    bool     // FOR VIEW or FOR REFERENCE: reading the records counts as viewing them
 	reads    []string // SQL of the columns
 }
@@ -304,7 +303,6 @@ func (s *selection) child(item *soql.Child) error {
 	if err != nil {
 		return err
 	}
-	p.key = relationship.Name
 	s.plan.children = append(s.plan.children, p)
 	s.plan.shape.members = append(s.plan.shape.members, shapeMember{key: relationship.Name, child: p})
 	return nil
