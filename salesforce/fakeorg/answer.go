@@ -110,7 +110,7 @@ func write(b *bytes.Buffer, v any) error {
 // plain reports whether a text needs no escapes in JSON.
 func plain(text string) bool {
 	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
 			return false
 		}
 	}

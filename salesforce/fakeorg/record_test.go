@@ -1,17 +1,11 @@
 package fakeorg_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"salesforce-mcp/salesforce/fakeorg"
 )
@@ -28,6 +22,20 @@ func TestGetRecord(t *testing.T) {
 			`"AnnualRevenue":1.2345679E7,"BillingAddress":{"city":"Lyon","country":null,"geocodeAccuracy":null,"latitude":null,"longitude":null,"postalCode":null,"state":null,"street":null},`+
 			`"IsDeleted":false,"CreatedDate":"2027-03-01T12:00:00.000+0000","Id":"`+id+`"}`)
 	s.do("GET", "/sobjects/Account/"+parent+"?fields=Parent.Name", "").wants(t, 200, `"Parent":null`)
+}
+
+// TestText: every text comes back as it was sent.
+func TestText(t *testing.T) {
+	s := start(t, fakeorg.Options{})
+	for _, text := range []string{`say "hi" \ bye`, "line\nbreak\tand\u0001", "<b>&amp;</b>", "Größe 寸法 🔧", "'; DROP TABLE Account; --"} {
+		body, err := json.Marshal(map[string]string{"Name": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.get("Account", s.create("Account", string(body)), "Name"); got != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+	}
 }
 
 func TestFieldOfRecord(t *testing.T) {
@@ -117,6 +125,7 @@ func TestUpsert(t *testing.T) {
 	s.do("POST", "/sobjects/Account/Id", `{"Name": "By post"}`).wants(t, 201, `"success":true`)
 	s.do("PATCH", "/sobjects/Account/ExternalId__c/none?updateOnly=true", `{"Name": "x"}`).wants(t, 404, "NOT_FOUND")
 	s.do("PATCH", "/services/data/v45.0"+path, `{"Name": "Old"}`).want(t, 204, "")
+	s.do("PATCH", "/services/data/v45.0/sobjects/Account/ExternalId__c/new", `{"Name": "New"}`).wants(t, 201, `"errors":[]}`)
 	s.do("DELETE", path, "").want(t, 204, "")
 	s.do("GET", path, "").wants(t, 404, "NOT_FOUND")
 }
@@ -156,6 +165,7 @@ func TestReplication(t *testing.T) {
 	c.move(5 * time.Minute)
 	s.do("DELETE", "/sobjects/Contact/"+gone, "").want(t, 204, "")
 	c.move(5 * time.Minute)
+	s.create("Contact", `{"LastName": "At the end of the window, so in the next one"}`)
 	window := "?start=2027-03-01T11:59:30Z&end=" + url.QueryEscape("2027-03-01T13:10:59+01:00")
 	s.do("GET", "/sobjects/Contact/deleted/"+window, "").want(t, 200, `{"deletedRecords":[{"id":"`+gone+`","deletedDate":"2027-03-01T12:05:00.000+0000"}],`+
 		`"earliestDateAvailable":"2027-02-14T12:10:00.000+0000","latestDateCovered":"2027-03-01T12:10:00.000+0000"}`)
@@ -225,6 +235,8 @@ func TestFiles(t *testing.T) {
 	if got := s.get("ContentVersion", id, "IsLatest"); got != false {
 		t.Error("the first version is still the latest")
 	}
+	alone := s.create("ContentVersion", `{"Title": "Alone", "PathOnClient": "alone", "VersionData": "aGk="}`)
+	s.do("GET", "/sobjects/ContentDocument/"+s.get("ContentVersion", alone, "ContentDocumentId").(string)+"/ContentDocumentLinks", "").wants(t, 200, `"totalSize":1`)
 	s.do("POST", "/sobjects/ContentVersion", `{"Title": "Note", "PathOnClient": "n", "VersionData": "not base64!"}`).wants(t, 400, "JSON_PARSER_ERROR")
 }
 
@@ -263,135 +275,4 @@ func TestPlatformEvent(t *testing.T) {
 	s.do("GET", "/_events", "").wants(t, 200, `"EventUuid":"`+made.Errors[0].Message+`","Case_Id__c":"500000000000001","Refund_Amount__c":12.5`)
 	s.do("GET", "/sobjects/Return_Completed__e/"+made.ID, "").wants(t, 404, "NOT_FOUND")
 	s.do("POST", "/sobjects/Return_Completed__e", `{}`).wants(t, 400, "REQUIRED_FIELD_MISSING")
-}
-
-// TestDescribeKeys compares with the keys of a describe recorded from a real org (testdata/describe.keys, from
-// CumulusCI, BSD-3-Clause).
-func TestDescribeKeys(t *testing.T) {
-	s := start(t, fakeorg.Options{})
-	var described map[string]any
-	if err := json.Unmarshal([]byte(s.do("GET", "/sobjects/Account/describe", "").body), &described); err != nil {
-		t.Fatal(err)
-	}
-	keys := map[string]bool{}
-	for key := range described {
-		keys[key] = true
-	}
-	for key := range described["fields"].([]any)[0].(map[string]any) {
-		keys["fields[]."+key] = true
-	}
-	file, err := os.ReadFile("testdata/describe.keys")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{}
-	for _, key := range strings.Fields(string(file)) {
-		want[key] = true
-	}
-	if diff := cmp.Diff(want, keys); diff != "" {
-		t.Errorf("keys of a describe (-recorded +ours):\n%s", diff)
-	}
-}
-
-func TestDescribeField(t *testing.T) {
-	s := start(t, fakeorg.Options{})
-	var described struct {
-		Fields []struct {
-			Name, Type, RelationshipName                                            string
-			Length, Precision, Scale                                                int
-			Nillable, Createable, Updateable, DefaultedOnCreate, ExternalID, Unique bool
-			ReferenceTo                                                             []string
-			PicklistValues                                                          []struct{ Value string }
-		}
-		ChildRelationships []struct {
-			ChildSObject, Field, RelationshipName string
-			CascadeDelete                         bool
-		}
-	}
-	r := s.do("GET", "/sobjects/Account/describe", "")
-	if err := json.Unmarshal([]byte(r.body), &described); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range described.Fields {
-		required := !f.Nillable && !f.DefaultedOnCreate && f.Createable
-		if required != (f.Name == "Name") {
-			t.Errorf("%s: required on create is %v", f.Name, required)
-		}
-		switch f.Name {
-		case "ExternalId__c":
-			if !f.ExternalID || !f.Unique || f.Length != 80 {
-				t.Errorf("%+v", f)
-			}
-		case "ParentId":
-			if f.RelationshipName != "Parent" || len(f.ReferenceTo) != 1 || f.ReferenceTo[0] != "Account" {
-				t.Errorf("%+v", f)
-			}
-		case "Tier__c":
-			if len(f.PicklistValues) != 3 {
-				t.Errorf("%+v", f)
-			}
-		}
-	}
-	found := false
-	for _, c := range described.ChildRelationships {
-		found = found || c.ChildSObject == "Contact" && c.Field == "AccountId" && c.RelationshipName == "Contacts" && c.CascadeDelete
-	}
-	if !found {
-		t.Error("no child relationship Contacts")
-	}
-	last := r.header.Get("Last-Modified")
-	s.do("GET", "/sobjects/Account/describe", "", "If-Modified-Since", last).want(t, 304, "")
-	s.do("GET", "/sobjects", "", "If-Modified-Since", last).want(t, 304, "")
-	s.do("GET", "/sobjects", "", "If-Modified-Since", "Tue, 10 Aug 2010 00:00:00 GMT").wants(t, 200, `"rowTemplate":"`+api+`/sobjects/Account/{ID}"`)
-}
-
-func TestResources(t *testing.T) {
-	s := start(t, fakeorg.Options{})
-	versions := s.do("GET", "/services/data", "", "Authorization", "")
-	versions.wants(t, 200, `{"label":"Winter '25","url":"/services/data/v62.0","version":"62.0"}`)
-	versions.wants(t, 200, `{"label":"Summer '14","url":"/services/data/v31.0","version":"31.0"}`)
-	if got := versions.header.Get("Sforce-Limit-Info"); got != "" {
-		t.Errorf("the list of versions has Sforce-Limit-Info %s", got)
-	}
-	s.do("GET", "/services/data/v62.0/", "").wants(t, 200, `"query":"/services/data/v62.0/query"`)
-	s.do("GET", "/limits/recordCount?sObjects=account,Nothing", "").want(t, 200, `{"sObjects":[{"count":64,"name":"Account"}]}`)
-	s.do("GET", "/recent?limit=1", "").wants(t, 200, `[{"attributes":{"type":`)
-	s.do("GET", "/sobjects/Account", "").wants(t, 200, `"recentItems":[{"attributes":{"type":"Account"`)
-	s.do("GET", "/", "").wants(t, 200, "simulated")
-}
-
-func TestHeaders(t *testing.T) {
-	s := start(t, fakeorg.Options{DailyCalls: 2})
-	first := s.do("GET", "/limits", "")
-	first.wants(t, 200, `"DailyApiRequests":{"Max":2,"Remaining":1}`)
-	if got := first.header.Get("Sforce-Limit-Info"); got != "api-usage=1/2" {
-		t.Errorf("Sforce-Limit-Info: %s", got)
-	}
-	if first.header.Get("X-Simulated-Org") != "true" || first.header.Get("X-SFDC-Request-Id") == "" {
-		t.Errorf("headers %v", first.header)
-	}
-	if again := s.do("GET", "/limits", ""); again.header.Get("X-SFDC-Request-Id") == first.header.Get("X-SFDC-Request-Id") {
-		t.Error("two requests have the same id")
-	}
-	s.do("GET", "/limits", "").want(t, 403, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`)
-}
-
-func TestCompression(t *testing.T) {
-	s := start(t, fakeorg.Options{})
-	var body bytes.Buffer
-	z := gzip.NewWriter(&body)
-	_, _ = z.Write([]byte(`{"Name": "Compressed"}`))
-	_ = z.Close()
-	s.do("POST", "/sobjects/Account", body.String(), "Content-Encoding", "gzip").wants(t, 201, `"success":true`)
-	s.do("POST", "/sobjects/Account", "{}", "Content-Encoding", "gzip").wants(t, 400, "JSON_PARSER_ERROR")
-	r := s.do("GET", "/sobjects/Account/describe", "", "Accept-Encoding", "gzip") // set by hand: not decompressed for us
-	if got := r.header.Get("Content-Encoding"); got != "gzip" {
-		t.Fatalf("Content-Encoding %q", got)
-	}
-	if _, err := gzip.NewReader(strings.NewReader(r.body)); err != nil {
-		t.Error(err)
-	}
-	if small := s.do("GET", "/sobjects/Account/123", "", "Accept-Encoding", "gzip"); small.status != http.StatusNotFound {
-		t.Errorf("%d %s", small.status, small.body)
-	}
 }

@@ -14,6 +14,7 @@ func TestRefusals(t *testing.T) {
 	contact := s.create("Contact", `{"LastName": "Kept"}`)
 	deleted := s.create("Account", `{"Name": "Deleted"}`)
 	s.do("DELETE", "/sobjects/Account/"+deleted, "").want(t, 204, "")
+	c := s.create("Case", `{"Comments": "written once"}`)
 	long := strings.Repeat("A", 256)
 
 	for _, test := range []struct {
@@ -79,6 +80,8 @@ func TestRefusals(t *testing.T) {
 			`[{"message":"Unable to create/update fields: MasterRecordId. Please check the security settings of this field and verify that it is read/write for your profile or permission set.","errorCode":"INVALID_FIELD_FOR_INSERT_UPDATE","fields":["MasterRecordId"]}]`},
 		{"read-only fields", "POST", "/sobjects/Case", `{"CaseNumber": "1", "IsClosed": true}`, 400,
 			`[{"message":"Unable to create/update fields: CaseNumber, IsClosed. Please check the security settings of this field and verify that it is read/write for your profile or permission set.","errorCode":"INVALID_FIELD_FOR_INSERT_UPDATE","fields":["CaseNumber","IsClosed"]}]`},
+		{"field that only a create may set", "PATCH", "/sobjects/Case/" + c, `{"Comments": "x"}`, 400,
+			`[{"message":"Unable to create/update fields: Comments. Please check the security settings of this field and verify that it is read/write for your profile or permission set.","errorCode":"INVALID_FIELD_FOR_INSERT_UPDATE","fields":["Comments"]}]`},
 		{"id in the body", "PATCH", "/sobjects/Account/" + account, `{"Id": "` + account + `"}`, 400,
 			`[{"message":"The Id field should not be specified in the sobject data.","errorCode":"INVALID_FIELD"}]`},
 		{"external id in the body", "PATCH", "/sobjects/Account/ExternalId__c/K-1", `{"ExternalId__c": "K-1"}`, 400,
