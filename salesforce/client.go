@@ -31,7 +31,7 @@ type Options struct {
 	UserAgent string
 }
 
-// An org whose last breakerFailures exchanges all failed at the network or
+// An org with which the last breakerFailures calls all failed at the network or
 // the edge is left alone for breakerPause; then one request tries again.
 const (
 	breakerFailures = 10
@@ -127,7 +127,7 @@ func (c *Client) state(origin string) *orgState {
 				Timeout:      breakerPause,
 				ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
 				IsSuccessful: func(err error) bool { return !isOutage(err) },
-				IsExcluded:   isCancelled,
+				IsExcluded:   isUncounted,
 			}),
 		}
 		c.orgs[origin] = s

@@ -40,12 +40,17 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 	began := time.Now()
 	ran := false     // an exchange may have been executed
 	renewed := false // the token has been replaced
+	var last *Error
 	for n := 0; ; n++ {
-		response, token, e := o.attempt(ctx, r)
+		response, token, e := o.attempt(ctx, r, n > 0)
 		if e == nil {
 			response.Repeated = ran
 			return response, nil
 		}
+		if last != nil && errors.Is(e, gobreaker.ErrOpenState) {
+			return nil, last // it says more than that the org is left alone now
+		}
+		last = e
 		if ran && r.Method == http.MethodDelete && isGone(e) {
 			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true, Repeated: true}, nil
 		}
@@ -73,8 +78,10 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 }
 
-// attempt makes one exchange with the current token, in the org's turn.
-func (o *Org) attempt(ctx context.Context, r *Request) (*Response, Token, *Error) {
+// attempt makes one exchange with the current token, in the org's turn. Again
+// says that it repeats an exchange of the same call: a call that keeps failing
+// counts once against the org.
+func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, Token, *Error) {
 	token, err := o.Credentials.Token(ctx)
 	if err != nil {
 		return nil, Token{}, noToken(ctx, err)
@@ -91,10 +98,13 @@ func (o *Org) attempt(ctx context.Context, r *Request) (*Response, Token, *Error
 
 	response, err := state.breaker.Execute(func() (*Response, error) {
 		response, e := o.exchange(ctx, r, origin, token)
-		if e != nil {
-			return nil, e
+		switch {
+		case e == nil:
+			return response, nil
+		case again:
+			return nil, repeated{e}
 		}
-		return response, nil
+		return nil, e
 	})
 	var e *Error
 	switch {
@@ -105,7 +115,7 @@ func (o *Org) attempt(ctx context.Context, r *Request) (*Response, Token, *Error
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
 		return nil, token, &Error{
 			Class: ClassTransient, NotExecuted: true, RetryAfter: breakerPause, Err: err,
-			Message: fmt.Sprintf("the org's last %d requests failed, it is left alone for some seconds", breakerFailures),
+			Message: fmt.Sprintf("the last %d calls to the org failed, so it is left alone for some seconds", breakerFailures),
 		}
 	}
 	return nil, token, &Error{Class: ClassTransient, Message: err.Error(), Err: err}
@@ -138,9 +148,10 @@ func (o *Org) hasTime(ctx context.Context, began time.Time, wait time.Duration) 
 }
 
 // outOfTime is the last error when there is no time to repeat. If the
-// platform named a wait, waiting is what the caller should do.
+// platform named a wait, waiting is what the caller should do; a pause of our
+// own is no limit.
 func outOfTime(e *Error) *Error {
-	if e.RetryAfter > 0 {
+	if e.RetryAfter > 0 && !errors.Is(e, gobreaker.ErrOpenState) {
 		e.Class = ClassLimited
 	}
 	return e

@@ -79,6 +79,19 @@ func isOutage(err error) bool {
 	return e.Status == 0 || e.Code == "" || e.Status == http.StatusServiceUnavailable
 }
 
+// isUncounted reports whether an error says nothing new about the org: the caller
+// gave up, or the same call failed before.
+func isUncounted(err error) bool {
+	var again repeated
+	return isCancelled(err) || errors.As(err, &again) && isOutage(err)
+}
+
+// repeated is the error of an exchange that was not the first of its call.
+type repeated struct{ err *Error }
+
+func (r repeated) Error() string { return r.err.Error() }
+func (r repeated) Unwrap() error { return r.err }
+
 func isCancelled(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == 0 && errors.Is(e.Err, errCallEnded)

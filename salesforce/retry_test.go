@@ -186,6 +186,30 @@ func TestBreakerLeavesFailingOrgAlone(t *testing.T) {
 	})
 }
 
+// A single call that keeps failing says one thing about the org, however often
+// it was repeated.
+func TestBreakerCountsCallsNotRepetitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &served{}
+		down := true
+		org := newTimedOrg(t, Options{RetryBudget: time.Minute}, nil, seen.script(func(w http.ResponseWriter, r *http.Request) {
+			if down {
+				edge503(w, r)
+				return
+			}
+			okay(w, r)
+		}))
+		e := errorOf(t, org, &Request{Method: "GET", Path: "/x", Semantics: Safe})
+		if seen.count() <= breakerFailures || e.Status != http.StatusServiceUnavailable {
+			t.Errorf("%d requests, then %+v", seen.count(), e)
+		}
+		down = false
+		if _, err := org.Do(t.Context(), &Request{Method: "POST", Path: "/x"}); err != nil {
+			t.Errorf("another call was kept away: %v", err)
+		}
+	})
+}
+
 func TestBreakerIgnoresCallersThatLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := newTimedOrg(t, Options{}, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))

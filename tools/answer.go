@@ -17,14 +17,19 @@ type answer struct {
 	err   error // why the JSON could not be read
 }
 
-// read decodes the body of an answer: JSON, or the bytes of a file.
-func read(resp *salesforce.Response) *answer {
+// read decodes the body of an answer: JSON or, where the row fetches one value,
+// the bytes of a file.
+func (op *Op) read(resp *salesforce.Response) *answer {
 	a := &answer{resp: resp}
 	if len(resp.Body) == 0 {
 		return a
 	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if mediaType != "application/json" && mediaType != "" {
+	if mediaType != "application/json" && !op.Value {
+		a.err = fmt.Errorf("it is %q and not JSON", clip(mediaType))
+		return a
+	}
+	if mediaType != "application/json" {
 		a.file = &File{MediaType: mediaType, Content: resp.Body}
 		return a
 	}
@@ -32,11 +37,15 @@ func read(resp *salesforce.Response) *answer {
 	return a
 }
 
-// verdict returns the error of an answer that reports a failure with a status of
-// success: the write of one record with success false. It also mends the one
+// verdict returns the error of an answer that cannot be read, or that reports a
+// failure with a status of success: the write of one record with success false. It also mends the one
 // failure that is none: records that a repeated removal calls gone, because the
 // first, whose answer was lost, removed them.
 func (a *answer) verdict(op *Op) error {
+	if a.err != nil {
+		return &Error{Code: Unreadable, Message: fmt.Sprintf("Salesforce answered %s with HTTP %d, but its answer cannot be read: %v", op.Name(), a.resp.Status, a.err),
+			RequestID: a.resp.RequestID}
+	}
 	switch v := a.value.(type) {
 	case object:
 		if op.Effect == Read || v.get("success") != false {
@@ -60,13 +69,14 @@ func (a *answer) verdict(op *Op) error {
 	return nil
 }
 
-// failed says for the audit how many records of a collection were not written.
-func (a *answer) failed() string {
+// failed says how many records of a collection were not written, and whether
+// that is all of them.
+func (a *answer) failed() (message string, all bool) {
 	results, _ := a.value.([]any)
 	if n := failures(results); n > 0 {
-		return fmt.Sprintf("%d of %d records were not written", n, len(results))
+		return fmt.Sprintf("%d of %d records were not written", n, len(results)), n == len(results)
 	}
-	return ""
+	return "", false
 }
 
 func firstOf(list any) any {

@@ -125,7 +125,10 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		}
 		out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
 		if err == nil {
-			out.Message = a.failed()
+			var all bool
+			if out.Message, all = a.failed(); all {
+				out.Status = audit.Failed
+			}
 		} else {
 			visible := s.visible(intent, err)
 			out.Status, out.Code, out.Message = audit.Failed, string(visible.Code), visible.Message
@@ -162,7 +165,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
-	a = read(resp)
+	a = op.read(resp)
 	return a, a.verdict(op)
 }
 

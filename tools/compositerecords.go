@@ -19,7 +19,7 @@ var (
 // records fail: each has its own success and errors. It has no resource that
 // creates records of one type (a POST to composite/sobjects/{sObjectName}
 // reads), so createManyForType names the type in every record.
-var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Read or change up to 200 Salesforce records in one call (2,000 to read).", Ops: []Op{
+var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Up to 200 Salesforce records in one call (2,000 to read).", Ops: []Op{
 	{Action: "createMany", Instruction: "createRecords", Doc: "Create records of any types.", Effect: Add,
 		Call: "POST /composite/sobjects", Needs: []Param{recordList}, Takes: []Param{allOrNone}},
 	{Action: "createManyForType", Instruction: "createRecordsForType", Doc: "Create records of one type.", Effect: Add,

@@ -142,7 +142,7 @@ func failed(e *Error) *mcp.CallToolResult {
 // mcp is a result as the protocol wants it. Where there is only a structured
 // form it is repeated as text, for hosts that know nothing else.
 func (r *Result) mcp() *mcp.CallToolResult {
-	out := &mcp.CallToolResult{}
+	out := &mcp.CallToolResult{IsError: r.Failed}
 	if r.Structured != nil {
 		out.StructuredContent = r.Structured
 	}

@@ -116,9 +116,9 @@ func TestOutputFormats(t *testing.T) {
 
 // TestFileResult: a file goes with the result as an embedded resource.
 func TestFileResult(t *testing.T) {
-	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, "200 application/pdf\n%PDF") })
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, "200 application/pdf\n%PDF\x00") })
 	_, body := post(t, server, "admin", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"records","arguments":{"action":"getField","sObjectName":"ContentVersion","recordId":"0685g00000LmNoPAAV","fieldName":"VersionData"}}}`)
-	if !bytes.Contains(body, []byte(`{"type":"resource","resource":{"uri":"salesforce://sobjects/ContentVersion/0685g00000LmNoPAAV/VersionData","mimeType":"application/pdf","blob":"JVBERg=="}}`)) {
+	if !bytes.Contains(body, []byte(`{"type":"resource","resource":{"uri":"salesforce://sobjects/ContentVersion/0685g00000LmNoPAAV/VersionData","mimeType":"application/pdf","blob":"JVBERgA="}}`)) {
 		t.Errorf("%s", body)
 	}
 }
@@ -127,7 +127,7 @@ func TestFileResult(t *testing.T) {
 // there is.
 func TestUnknownTool(t *testing.T) {
 	_, body := post(t, newTestServer(t, nil), "reader", `{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"recrods"}}`)
-	if want := `{"jsonrpc":"2.0","id":"x","error":{"code":-32602,"message":"there is no tool \"recrods\" for this agent; there are records, query, compositeRecords, versions, sobjects"}}`; string(body) != want {
+	if want := `{"jsonrpc":"2.0","id":"x","error":{"code":-32602,"message":"there is no tool \"recrods\" for this agent (did you mean records?); there are records, query, compositeRecords, versions, sobjects"}}`; string(body) != want {
 		t.Errorf("%s, want %s", body, want)
 	}
 }
@@ -237,8 +237,34 @@ func TestLongResult(t *testing.T) {
 		if !strings.Contains(text, tt.want) || strings.Count(text, "nnnn\n") == 0 {
 			t.Errorf("%s: ends in %q, want %s", name, text[max(0, len(text)-300):], tt.want)
 		}
+		if !strings.Contains(text, "\ndone: false\n") || strings.Contains(text, "AbCdE-2000") {
+			t.Errorf("%s: it begins with %q, which leads past what was cut", name, text[:120])
+		}
 		if len(text) > 21_000 {
 			t.Errorf("%s: %d characters", name, len(text))
 		}
+	}
+}
+
+// TestManyChildren: the children of one record do not fill a result.
+func TestManyChildren(t *testing.T) {
+	child := `{"attributes":{"type":"Contact"},"LastName":"` + strings.Repeat("n", 90) + `"}`
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, "200\n"+`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Account"},"Name":"A","Contacts":{"totalSize":600,"done":true,"records":[`+strings.Repeat(child+",", 599)+child+`]}}]}`)
+	})
+	_, body := post(t, server, "admin", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{"action":"soql","q":"SELECT Name, (SELECT LastName FROM Contacts) FROM Account","outputFormat":"both"}}}`)
+	if n := bytes.Count(body, []byte("nnnn\"}")); n != 100 || !bytes.Contains(body, []byte("Contacts is cut at 100 of its records; for all, query that object.")) {
+		t.Errorf("%d children, %d bytes", n, len(body))
+	}
+}
+
+// TestAllFailed: a collection of which nothing was written is an error.
+func TestAllFailed(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, "200\n"+`[{"success":false,"errors":[{"statusCode":"REQUIRED_FIELD_MISSING","message":"m","fields":[]}]}]`)
+	})
+	_, body := post(t, server, "admin", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"compositeRecords","arguments":{"action":"createMany","records":[{"attributes":{"type":"Account"}}]}}}`)
+	if !bytes.Contains(body, []byte(`"isError":true`)) {
+		t.Errorf("%s", body)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"regexp"
 )
 
 // JSON-RPC 2.0 and MCP error codes.
@@ -33,6 +33,9 @@ type message struct {
 		Version string `json:"io.modelcontextprotocol/protocolVersion"`
 	}
 }
+
+// idRE matches the ids of MCP: strings and integers.
+var idRE = regexp.MustCompile(`^(?:"(?s:.{0,256})"|-?\d{1,40})$`)
 
 var (
 	messageKeys = []string{"jsonrpc", "id", "method", "params", "result", "error"}
@@ -71,8 +74,8 @@ func (m *message) readTop(top map[string]json.RawMessage) error {
 		return fmt.Errorf(`jsonrpc must be "2.0"`)
 	}
 	if id, ok := top["id"]; ok {
-		if !slices.Contains([]byte(`"-0123456789`), id[0]) || len(id) > 256 {
-			return fmt.Errorf("id must be a string or a number")
+		if !idRE.Match(id) {
+			return fmt.Errorf("id must be a string or an integer")
 		}
 		m.id = id
 	}
@@ -82,6 +85,9 @@ func (m *message) readTop(top map[string]json.RawMessage) error {
 	}
 	if err := json.Unmarshal(method, &m.method); !ok || err != nil || m.method == "" {
 		return fmt.Errorf("method must be a string such as tools/call")
+	}
+	if top["result"] != nil || top["error"] != nil {
+		return fmt.Errorf("a message is a request or a response, not both")
 	}
 	m.params = top["params"]
 	return nil

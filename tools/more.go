@@ -12,24 +12,30 @@ import (
 // maxOffset is the largest OFFSET that SOQL takes.
 const maxOffset = 2000
 
-// moreOfQuery names the call that fetches the records after those shown.
+// moreOfQuery names the call that fetches the records after those shown, and
+// mends what the page says of itself: it is not done, and goes on after them.
 //
 // A locator ends in the number of the row it continues at, so the rows that
 // were left out of this page are at the locator with a smaller number. A query
 // that is done has no locator: it is run again with an OFFSET.
 func moreOfQuery(op *Op, args Args, p *page) string {
 	shown := p.shown()
-	if next, ok := p.head.get("nextRecordsUrl").(string); ok {
-		if id, end, ok := locatorRow(next); ok {
-			return nextCall(id, end-p.dropped())
+	next, going := p.head.get("nextRecordsUrl").(string)
+	given, paged := args[locator.Name].(string)
+	p.head = p.head.with("done", false)
+	if going || paged {
+		id, row, ok := locatorRow(given)
+		row += shown
+		if going {
+			id, row, ok = locatorRow(next)
+			row -= p.dropped()
 		}
-		return ""
-	}
-	if given, ok := args[locator.Name].(string); ok {
-		if id, start, ok := locatorRow(given); ok {
-			return nextCall(id, start+shown)
+		if !ok {
+			return ""
 		}
-		return ""
+		rest := id + "-" + strconv.Itoa(row)
+		p.head = p.head.with("nextRecordsUrl", next[:strings.LastIndexByte(next, '/')+1]+rest)
+		return fmt.Sprintf("For the rest: action next, queryLocator %q.", rest)
 	}
 	text, _ := args[q.Name].(string)
 	query, err := soql.Parse(text)
@@ -54,10 +60,6 @@ func moreOfQuery(op *Op, args Args, p *page) string {
 	return fmt.Sprintf("For the rest: action %s, q %s.", op.Action, again)
 }
 
-func nextCall(id string, row int) string {
-	return fmt.Sprintf("For the rest: action next, queryLocator %q.", id+"-"+strconv.Itoa(row))
-}
-
 // locatorRow splits a locator, or the URL that ends in it, into its id and the
 // number of the row it continues at.
 func locatorRow(s string) (id string, row int, ok bool) {
@@ -79,4 +81,9 @@ func moreOfIDs(_ *Op, args Args, p *page) string {
 // moreOfFields says how to see the fields that were not shown.
 func moreOfFields(*Op, Args, *page) string {
 	return "Name the fields you need in the argument fields."
+}
+
+// moreOfRelationship says how to see the other records of a relationship.
+func moreOfRelationship(*Op, Args, *page) string {
+	return "Query the related object instead: tool query, action soql."
 }

@@ -32,9 +32,12 @@ type Op struct {
 	// of the object under "", and the columns of a list under its name. All is
 	// kept when it is nil.
 	Brief map[string][]string
-	// More says how to get the records that did not fit into a result; nil says
-	// to ask for less.
+	// More says how to get the records that did not fit into a result, and may
+	// mend what the page says of itself; nil says to ask for less.
 	More func(*Op, Args, *page) string
+	// Value marks a row that fetches one value, which is given whole and may be
+	// a file. The answers of all other rows are JSON.
+	Value bool
 
 	tool string // name of the tool the row belongs to, set by NewTable
 }
@@ -199,13 +202,13 @@ func (t Table) Find(tool, action string) (*Op, error) {
 			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs an action: one of %s", tool, strings.Join(actions, ", "))}
 		}
 		if t[i].Name == tool {
-			return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent; it has %s", tool, clip(action), strings.Join(actions, ", "))}
+			return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent%s; it has %s", tool, clip(action), near(action, actions), strings.Join(actions, ", "))}
 		}
 	}
 	if len(tools) == 0 {
 		return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent; it may use none", clip(tool))}
 	}
-	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent; there are %s", clip(tool), strings.Join(tools, ", "))}
+	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent%s; there are %s", clip(tool), near(tool, tools), strings.Join(tools, ", "))}
 }
 
 var (

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -32,6 +35,18 @@ func (o object) lookup(name string) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// with returns o with the member set to value, at its place or at the end.
+func (o object) with(name string, value any) object {
+	c := slices.Clone(o)
+	for i := range c {
+		if c[i].name == name {
+			c[i].value = value
+			return c
+		}
+	}
+	return append(c, member{name, value})
 }
 
 // MarshalJSON writes the members in order.
@@ -109,7 +124,24 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 		_, err = d.Token()
 		return o, err
 	}
+	if n, ok := token.(json.Number); ok {
+		return plainNumber(n), nil
+	}
 	return token, nil
+}
+
+// plainNumber spells out the exponents with which Salesforce writes large
+// numbers: 1.02373E7 is 10237300. Numbers that a float64 does not hold are left
+// as they are.
+func plainNumber(n json.Number) json.Number {
+	if !strings.ContainsAny(n.String(), "eE") || len(n) > 17 {
+		return n
+	}
+	f, err := n.Float64()
+	if err != nil || f != 0 && (math.Abs(f) >= 1e15 || math.Abs(f) < 1e-6) {
+		return n
+	}
+	return json.Number(strconv.FormatFloat(f, 'f', -1, 64))
 }
 
 // printable returns s with what a terminal or a model could take for something

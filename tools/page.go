@@ -3,6 +3,7 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,7 +15,8 @@ type page struct {
 	head  object
 	empty []string // names of single values that are null
 	lists []list
-	note  string // how to get what was left out
+	notes []string // what was left out, and how to get it
+	typed bool     // the rows say of which type they are also in the structured form
 }
 
 // A list is records that are shown as one table.
@@ -57,17 +59,15 @@ func (p *page) dropped() (n int) {
 	return n
 }
 
-// cut leaves out the rows beyond a budget of characters, and the end of values
-// that are too long by themselves. The first row always stays.
+// cut leaves out the rows beyond a budget of characters. The first row always
+// stays.
 func (p *page) cut(budget int, want format) {
-	for i := range p.head {
-		p.head[i].value = shorten(p.head[i].value, budget)
-		budget -= size(p.head[i].value, want)
+	for _, m := range p.head {
+		budget -= size(m.value, want)
 	}
 	for i := range p.lists {
 		l := &p.lists[i]
 		for n := range l.rows {
-			l.rows[n] = shorten(l.rows[n], budget)
 			budget -= size(l.rows[n], want)
 			if budget < 0 && (n > 0 || i > 0) {
 				l.rows = l.rows[:n]
@@ -107,21 +107,56 @@ func size(v any, want format) int {
 	return 6 // true, false, null
 }
 
-// longest is how many characters of one value are shown among others.
-const longest = 4_000
+// Among others, one value is shown up to longest characters, and one record's
+// children up to mostChildren of them.
+const (
+	longest      = 4_000
+	mostChildren = 100
+)
 
-// shorten returns v with its long strings cut, saying how much is missing.
-func shorten(v any, budget int) any {
+// shorten cuts long values and long lists of children, and notes where the whole
+// of them can be had.
+func (p *page) shorten() {
+	cut := map[string]bool{}
+	for i := range p.head {
+		p.head[i].value = shortened(p.head[i].name, p.head[i].value, cut)
+	}
+	for i := range p.lists {
+		for n := range p.lists[i].rows {
+			p.lists[i].rows[n] = shortened("", p.lists[i].rows[n], cut)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cut)) {
+		p.notes = append(p.notes, name)
+	}
+}
+
+// shortened returns v without what is too long, and notes what that is.
+func shortened(name string, v any, cut map[string]bool) any {
 	switch v := v.(type) {
 	case string:
-		most := min(longest, max(budget, 200))
-		if r := []rune(v); len(r) > most {
-			return string(r[:most]) + fmt.Sprintf("… (%d more characters; records.getField fetches all)", len(r)-most)
+		if len(v) > longest && utf8.RuneCountInString(v) > longest {
+			cut[fmt.Sprintf("%s is cut where it ends in …; for the whole: tool records, action getField.", name)] = true
+			return string([]rune(v)[:longest]) + "…"
 		}
+	case []any:
+		if len(v) > mostChildren && name != "" {
+			cut[fmt.Sprintf("%s is cut at %d of its records; for all, query that object.", name, mostChildren)] = true
+			v = v[:mostChildren]
+		}
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = shortened(name, v[i], cut)
+		}
+		return list
 	case object:
 		o := make(object, len(v))
 		for i, m := range v {
-			o[i] = member{m.name, shorten(m.value, budget)}
+			at := m.name
+			if at == "records" && name != "" { // of children
+				at = name
+			}
+			o[i] = member{m.name, shortened(at, m.value, cut)}
 		}
 		return o
 	}
@@ -146,10 +181,14 @@ func (p *page) text() string {
 		fmt.Fprintf(&b, "empty: %s\n", printable(few(p.empty)))
 	}
 	for _, l := range p.lists {
+		counted := l.name == "records" && p.head.get("totalSize") != nil && p.head.get("totalSize") != json.Number("0")
+		if len(l.rows) == 0 && (counted || l.name == "errors") {
+			continue // COUNT(), or a write that succeeded
+		}
 		l.write(&b)
 	}
-	if p.note != "" {
-		fmt.Fprintf(&b, "\n%s\n", p.note)
+	for _, note := range p.notes {
+		fmt.Fprintf(&b, "\n%s\n", note)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -160,11 +199,25 @@ func (p *page) structured() object {
 	for _, m := range p.head {
 		o = append(o, member{m.name, stripped(m.value)})
 	}
-	for _, l := range p.lists {
-		o = append(o, member{l.name, stripped(l.rows)})
+	for _, name := range p.empty {
+		if name == "value" {
+			o = append(o, member{name, nil})
+		}
 	}
-	if p.note != "" {
-		o = append(o, member{"notShown", json.Number(fmt.Sprint(p.dropped()))}, member{"note", p.note})
+	for _, l := range p.lists {
+		rows := stripped(l.rows).([]any)
+		for i, row := range rows {
+			if kind := typeOf(l.rows[i]); p.typed && kind != "" {
+				rows[i] = append(object{{"attributes", object{{"type", kind}}}}, row.(object)...)
+			}
+		}
+		o = append(o, member{l.name, rows})
+	}
+	if n := p.dropped(); n > 0 {
+		o = append(o, member{"notShown", json.Number(fmt.Sprint(n))})
+	}
+	if p.notes != nil {
+		o = append(o, member{"note", strings.Join(p.notes, " ")})
 	}
 	return o
 }
@@ -172,9 +225,6 @@ func (p *page) structured() object {
 // write writes a list as tables, one for each type of record in it.
 func (l list) write(b *strings.Builder) {
 	if len(l.rows) == 0 {
-		if l.name == "errors" { // of a write that succeeded
-			return
-		}
 		fmt.Fprintf(b, "%s: none\n", l.name)
 		return
 	}
@@ -193,8 +243,11 @@ func (l list) write(b *strings.Builder) {
 		if len(rows) == len(l.rows) && len(rows) < l.total {
 			count = fmt.Sprintf("%d of %d", len(rows), l.total)
 		}
-		if kind == "" {
+		switch {
+		case kind == "":
 			kind = l.name
+		case l.name != "records":
+			kind = l.name + ", " + kind
 		}
 		columns, empty := columnsOf(rows)
 		if empty != nil {
@@ -263,6 +316,7 @@ func columnsOf(rows []any) (columns []column, empty []string) {
 			case m.name == "attributes":
 			case m.value == nil:
 				nulls = append(nulls, path.title())
+			case isEmptyList(m.value): // nothing to say
 			case nested && parent.get("records") == nil && len(path) < 6:
 				filled[path.title()] = true
 				visit(path, parent)
@@ -284,6 +338,11 @@ func columnsOf(rows []any) (columns []column, empty []string) {
 		}
 	}
 	return columns, empty
+}
+
+func isEmptyList(v any) bool {
+	list, ok := v.([]any)
+	return ok && len(list) == 0
 }
 
 // few joins names, or counts them when they are many.

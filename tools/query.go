@@ -1,10 +1,10 @@
 package tools
 
 var (
-	q       = Param{Name: "q", Type: "string", Form: Text, Doc: "the SOQL or SOSL, or the text to find"}
+	q       = Param{Name: "q", Type: "string", Form: Text, Doc: "the SOQL or SOSL statement"}
 	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Doc: "nextRecordsUrl of a query"}
 	search  = Param{Name: bodyName, Type: "object", In: Body,
-		Doc: "{q: text to find, sobjects: [{name, fields, where, orderBy, limit}], fields, in: ALL|NAME|EMAIL|PHONE|SIDEBAR, overallLimit, defaultLimit}"}
+		Doc: "{q: the text to find, sobjects: [{name, fields, where, orderBy, limit}], fields, in: ALL|NAME|EMAIL|PHONE|SIDEBAR, overallLimit, defaultLimit}"}
 )
 
 // Query is the tool for SOQL and SOSL.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 
 	"salesforce-mcp/salesforce"
@@ -21,13 +20,13 @@ var (
 )
 
 // Records is the tool for single records.
-var Records = Tool{Name: "records", Doc: "Read and change Salesforce records one at a time.", Ops: []Op{
+var Records = Tool{Name: "records", Doc: "Single Salesforce records.", Ops: []Op{
 	{Action: "create", Instruction: "createRecord", Doc: "Create a record.", Effect: Add,
 		Call: "POST /sobjects/{sObjectName}", Needs: []Param{sObjectName, fieldValues}},
 	{Action: "get", Instruction: "getRecord", Doc: "Fetch a record.", Effect: Read,
 		Call: "GET /sobjects/{sObjectName}/{recordId}", Needs: []Param{sObjectName, recordID}, Takes: []Param{fields}},
 	{Action: "getField", Instruction: "getRecordField", Doc: "Fetch one field of a record.", Effect: Read,
-		Call: "GET /sobjects/{sObjectName}/{recordId}/{fieldName}", Needs: []Param{sObjectName, recordID, fieldName}, Run: getField},
+		Call: "GET /sobjects/{sObjectName}/{recordId}/{fieldName}", Needs: []Param{sObjectName, recordID, fieldName}, Run: getField, More: moreOfRelationship, Value: true},
 	{Action: "update", Instruction: "updateRecord", Doc: "Change fields of a record.", Effect: Set,
 		Call: "PATCH /sobjects/{sObjectName}/{recordId}", Needs: []Param{sObjectName, recordID, fieldValues}},
 	{Action: "upsert", Instruction: "upsertRecord", Doc: "Create the record with this external ID, or change it.", Effect: Set,
@@ -42,7 +41,8 @@ var Records = Tool{Name: "records", Doc: "Read and change Salesforce records one
 
 // getField fetches one field. Salesforce serves a file's content and a
 // relationship below the record's own URL. Whether it serves a plain value
-// there is not documented, so after a 404 the value is taken from the record.
+// there is not documented, and for a relationship that leads nowhere it answers
+// 404, so after a 404 the value is taken from the record.
 func getField(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
 	resp, err := plain(ctx, org, op, args)
 	var e *salesforce.Error
@@ -50,21 +50,32 @@ func getField(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Resp
 		return resp, err
 	}
 	field := args[fieldName.Name].(string)
-	row := &salesforce.Request{Method: "GET", Query: url.Values{fields.Name: {field}}, Semantics: salesforce.Safe,
-		Path: fill("/sobjects/{sObjectName}/{recordId}", args)}
-	resp, rowErr := org.Do(ctx, row)
-	if rowErr != nil {
-		return nil, rowErr
+	resp, err = memberOf(ctx, org, args, field, field)
+	if errors.As(err, &e) && e.Code == "INVALID_FIELD" {
+		if empty, err := memberOf(ctx, org, args, field+".Id", field); err == nil {
+			return empty, nil
+		}
+	}
+	return resp, err
+}
+
+// memberOf fetches the record with one field and answers with the member of
+// that name.
+func memberOf(ctx context.Context, org Org, args Args, field, name string) (*salesforce.Response, error) {
+	resp, err := org.Do(ctx, &salesforce.Request{Method: "GET", Semantics: salesforce.Safe,
+		Path: fill("/sobjects/{sObjectName}/{recordId}", args), Query: url.Values{fields.Name: {field}}})
+	if err != nil {
+		return nil, err
 	}
 	var record map[string]json.RawMessage
 	if err := json.Unmarshal(resp.Body, &record); err != nil {
-		return nil, fmt.Errorf("read %s of the record: %w", field, err)
+		return nil, fmt.Errorf("read %s of the record: %w", name, err)
 	}
-	for name := range maps.Keys(record) {
-		if foldKey(name) == foldKey(field) {
-			resp.Body = record[name]
-			return resp, nil
+	resp.Body = []byte("null")
+	for member, value := range record {
+		if foldKey(member) == foldKey(name) {
+			resp.Body = value
 		}
 	}
-	return nil, err
+	return resp, nil
 }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -20,6 +21,7 @@ type Result struct {
 	Text       string               // for a model or a person; empty when only the structured form was asked for
 	Structured json.RawMessage      // a JSON object with the same facts; nil when only text was asked for
 	File       *File                // the content of a file, when that was fetched
+	Failed     bool                 // none of several records was written
 }
 
 // A File is the content of a blob field.
@@ -30,11 +32,12 @@ type File struct {
 }
 
 // maxFile is how many bytes of a file are handed to a model's host.
-const maxFile = 1 << 20
+const maxFile = 256 << 10
 
-// readable reports whether the file is text that fits into a result.
+// readable reports whether the file is text that fits into a result. The media
+// type does not tell: Salesforce calls most files application/octetstream.
 func (f *File) readable() bool {
-	return strings.HasPrefix(f.MediaType, "text/") && utf8.Valid(f.Content) && len(f.Content) <= resultBudget
+	return len(f.Content) <= resultBudget && utf8.Valid(f.Content) && !bytes.ContainsRune(f.Content, 0)
 }
 
 // attached reports whether the file goes with the result as bytes.
@@ -57,13 +60,14 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 	}
 	want := formats[name]
 	res := &Result{Raw: a.resp, File: a.file}
-	if a.err != nil {
-		return nil, &Error{Code: Unreadable, Message: fmt.Sprintf("Salesforce answered %s with HTTP %d, but its answer cannot be read: %v", op.Name(), a.resp.Status, a.err)}
-	}
 	page := op.page(args, a)
+	_, res.Failed = a.failed()
+	if !op.Value {
+		page.shorten()
+	}
 	page.cut(resultBudget, want)
 	if page.dropped() > 0 {
-		page.note = op.rest(args, page)
+		page.notes = append(page.notes, op.rest(args, page))
 	}
 	if want.text {
 		res.Text = page.text()
@@ -83,18 +87,52 @@ func (op *Op) page(args Args, a *answer) *page {
 	p := &page{}
 	switch v := a.value.(type) {
 	case nil:
+		if op.Value && a.file == nil {
+			p.empty = []string{"value"}
+			break
+		}
 		p.head = op.done(args, a)
 	case object:
 		p.arrange(op.brief(v, args))
+		p.typed = p.head.get("totalSize") == nil
 	case []any:
-		if n := failures(v); n > 0 {
-			p.head = object{{"failed", json.Number(fmt.Sprint(n))}, {"of", json.Number(fmt.Sprint(len(v)))}}
-		}
-		p.add("records", v)
+		p.add("records", op.rows(args, v))
+		p.head = failureCount(v)
+		p.typed = true
 	default:
 		p.head = object{{"value", v}}
 	}
 	return p
+}
+
+// rows returns the elements of a list as rows that say which they are: the IDs
+// that were asked for and not found, and the places of records in a collection
+// of which some failed.
+func (op *Op) rows(args Args, list []any) []any {
+	ids, _ := args[recordIDs.Name].([]string)
+	some := failures(list) > 0
+	rows := make([]any, len(list))
+	for i, e := range list {
+		o, isObject := e.(object)
+		switch {
+		case e == nil && len(ids) == len(list):
+			rows[i] = object{{"Id", ids[i]}, {"found", false}}
+		case isObject && some:
+			rows[i] = append(object{{"record", json.Number(fmt.Sprint(i))}}, o...)
+		default:
+			rows[i] = e
+		}
+	}
+	return rows
+}
+
+// failureCount is the head of a collection of which some records were not written.
+func failureCount(results []any) object {
+	n := failures(results)
+	if n == 0 {
+		return nil
+	}
+	return object{{"failed", json.Number(fmt.Sprint(n))}, {"of", json.Number(fmt.Sprint(len(results)))}}
 }
 
 // done says what an answer without a body means.
@@ -180,10 +218,13 @@ func pick(list []any, columns []string, whole bool) []any {
 func flat(values []any, whole bool) any {
 	var out []any
 	for i, v := range values {
-		if i == picklistCap && !whole {
-			return append(out, fmt.Sprintf("… %d more: name the field in %s", len(values)-i, fields.Name))
+		if len(out) == picklistCap && !whole {
+			return append(out, fmt.Sprintf("… up to %d more: name the field in %s", len(values)-i, fields.Name))
 		}
 		if o, ok := v.(object); ok {
+			if o.get("active") == false {
+				continue
+			}
 			v = o.get("value")
 		}
 		out = append(out, v)

@@ -20,6 +20,10 @@ func (t trace) unknown(op *Op, err error) bool {
 	if op.Effect == Read || len(t) == 0 {
 		return false
 	}
+	var ours *Error
+	if errors.As(err, &ours) {
+		return ours.Code == Unreadable
+	}
 	var e *salesforce.Error
 	if !errors.As(err, &e) {
 		return true
