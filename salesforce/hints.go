@@ -9,6 +9,7 @@ var hints = map[string]string{
 	"MALFORMED_QUERY":                         "Mend the query at the place the message points to; SOQL has no SELECT *, and strings take single quotes.",
 	"MALFORMED_SEARCH":                        "Mend the search: FIND {text} IN ALL FIELDS RETURNING Object(Field, …), with special characters in the braces escaped by a backslash.",
 	"INVALID_QUERY_FILTER_OPERATOR":           "The field's type does not take this operator; describe the object for its type.",
+	"INVALID_REPLICATION_DATE":                "Choose a window of at least a minute that ends after its start and lies in the last 30 days (15 for deleted records).",
 	"QUERY_TOO_COMPLICATED":                   "Select fewer fields, above all fewer formula fields, or split the query.",
 	"QUERY_TIMEOUT":                           "Filter by an indexed field (Id, an external id, dates) or narrow the query with LIMIT.",
 	"OPERATION_TOO_LARGE":                     "Narrow the query by an indexed field, or read the rows in parts.",

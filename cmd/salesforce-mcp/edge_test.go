@@ -26,7 +26,7 @@ func TestForeignOrigin(t *testing.T) {
 	w := newWorld(t)
 	for _, origin := range []string{"null", "https://evil.example", w.origin + ".evil.example", "http://127.0.0.1:1", "https://localhost.evil.example",
 		"http://127.0.0.1@evil.example", "file://", "", " ", "HTTPS://EVIL.EXAMPLE", "http://xn--l-fda.example", w.origin + ", https://evil.example"} {
-		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
+		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete, http.MethodOptions} {
 			r := w.request(query(1, 1))
 			r.Method = method
 			r.Header["Origin"] = []string{origin}
@@ -42,6 +42,19 @@ func TestForeignOrigin(t *testing.T) {
 	r.Header.Set("Origin", w.origin)
 	if status, body := w.do(r); status != http.StatusOK {
 		t.Errorf("from our own origin: %d %s", status, body)
+	}
+	r = w.request("")
+	r.Method = http.MethodOptions
+	r.Header.Del("Authorization")
+	r.Header.Set("Origin", w.origin)
+	r.Header.Set("Access-Control-Request-Headers", "authorization,agent-id")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent || resp.Header.Get("Access-Control-Allow-Origin") != w.origin || resp.Header.Get("Access-Control-Allow-Headers") != "authorization,agent-id" {
+		t.Errorf("a preflight of our own origin: %d %v", resp.StatusCode, resp.Header)
 	}
 	if got := w.sent(); got != 1 {
 		t.Errorf("%d requests reached the org, want 1", got)

@@ -68,7 +68,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // guard refuses requests that name a host that is not ours (DNS rebinding) or
-// come from a web page of another origin, and bounds the body of the rest.
+// come from a web page of another origin, and bounds the body of the rest. The
+// pages of allowed origins are told so (CORS); whatever headers they send, none
+// but the bearer token opens anything.
 func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 	public, _ := url.Parse(s.PublicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,6 +82,17 @@ func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 		if origins := r.Header.Values("Origin"); len(origins) > 0 && !s.originAllowed(origins, r.Host) {
 			log.refused(r, "origin", strings.Join(origins, ", "))
 			http.Error(w, "web pages of this origin may not call; an administrator can add it to allowedOrigins", http.StatusForbidden)
+			return
+		}
+		if origin := r.Header.Get("Origin"); origin != "" {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Vary", "Origin")
+		}
+		if r.Method == http.MethodOptions {
+			w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
+			w.Header().Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+			w.Header().Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
