@@ -39,6 +39,9 @@ func (o *Org) writeAnswer(w http.ResponseWriter, r *http.Request, a *answer) {
 	}
 	if len(body) > 1024 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Encoding", "gzip")
+		if tag := w.Header().Get("ETag"); tag != "" {
+			w.Header().Set("ETag", strings.TrimSuffix(tag, `"`)+`-gzip"`) // as the platform does
+		}
 		body = o.compressed(body)
 	}
 	w.WriteHeader(a.status)

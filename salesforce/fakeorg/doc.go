@@ -3,9 +3,20 @@
 // clients which were not written for it work against it, and it says in a banner and in a header of every answer
 // that it is simulated.
 //
-// Objects and fields are data (schema.yaml), and so is the company an org starts with. Beside the paths of the
-// platform it has two of its own, which only a test would call: /_faults, to make requests fail on purpose, and
-// /_requests, the list of the requests it has seen.
+// Objects and fields are data: schema.yaml says what they are and, in its first lines, how to add one. Every org
+// starts with the same small company, Alder Ridge Tools (seed.go), whose records have the same ids in every org and
+// dates as far before the org's clock. Writing requests run one after the other, each in a transaction; reading ones
+// run side by side.
 //
-// Where the platform's behaviour is not documented, the comments say what it was taken from.
+// Beside the paths of the platform there are three that only a test would call. They need no token:
+//
+//	POST, GET, DELETE /_faults      make the next fitting requests fail on purpose, see [Fault]
+//	GET, DELETE       /_requests    the requests the org has seen, see [Seen]
+//	GET               /_events      the platform events that were published
+//
+// A POST to /_faults with {"method": "POST", "path": "/sobjects/Case", "cut": "after"} loses the answer to the next
+// creation of a case after the case is created.
+//
+// Where the platform's behaviour is not documented, the comments say what ours was taken from. Not simulated are
+// permissions (every user sees and changes everything), sharing, record types, duplicate rules, triggers and flows.
 package fakeorg

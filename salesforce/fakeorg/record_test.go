@@ -189,6 +189,11 @@ func TestConditions(t *testing.T) {
 	before := first.header.Get("Last-Modified")
 	s.do("GET", row, "", "If-None-Match", first.header.Get("ETag")).want(t, 304, "")
 	s.do("GET", row, "", "If-Modified-Since", before).want(t, 304, "")
+	compressed := s.do("GET", row, "", "Accept-Encoding", "gzip").header.Get("ETag")
+	if want := strings.TrimSuffix(first.header.Get("ETag"), `"`) + `-gzip"`; compressed != want {
+		t.Errorf("the compressed record has the ETag %s, want %s", compressed, want)
+	}
+	s.do("GET", row, "", "If-None-Match", compressed).want(t, 304, "")
 	c.move(time.Minute)
 	s.do("PATCH", row, `{"Name": "B"}`, "If-Match", first.header.Get("ETag"), "If-Unmodified-Since", before).want(t, 204, "")
 	s.do("GET", row, "", "If-None-Match", first.header.Get("ETag")).wants(t, 200, `"Name":"B"`)
