@@ -1,0 +1,84 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+)
+
+const sales = `
+workspaces:
+  - name: sales-emea
+    auth: {mode: clientCredentials, loginURL: "https://acme.my.salesforce.com", clientID: key %s}
+    profiles: [{name: desk, local: true, agent: ["static:desk"]}]
+    rules: [{agent: desk, preset: read}]
+`
+
+// load writes files into a folder, and loads config.yaml of it.
+func load(t *testing.T, files, environment map[string]string) (*config.Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return config.Load(filepath.Join(dir, "config.yaml"), func(name string) string { return environment[name] })
+}
+
+// TestSecrets: a secret stands in the file, in a file of its own or in the
+// environment, and in one of them only.
+func TestSecrets(t *testing.T) {
+	const env = "SALESFORCE_MCP_SALES_EMEA_CLIENT_SECRET"
+	for name, tt := range map[string]struct {
+		extra       string
+		environment map[string]string
+		problem     string
+	}{
+		"in the configuration": {extra: `, clientSecret: "s3cret"`},
+		"in a file":            {extra: `, clientSecretFile: secret`},
+		"in the environment":   {environment: map[string]string{env: "s3cret"}},
+		"nowhere":              {problem: "client secret"},
+		"twice":                {extra: `, clientSecret: "s3cret"`, environment: map[string]string{env: "s3cret"}, problem: "workspaces[0].auth.clientSecret: is given more than once; keep one of clientSecret, clientSecretFile and the environment's " + env},
+		"in a missing file":    {extra: `, clientSecretFile: gone`, problem: "workspaces[0].auth.clientSecretFile: open"},
+	} {
+		c, err := load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", tt.extra, 1), "secret": "s3cret\n"}, tt.environment)
+		switch {
+		case tt.problem == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case tt.problem == "":
+			if got := c.Workspaces[0].Auth.ClientSecret.Reveal(); got != "s3cret" {
+				t.Errorf("%s: the secret is %q", name, got)
+			}
+		case err == nil || !strings.Contains(err.Error(), tt.problem):
+			t.Errorf("%s: %v, want %s", name, err, tt.problem)
+		case strings.Contains(err.Error(), "s3cret"):
+			t.Errorf("%s: the error shows the secret: %v", name, err)
+		}
+	}
+}
+
+// TestDefaults: what is not given, and what the environment overrides.
+func TestDefaults(t *testing.T) {
+	file := map[string]string{"config.yaml": strings.Replace(sales, " %s", `, clientSecret: "s3cret"`, 1)}
+	c, err := load(t, file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:8080" || c.MaxMessageBytes != 1<<20 || c.Workspaces[0].APIVersion != "v62.0" || !filepath.IsAbs(c.Data) {
+		t.Errorf("%+v", c)
+	}
+	c, err = load(t, file, map[string]string{"SALESFORCE_MCP_LISTEN": "[::1]:9", "SALESFORCE_MCP_DATA": "/var/lib/x"})
+	if err != nil || c.Listen != "[::1]:9" || c.Data != "/var/lib/x" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := load(t, file, map[string]string{"SALESFORCE_MCP_LISTEN": "0.0.0.0:80"}); err == nil || !strings.Contains(err.Error(), "publicURL") {
+		t.Errorf("an open address without a public URL: %v", err)
+	}
+	if _, err := load(t, file, map[string]string{"SALESFORCE_MCP_LISTEN": "0.0.0.0:80", "SALESFORCE_MCP_PUBLIC_URL": "https://x.example"}); err != nil {
+		t.Error(err)
+	}
+}
