@@ -104,18 +104,18 @@ func (t Tool) Schema() json.RawMessage {
 			props[name] = prop
 		}
 	}
-	object := schemaObject{Type: "object", Properties: ordered{{action.Name, property{Type: "string", Enum: actions}}}, Required: []string{action.Name}}
+	schema := schemaObject{Type: "object", Properties: object{{action.Name, property{Type: "string", Enum: actions}}}, Required: []string{action.Name}}
 	for _, name := range order {
 		prop := props[name]
 		switch {
 		case len(users[name]) < len(t.Ops):
 			prop.Description += " (" + strings.Join(users[name], ", ") + ")"
 		case name != outputFormat.Name && t.alwaysNeeds(name):
-			object.Required = append(object.Required, name)
+			schema.Required = append(schema.Required, name)
 		}
-		object.Properties = append(object.Properties, namedProperty{name, prop})
+		schema.Properties = append(schema.Properties, member{name, prop})
 	}
-	b, err := encode(object)
+	b, err := encode(schema)
 	if err != nil {
 		panic(err) // strings and slices of strings always encode
 	}
@@ -138,62 +138,26 @@ func (t Tool) alwaysNeeds(name string) bool {
 
 type schemaObject struct {
 	Type       string   `json:"type"`
-	Properties ordered  `json:"properties"`
+	Properties object   `json:"properties"`
 	Required   []string `json:"required"`
 }
 
 type property struct {
-	Type        string   `json:"type"`
-	Description string   `json:"description,omitempty"`
-	Enum        []string `json:"enum,omitempty"`
-	Items       *struct {
-		Type string `json:"type"`
-	} `json:"items,omitempty"`
-	Properties ordered `json:"properties,omitempty"`
+	Type        string    `json:"type"`
+	Description string    `json:"description,omitempty"`
+	Enum        []string  `json:"enum,omitempty"`
+	Items       *property `json:"items,omitempty"`
+	Properties  object    `json:"properties,omitempty"`
 }
 
 // with returns the property of an envelope with one member more.
 func (prop property) with(p Param) property {
-	for _, m := range prop.Properties {
-		if m.name == p.Name {
-			return prop
-		}
-	}
-	member := property{Type: p.Type, Description: p.Doc}
+	inner := property{Type: p.Type, Description: p.Doc}
 	if p.Type == "array" {
-		member.Items = &struct {
-			Type string `json:"type"`
-		}{"object"}
+		inner.Items = &property{Type: "object"}
 	}
-	prop.Properties = append(prop.Properties[:len(prop.Properties):len(prop.Properties)], namedProperty{p.Name, member})
+	prop.Properties = prop.Properties.with(p.Name, inner)
 	return prop
-}
-
-type namedProperty struct {
-	name string
-	property
-}
-
-// ordered is a JSON object whose members keep their order, so that lists are
-// the same on every call.
-type ordered []namedProperty
-
-// MarshalJSON writes the members in order.
-func (o ordered) MarshalJSON() ([]byte, error) {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, p := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		v, err := encode(p.property)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&b, "%q:%s", p.name, v)
-	}
-	b.WriteByte('}')
-	return []byte(b.String()), nil
 }
 
 // Instructions is what the server tells a model about itself, derived from the

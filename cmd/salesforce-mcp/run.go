@@ -96,6 +96,15 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	return &app{gate: gate, store: st, journal: journal, mcp: tools.NewMCP(server, "salesforce-mcp", version()), config: c, log: log}, nil
 }
 
+// open reads the configuration file and builds what it describes.
+func (e *env) open(ctx context.Context, file string) (*app, error) {
+	c, err := config.Load(file, e.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return build(ctx, c, logger(e.stderr, c.LogLevel))
+}
+
 func (a *app) close() error {
 	a.journal.Close()
 	return a.store.Close()

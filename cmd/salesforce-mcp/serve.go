@@ -5,8 +5,6 @@ import (
 	"net"
 
 	"github.com/spf13/cobra"
-
-	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
 func (e *env) serve() *cobra.Command {
@@ -17,23 +15,18 @@ func (e *env) serve() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx := cmd.Context()
-			c, err := config.Load(file, e.getenv)
-			if err != nil {
-				return err
-			}
-			log := logger(e.stderr, c.LogLevel)
-			a, err := build(ctx, c, log)
+			a, err := e.open(ctx, file)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, a.close()) }()
-			l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+			l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.config.Listen)
 			if err != nil {
 				return err
 			}
-			log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(c.Workspaces)).Str("version", version()).Msg("serving")
+			a.log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(a.config.Workspaces)).Str("version", version()).Msg("serving")
 			err = serveUntil(ctx, l, a.handler())
-			log.Info().Msg("stopped")
+			a.log.Info().Msg("stopped")
 			return err
 		},
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 )
 
@@ -19,25 +18,21 @@ func (e *env) stdio() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx := cmd.Context()
-			c, err := config.Load(file, e.getenv)
+			a, err := e.open(ctx, file)
 			if err != nil {
 				return err
 			}
-			if workspace == "" && len(c.Workspaces) > 1 {
+			defer func() { err = errors.Join(err, a.close()) }()
+			if workspace == "" && len(a.config.Workspaces) > 1 {
 				var names []string
-				for _, w := range c.Workspaces {
+				for _, w := range a.config.Workspaces {
 					names = append(names, w.Name)
 				}
 				return fmt.Errorf("--workspace is needed: the configuration has %s", strings.Join(names, ", "))
 			}
 			if workspace == "" {
-				workspace = c.Workspaces[0].Name
+				workspace = a.config.Workspaces[0].Name
 			}
-			a, err := build(ctx, c, logger(e.stderr, c.LogLevel))
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, a.close()) }()
 			w, ok := a.gate.Workspace(workspace)
 			if !ok {
 				return fmt.Errorf("--workspace: the configuration has no workspace %q", workspace)
