@@ -126,9 +126,7 @@ func (p *page) shorten() {
 			p.lists[i].rows[n] = shortened("", p.lists[i].rows[n], cut)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(cut)) {
-		p.notes = append(p.notes, name)
-	}
+	p.notes = append(p.notes, slices.Sorted(maps.Keys(cut))...)
 }
 
 // shortened returns v without what is too long, and notes what that is.

@@ -42,11 +42,7 @@ func (c *call) readCollection() (*collection, error) {
 		Records   []json.RawMessage `json:"records"`
 	}
 	if err := json.Unmarshal(text, &body); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return nil, malformedJSON(text, syntax.Offset)
-		}
-		return nil, refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "%v", err)
+		return nil, unreadable(text, err)
 	}
 	many := &collection{allOrNone: body.AllOrNone}
 	for _, raw := range body.Records {
@@ -332,7 +328,7 @@ func (c *call) readWanted() (ids, fields []string, err error) {
 	}
 	var body struct{ IDs, Fields []string }
 	if err := json.Unmarshal(text, &body); err != nil {
-		return nil, nil, malformedJSON(text, int64(len(text)))
+		return nil, nil, unreadable(text, err)
 	}
 	return body.IDs, body.Fields, nil
 }

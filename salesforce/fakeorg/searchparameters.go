@@ -122,7 +122,7 @@ func (c *call) searchParameters() (*searchParameters, error) {
 			return nil, err
 		}
 		if err := json.Unmarshal(body, p); err != nil {
-			return nil, refuse(400, "JSON_PARSER_ERROR", "%s", err)
+			return nil, unreadable(body, err)
 		}
 		return p, nil
 	}

@@ -69,7 +69,7 @@ func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, erro
 
 // ExecContext runs a statement.
 func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	statement, err := p.statement(ctx, query) //nolint:sqlclosecheck // kept until the seeding ends
+	statement, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 
 // QueryRowContext asks for one row.
 func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	statement, err := p.statement(ctx, query) //nolint:sqlclosecheck // kept until the seeding ends
+	statement, err := p.statement(ctx, query)
 	if err != nil {
 		return p.querier.QueryRowContext(ctx, query, args...) // which tells the error
 	}

@@ -143,6 +143,21 @@ func malformedJSON(body []byte, offset int64) *fault {
 	return refuse(400, "JSON_PARSER_ERROR", "Unexpected character or end of input at [line:%d, column:%d]", line, column)
 }
 
+// unreadable is the error for a body that does not decode into what the resource takes.
+func unreadable(body []byte, err error) *fault {
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return malformedJSON(body, syntax.Offset)
+	case errors.As(err, &wrong):
+		line, column := place(body, wrong.Offset)
+		return refuse(400, "JSON_PARSER_ERROR", "Cannot deserialize instance of %s from %s or request may be missing a required field at [line:%d, column:%d]",
+			wrong.Field, wrong.Value, line, column)
+	}
+	return malformedJSON(body, int64(len(body)))
+}
+
 // place turns an offset into line and column, both from 1.
 func place(body []byte, offset int64) (line, column int) {
 	before := body[:min(int(offset), len(body))]

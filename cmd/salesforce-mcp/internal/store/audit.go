@@ -34,7 +34,7 @@ func (i *inserts) prepare(ctx context.Context, db *sql.DB) error {
 		&i.open: `INSERT INTO audit_open (intent) VALUES (?)`,
 		&i.end:  `DELETE FROM audit_open WHERE intent = ?`,
 	} {
-		prepared, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept for the life of the store, and closed with its database
+		prepared, err := db.PrepareContext(ctx, text) // kept for the life of the store, closed with its database
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", text, err)
 		}
