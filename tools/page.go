@@ -138,7 +138,7 @@ func shortened(name string, v any, cut map[string]bool) any {
 			return string([]rune(v)[:longest]) + "…"
 		}
 	case []any:
-		if len(v) > mostChildren && name != "" {
+		if len(v) > mostChildren && name != "" && isObject(v[0]) {
 			cut[fmt.Sprintf("%s is cut at %d of its records; for all, query that object.", name, mostChildren)] = true
 			v = v[:mostChildren]
 		}
@@ -222,11 +222,14 @@ func (p *page) structured() object {
 
 // write writes a list as tables, one for each type of record in it.
 func (l list) write(b *strings.Builder) {
-	if len(l.rows) == 0 {
+	switch {
+	case l.total == 0:
 		fmt.Fprintf(b, "%s: none\n", l.name)
 		return
-	}
-	if _, bare := l.rows[0].(object); !bare && !slices.ContainsFunc(l.rows, func(r any) bool { _, ok := r.(object); return ok }) {
+	case len(l.rows) == 0:
+		fmt.Fprintf(b, "%s: %d, not shown\n", l.name, l.total)
+		return
+	case !slices.ContainsFunc(l.rows, isObject):
 		fmt.Fprintf(b, "%s (%d): %s\n", l.name, l.total, printable(cell(l.rows)))
 		return
 	}
@@ -336,6 +339,11 @@ func columnsOf(rows []any) (columns []column, empty []string) {
 		}
 	}
 	return columns, empty
+}
+
+func isObject(v any) bool {
+	_, ok := v.(object)
+	return ok
 }
 
 func isEmptyList(v any) bool {
