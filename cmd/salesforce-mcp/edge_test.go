@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/salesforce/fakeorg"
 	"salesforce-mcp/tools"
 )
@@ -109,7 +110,41 @@ func TestSmuggledKeys(t *testing.T) {
 	}
 }
 
-// TestLargeBody and TestSlowClient (attack 4): nobody holds much of the server.
+// TestSlowClient and TestLargeBody (attack 4): nobody holds much of the server.
+func TestSlowClient(t *testing.T) {
+	w := newWorld(t)
+	srv := web.HTTP(w.app.handler(), time.Second)
+	for name, limit := range map[string]time.Duration{"header": srv.ReadHeaderTimeout, "body": srv.ReadTimeout, "answer": srv.WriteTimeout, "idle": srv.IdleTimeout} {
+		if limit <= 0 || limit > 5*time.Minute {
+			t.Errorf("the time for the %s is not bounded: %v", name, limit)
+		}
+	}
+	srv.ReadHeaderTimeout, srv.ReadTimeout = 100*time.Millisecond, 200*time.Millisecond
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = srv.Serve(l) }()
+	defer func() { _ = srv.Close() }()
+	for name, begun := range map[string]string{
+		"header": "POST /w/a/mcp HTTP/1.1\r\nHost: local",
+		"body":   "POST /w/a/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer token-a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, begun); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("a slow %s keeps its connection: %v", name, err)
+		}
+		_ = conn.Close()
+	}
+}
+
 func TestLargeBody(t *testing.T) {
 	w := newWorld(t)
 	status, body := w.post(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"` + strings.Repeat("x", tools.MaxMessage) + `"}}`)
