@@ -133,7 +133,7 @@ func unreachable(err error, secrets []string) *Error {
 	}
 	var transport *url.Error
 	if errors.As(err, &transport) {
-		e.Message = "the login host cannot be reached: " + printable(transport.Err.Error(), 200, secrets)
+		e.Message, e.cause = "the login host cannot be reached; check the login URL", transport.Err
 		return e
 	}
 	e.Message = "the login host gave an answer that is not a token; check the login URL"

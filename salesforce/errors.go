@@ -59,6 +59,9 @@ type Error struct {
 	// NotExecuted is true only when it is proven that no exchange of this
 	// call was executed by the platform. False means unknown.
 	NotExecuted bool
+	// Repeated reports that an earlier exchange of the same call may have been
+	// executed: this error is about the last one only.
+	Repeated bool
 	// RetryAfter is how long to wait before trying again; 0 when unknown.
 	RetryAfter time.Duration
 	// Err is the cause below HTTP (context, network, credentials), or nil.
@@ -182,4 +185,19 @@ func clip(s string, n int) string {
 		n--
 	}
 	return s[:n] + "…"
+}
+
+// mask takes a token out of whatever the platform, or somebody in its place,
+// says. It does so after decoding, since JSON can spell a text in many ways.
+func (e *Error) mask(token Secret) {
+	out := func(s string) string { return strings.ReplaceAll(s, token.Reveal(), mask) }
+	e.Code, e.Message = out(e.Code), out(e.Message)
+	for _, list := range [][]string{e.Fields, e.Candidates} {
+		for i := range list {
+			list[i] = out(list[i])
+		}
+	}
+	for i := range e.Details {
+		e.Details[i].Code, e.Details[i].Message = out(e.Details[i].Code), out(e.Details[i].Message)
+	}
 }

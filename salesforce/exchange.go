@@ -99,7 +99,7 @@ func (c *Client) answer(req *http.Request, token Token) (*Response, *Error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	c.state(origin(req)).noteUsage(res.Header)
-	requestID := res.Header.Get("X-SFDC-Request-Id")
+	requestID := clip(res.Header.Get("X-SFDC-Request-Id"), 100)
 
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.options.BodyLimit+1))
 	if err != nil {
@@ -114,8 +114,8 @@ func (c *Client) answer(req *http.Request, token Token) (*Response, *Error) {
 	if res.StatusCode/100 == 2 || res.StatusCode == http.StatusNotModified {
 		return &Response{Status: res.StatusCode, Header: res.Header, Body: body, RequestID: requestID}, nil
 	}
-	secret := []byte(token.AccessToken.Reveal())
-	e, whole := parseError(res.StatusCode, bytes.ReplaceAll(body, secret, []byte(mask)))
+	e, whole := parseError(res.StatusCode, body)
+	e.mask(token.AccessToken)
 	e.RequestID = requestID
 	e.RetryAfter = parseRetryAfter(res.Header.Get("Retry-After"), time.Now())
 	e.NotExecuted = whole && (isExpired(e) || strings.HasPrefix(req.URL.Path, dataRoot) && refusedUnread(e))
@@ -145,9 +145,9 @@ func noAnswer(ctx context.Context, cause error, connected bool) *Error {
 	case errors.Is(cause, context.DeadlineExceeded):
 		e.Message = "no answer in time"
 	case connected:
-		e.Message = "the connection failed before the answer was complete: " + cause.Error()
+		e.Message = "the connection failed before the answer was complete"
 	default:
-		e.Message = "no connection: " + cause.Error()
+		e.Message = "the org cannot be reached"
 	}
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,6 +25,9 @@ type Identity interface {
 	// operation: whether it may use it or, when the agent is not named yet,
 	// whether any agent of the host may.
 	Listed(allowlist.Operation) bool
+	// Refused is told of a message that is refused before it becomes a call:
+	// what was wrong with it.
+	Refused(what string)
 }
 
 // Gate says whether a caller may do something. *allowlist.Gate is one.
@@ -55,6 +59,8 @@ type Server struct {
 	Orgs    Orgs
 	Timeout time.Duration // bounds one call; 0 means two minutes
 	Log     zerolog.Logger
+
+	large sync.Mutex // held while a large answer is decoded
 }
 
 // Call carries out one call. The order of its steps is a security property:
@@ -74,13 +80,15 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	}
 	actionName, _ := args[action.Name].(string)
 	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
-		Surface: c.Surface, Tool: c.Tool, Action: actionName, Arguments: audit.Names(args)}
+		Surface: c.Surface, Tool: c.Tool, Action: actionName}
 
 	// Find the row.
 	op, err := s.find(caller, c.Tool, actionName)
 	if err != nil {
+		entry.Arguments = audit.Names(args)
 		return nil, s.refuse(ctx, entry, err)
 	}
+	entry.Arguments = audit.Redact(args, nil)
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
@@ -90,7 +98,6 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		return nil, s.refuse(ctx, entry, refusal(NotAuthorized, err))
 	}
 	entry.Decision = audit.DecisionAllowed
-	entry.Arguments = audit.Redact(args, nil)
 
 	// Check the arguments.
 	checked, err := op.Check(args)
@@ -101,7 +108,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	// Record the intent: what cannot be recorded is not done.
 	intent, err := s.Journal.Begin(ctx, entry)
 	if err != nil {
-		return nil, s.unrecorded(err)
+		return nil, s.unrecorded(ctx, err)
 	}
 	answer, err := s.perform(ctx, caller, intent, op, checked)
 	if err != nil {
@@ -165,9 +172,17 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
+	if len(resp.Body) > largeAnswer {
+		s.large.Lock()
+		defer s.large.Unlock()
+	}
 	a = op.read(resp)
 	return a, a.verdict(op)
 }
+
+// largeAnswer is from how many bytes on answers are decoded one at a time: what
+// is decoded takes ten times the memory.
+const largeAnswer = 1 << 20
 
 // visible returns what the caller may see of err, and logs what it may not.
 func (s *Server) visible(intent *audit.Intent, err error) *Error {
@@ -202,18 +217,25 @@ func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error)
 	return nil, err
 }
 
-// refuse records a call that is not let through. If even that is impossible the
-// caller is told so: a refusal leaves a trace or is an error.
+// refuse records a call that is not let through, also when its caller has hung
+// up: nobody tries the gate unseen. If that is impossible the caller is told so.
 func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error {
 	e := asError(err)
 	entry.Code, entry.Message = string(e.Code), e.Message
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
+	defer cancel()
 	if failed := s.Journal.Refuse(ctx, entry); failed != nil {
-		return s.unrecorded(failed)
+		return s.unrecorded(ctx, failed)
 	}
 	return e
 }
 
-func (s *Server) unrecorded(err error) *Error {
+// unrecorded is the error of a call that was not made because it could not be
+// recorded.
+func (s *Server) unrecorded(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return &Error{Code: TimedOut, Message: "the call ended before it began; nothing was sent"}
+	}
 	s.Log.Error().Err(err).Msg("audit journal unavailable; the call was not made")
 	return &Error{Code: NotRecorded, Message: "the audit trail cannot be written, so the call was not made",
 		Hint: "Try again later; an administrator finds the cause in the server's log."}

@@ -2,8 +2,10 @@ package tools_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,7 @@ func (s *steps) Identify(args map[string]any) (allowlist.Caller, map[string]any,
 	return allowlist.Caller{Workspace: "w", Agent: "admin"}, args, nil
 }
 func (s *steps) Listed(allowlist.Operation) bool { return true }
+func (s *steps) Refused(string)                  {}
 
 func (s *steps) Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error) {
 	s.note("gate")
@@ -82,6 +85,7 @@ func TestCallOrder(t *testing.T) {
 		{"bad argument", map[string]any{"action": "delete", "sObjectName": "Account"}, false, false, []string{"identify", "gate", "refusal"}},
 		{"refused before its arguments are read", map[string]any{"action": "delete"}, true, false, []string{"identify", "gate", "refusal"}},
 		{"not recorded, not done", good, false, true, []string{"identify", "gate", "intent"}},
+		{"refused and not recorded", good, true, true, []string{"identify", "gate", "refusal"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s.seen, s.refuse, s.broken = nil, tt.refuse, nil
@@ -264,5 +268,123 @@ func TestRepeatedRemoval(t *testing.T) {
 	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "deleteRecords", Args: map[string]any{"ids": "0015g00000AbCdEAAV"}})
 	if err != nil || n != 2 || strings.Contains(res.Text, "failed") {
 		t.Errorf("%d requests, %v, %+v", n, err, res)
+	}
+}
+
+// TestRefusedAndGone: a caller who hangs up does not erase its refusal.
+func TestRefusedAndGone(t *testing.T) {
+	store := new(memory)
+	server := newTestServer(t, nil)
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for range 50 {
+		if _, err := server.Call(ctx, tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "stranger"}}, Tool: "getLimits"}); err == nil {
+			t.Fatal("let through")
+		}
+	}
+	if n := len(store.all()); n != 50 {
+		t.Errorf("%d of 50 refusals were recorded", n)
+	}
+}
+
+// TestUpsertWithoutID: records without their external ID are created, so that an
+// upsert of them is not repeated; one with all of them is.
+func TestUpsertWithoutID(t *testing.T) {
+	for record, want := range map[string]int{`{"Name":"x"}`: 1, `{"ID":"0015g00000AbCdEAAV","Name":"x"}`: 2, `{"Id":null}`: 1} {
+		n := 0
+		server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			if n++; n == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			answer(w, "200\n"+`[{"id":"0015g00000AbCdEAAV","success":true,"errors":[],"created":false}]`)
+		})
+		server.Orgs = connected{salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}}), server.Orgs.(connected).token}
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(record), &fields); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "upsertRecordsForType",
+			Args: map[string]any{"sObjectName": "Account", "externalIdField": "Id", "records": []any{fields}}})
+		if n != want {
+			t.Errorf("%s: %d requests, want %d", record, n, want)
+		}
+	}
+}
+
+// TestUnknownAfterRepetition: when the answer to a change was lost, an error that
+// answers its repetition does not say that it was not made.
+func TestUnknownAfterRepetition(t *testing.T) {
+	n := 0
+	store := new(memory)
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		answer(w, "403\n"+`[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`)
+	})
+	server.Orgs = connected{salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}}), server.Orgs.(connected).token}
+	journal := audit.NewJournal(store)
+	t.Cleanup(journal.Close)
+	server.Journal = journal
+	_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "updateRecord",
+		Args: map[string]any{"sObjectName": "Account", "recordId": "0015g00000AbCdEAAV", "body": map[string]any{"Name": "x"}}})
+	if all := store.all(); err == nil || all[len(all)-1].Outcome != audit.Unknown {
+		t.Errorf("%v, outcome %+v, want unknown", err, all[len(all)-1])
+	}
+}
+
+// TestPanicBeforeCall: a panic anywhere on the way is an error, and no more.
+func TestPanicBeforeCall(t *testing.T) {
+	server := newTestServer(t, nil)
+	if _, err := server.Call(t.Context(), tools.Call{Who: panicker{}, Tool: "getLimits"}); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+	endpoint := tools.NewMCP(server, "salesforce-mcp", "test")
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	endpoint.ServeHTTP(w, r, panicker{})
+	if body := w.Body.String(); !strings.Contains(body, `"code":-32603,"message":"internal error"`) {
+		t.Errorf("%d %s", w.Code, body)
+	}
+}
+
+type panicker struct{}
+
+func (panicker) Identify(map[string]any) (allowlist.Caller, map[string]any, error) { panic("secret") }
+func (panicker) Listed(allowlist.Operation) bool                                   { panic("secret") }
+func (panicker) Refused(string)                                                    {}
+
+// TestLocators: nothing but a locator comes through.
+func TestLocators(t *testing.T) {
+	op, err := tools.All.Find("query", "next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "01g5g00000AbCdE-2000"
+	for locator, ok := range map[string]bool{
+		good: true, "/services/data/v62.0/query/" + good: true, "https://acme.my.salesforce.com/services/data/v62.0/query/" + good: true,
+		"http://127.0.0.1:8081/services/data/v62.0/query/" + good: true,
+		good + "/../../sobjects":                                  false, good + "?x=1": false, good + "%2f..": false, "x" + good + "\n": false, "../" + good: false,
+		"http://169.254.169.254/services/data/v62.0/query/" + good: false, "https://a@b/services/data/v62.0/query/" + good: false, "//evil/services/data/v62.0/query/" + good: false, "": false,
+	} {
+		args, err := op.Check(map[string]any{"queryLocator": locator})
+		if (err == nil) != ok || ok && args["queryLocator"] != good {
+			t.Errorf("%q: %v %v", locator, args, err)
+		}
+	}
+}
+
+// TestDeepAnswer: what an org answers is bounded in depth.
+func TestDeepAnswer(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, "200\n"+strings.Repeat(`{"a":`, 5000)+"1"+strings.Repeat("}", 5000))
+	})
+	_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "getLimits"})
+	if err == nil || !strings.Contains(err.Error(), string(tools.Unreadable)) {
+		t.Errorf("error %v", err)
 	}
 }

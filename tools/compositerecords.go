@@ -27,12 +27,32 @@ var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Up to 200 Salesforce
 	{Action: "updateMany", Instruction: "updateRecords", Doc: "Change records by id.", Effect: Set,
 		Call: "PATCH /composite/sobjects", Needs: []Param{recordList}, Takes: []Param{allOrNone}},
 	{Action: "upsertManyForType", Instruction: "upsertRecordsForType", Doc: "Create or change records of one type by external ID.", Effect: Set,
-		Call: "PATCH /composite/sobjects/{sObjectName}/{externalIdField}", Needs: []Param{recordType, external, recordList}, Takes: []Param{allOrNone}},
+		Call: "PATCH /composite/sobjects/{sObjectName}/{externalIdField}", Needs: []Param{recordType, external, recordList}, Takes: []Param{allOrNone}, Run: upsertMany},
 	{Action: "deleteMany", Instruction: "deleteRecords", Doc: "Move records to the recycle bin.", Effect: Remove,
 		Call: "DELETE /composite/sobjects", Needs: []Param{recordIDs}, Takes: []Param{allOrNone}},
 	{Action: "getMany", Instruction: "getRecordsCollection", Doc: "Fetch records of one type; null for an ID that is not there.", Effect: Read,
 		Call: "POST /composite/sobjects/{sObjectName}", Needs: []Param{recordType, recordIDs}, Takes: []Param{fields}, Run: getMany, More: moreOfIDs},
 }}
+
+// upsertMany sends the upsert. A record without the external ID is created anew by
+// every repetition, and then the whole request must not be repeated.
+func upsertMany(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
+	req, err := op.Request(args)
+	if err != nil {
+		return nil, err
+	}
+	field := foldKey(args[external.Name].(string))
+	for _, e := range args[recordList.Name].([]any) {
+		identified := false
+		for name, v := range e.(map[string]any) {
+			identified = identified || foldKey(name) == field && v != nil && v != ""
+		}
+		if !identified {
+			req.Semantics = salesforce.Unsafe
+		}
+	}
+	return org.Do(ctx, req)
+}
 
 // getMany fetches records by POST, which has room for 2,000 IDs. Salesforce
 // requires the names of fields: without them these are Id and Name, or Id alone

@@ -45,8 +45,12 @@ type Error struct {
 // documentation search for how it begins.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(strings.TrimLeft(printable(e.Message), "\n"))
-	fmt.Fprintf(&b, "\ncode: %s", printable(string(e.Code)))
+	message := strings.Trim(e.Message, "\n")
+	if strings.Contains(message, "\n") { // nothing in it may look like a line of ours
+		message = "Salesforce says:\n  " + strings.ReplaceAll(message, "\n", "\n  ")
+	}
+	b.WriteString(message)
+	fmt.Fprintf(&b, "\ncode: %s", cell(string(e.Code)))
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
 	}
@@ -55,16 +59,16 @@ func (e *Error) Error() string {
 		values []string
 	}{{"fields", e.Fields}, {"candidates", e.Related}} {
 		if len(line.values) > 0 {
-			fmt.Fprintf(&b, "\n%s: %s", line.name, printable(strings.Join(line.values, ", ")))
+			fmt.Fprintf(&b, "\n%s: %s", line.name, cell(strings.Join(line.values, ", ")))
 		}
 	}
 	if e.Hint != "" {
 		b.WriteString("\nhint: " + e.Hint)
 	}
 	if e.RequestID != "" {
-		b.WriteString("\nSalesforce request id: " + printable(e.RequestID))
+		b.WriteString("\nSalesforce request id: " + cell(e.RequestID))
 	}
-	return b.String()
+	return printable(b.String())
 }
 
 // asError returns err as what the caller may see. An error that is neither ours

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"salesforce-mcp/salesforce"
+	"salesforce-mcp/salesforce/soql"
 )
 
 // A Form says what a value must look like beyond its JSON type. The zero Form
@@ -20,7 +21,8 @@ type Form int
 // The forms.
 const (
 	Any          Form = iota
-	Text              // not empty
+	Statement         // SOQL or SOSL that only reads
+	FieldValues       // the values of one record
 	SObjectName       // the API name of an object
 	FieldName         // the API name of a field
 	FieldList         // field names with relationship paths, comma-separated or an array; checked to []string
@@ -45,10 +47,13 @@ var (
 func (p Param) conform(v any, op *Op, args Args) (any, error) {
 	s, _ := v.(string)
 	switch p.Form {
-	case Text:
+	case Statement:
 		if strings.TrimSpace(s) == "" {
 			return nil, p.wrong("it is empty")
 		}
+		return p.statement(s)
+	case FieldValues:
+		return p.fieldValues(v.(map[string]any), args)
 	case SObjectName:
 		if !nameRE.MatchString(s) {
 			return nil, p.wrong(fmt.Sprintf("%q is no API name of an object: letters, digits and _, as in Account or Invoice__c", clip(s)))
@@ -150,8 +155,10 @@ func (p Param) records(list []any, op *Op, args Args) (any, error) {
 		if !ok {
 			return nil, p.wrong(fmt.Sprintf("element %d is no object of field values", i))
 		}
-		attributes, _ := record["attributes"].(map[string]any)
-		given, _ := attributes["type"].(string)
+		given, err := p.typeOf(record)
+		if err != nil {
+			return nil, err
+		}
 		switch {
 		case !typed && !nameRE.MatchString(given):
 			return nil, p.wrong(fmt.Sprintf(`element %d does not say its type: add "attributes": {"type": "Account"}`, i))
@@ -169,6 +176,47 @@ func (p Param) records(list []any, op *Op, args Args) (any, error) {
 		out[i] = record
 	}
 	return out, nil
+}
+
+// typeOf returns the type that a record says it is of, or "". There is one way to
+// say it: another spelling could mean something else to Salesforce than to us.
+func (p Param) typeOf(record map[string]any) (string, error) {
+	for name, v := range record {
+		if foldKey(name) != "attributes" {
+			continue
+		}
+		attributes, isObject := v.(map[string]any)
+		given, isString := attributes["type"].(string)
+		if name != "attributes" || !isObject || !isString {
+			return "", p.wrong(fmt.Sprintf(`%q must be written "attributes": {"type": "Account"}`, name))
+		}
+		return given, nil
+	}
+	return "", nil
+}
+
+// fieldValues checks the values of one record.
+func (p Param) fieldValues(record map[string]any, args Args) (any, error) {
+	given, err := p.typeOf(record)
+	if name, ok := args[sObjectName.Name].(string); ok && err == nil && given != "" && !strings.EqualFold(given, name) {
+		return nil, p.wrong(fmt.Sprintf("its attributes have the type %q, but sObjectName is %q", clip(given), name))
+	}
+	return record, err
+}
+
+// statement checks SOQL. A query only reads, so it cannot have the clauses that
+// mark records as viewed, count views or lock rows. What we cannot parse is left
+// to Salesforce.
+func (p Param) statement(s string) (any, error) {
+	query, err := soql.Parse(s)
+	if err == nil && len(query.For)+len(query.Update) > 0 {
+		return nil, p.wrong("FOR VIEW, FOR REFERENCE, FOR UPDATE and UPDATE change the org, and a query only reads; leave them out")
+	}
+	search, err := soql.ParseSearch(s)
+	if err == nil && len(search.Update) > 0 {
+		return nil, p.wrong("UPDATE changes the org, and a search only reads; leave it out")
+	}
+	return s, nil
 }
 
 func (p Param) dateTime(s string) (string, error) {
@@ -202,7 +250,7 @@ func (p Param) ofType(v any) (any, error) {
 		if isString || isArray && (p.Form == FieldList || p.Form == RecordIDList) {
 			return v, nil
 		}
-		if n, ok := v.(json.Number); ok && (p.Form == PathValue || p.Form == Text) {
+		if n, ok := v.(json.Number); ok && (p.Form == PathValue) {
 			return n.String(), nil
 		}
 	case "integer":

@@ -15,34 +15,37 @@ import (
 // sessions, for a host that has been authenticated. Both eras of the protocol
 // come in here: 2025-03-26 to 2025-11-25 and 2026-07-28.
 //
-// The caller of ServeHTTP has checked Host and Origin and bounded the body. Who
-// may be nil when there is nobody to answer but with an error.
+// The caller of ServeHTTP has checked Host and Origin and bounded the body.
 func (m *MCP) ServeHTTP(w http.ResponseWriter, r *http.Request, who Identity) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
+		who.Refused("method " + clip(r.Method))
 		http.Error(w, "this endpoint has no streams and no sessions: send JSON-RPC by POST", http.StatusMethodNotAllowed)
 		return
 	}
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		who.Refused("content type")
 		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
 		return
 	}
 	if !accepts(r, "application/json") {
+		who.Refused("accept")
 		http.Error(w, "Accept must include application/json (and, in MCP, text/event-stream)", http.StatusNotAcceptable)
 		return
 	}
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
+		who.Refused("body")
 		refuseBody(w, err)
 		return
 	}
 	msg, failure := parseMessage(raw)
-	if failure != nil {
-		write(w, http.StatusBadRequest, msg.fail(failure))
-		return
+	modern := false
+	if failure == nil {
+		modern, failure = checkHeaders(r.Header, msg)
 	}
-	modern, failure := checkHeaders(r.Header, msg)
 	if failure != nil {
+		who.Refused(failure.Message)
 		write(w, http.StatusBadRequest, msg.fail(failure))
 		return
 	}

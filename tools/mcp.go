@@ -192,7 +192,7 @@ func (t Tool) mcp() mcp.Tool {
 // wants them compared (SEP-2243), and refuses versions that do not exist.
 // Modern reports whether the request is of that era.
 func checkHeaders(h http.Header, msg *message) (modern bool, e *rpcError) {
-	header, meta := h.Get(mcp.HeaderProtocolVersion), msg.meta.Version
+	header, meta := h.Get(mcp.HeaderProtocolVersion), msg.era
 	if !mcp.IsModernProtocol(header) && !mcp.IsModernProtocol(meta) {
 		if header != "" && msg.method != string(mcp.MethodInitialize) && !mcp.IsValidProtocolVersion(header) {
 			return false, unsupported(header)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -217,13 +218,19 @@ func TestLongResult(t *testing.T) {
 		row := `{"attributes":{"type":"Account"},"Name":"` + strings.Repeat("n", 90) + `"}`
 		return strings.Repeat(row+",", n-1) + row
 	}
-	for name, tt := range map[string]struct{ response, call, want string }{
+	for name, tt := range map[string]struct {
+		response, call string
+		want           func(shown int) string
+	}{
 		"a page with a locator": {`{"totalSize":5000,"done":false,"nextRecordsUrl":"/services/data/v62.0/query/01g5g00000AbCdE-2000","records":[` + rows(2000) + `]}`,
-			`"action":"soql","q":"SELECT Name FROM Account"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-209".`},
+			`"action":"soql","q":"SELECT Name FROM Account"`, func(n int) string { return fmt.Sprintf(`action next, queryLocator "01g5g00000AbCdE-%d".`, n) }},
 		"the last page": {`{"totalSize":5000,"done":true,"records":[` + rows(1000) + `]}`,
-			`"action":"next","queryLocator":"01g5g00000AbCdE-4000"`, `For the rest: action next, queryLocator "01g5g00000AbCdE-4210".`},
+			`"action":"next","queryLocator":"01g5g00000AbCdE-4000"`, func(n int) string { return fmt.Sprintf(`action next, queryLocator "01g5g00000AbCdE-%d".`, 4000+n) }},
 		"the only page": {`{"totalSize":1000,"done":true,"records":[` + rows(1000) + `]}`,
-			`"action":"soql","q":"SELECT Name FROM Account ORDER BY Name LIMIT 1000 OFFSET 10"`, `For the rest: action soql, q "SELECT Name FROM Account ORDER BY Name LIMIT 790 OFFSET 220".`},
+			`"action":"soqlAll","q":"SELECT Name FROM Account ORDER BY Name LIMIT 1000 OFFSET 10"`,
+			func(n int) string {
+				return fmt.Sprintf(`action soqlAll, q "SELECT Name FROM Account ORDER BY Name LIMIT %d OFFSET %d".`, 1000-n, 10+n)
+			}},
 	} {
 		server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, "200\n"+tt.response) })
 		_, body := post(t, server, "admin", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{`+tt.call+`}}}`)
@@ -234,8 +241,9 @@ func TestLongResult(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := got.Result.Content[0].Text
-		if !strings.Contains(text, tt.want) || strings.Count(text, "nnnn\n") == 0 {
-			t.Errorf("%s: ends in %q, want %s", name, text[max(0, len(text)-300):], tt.want)
+		shown := strings.Count(text, "nnnn\n")
+		if shown < 150 || !strings.Contains(text, "For the rest: "+tt.want(shown)) {
+			t.Errorf("%s: %d rows, it ends in %q, want %s", name, shown, text[max(0, len(text)-200):], tt.want(shown))
 		}
 		if !strings.Contains(text, "\ndone: false\n") || strings.Contains(text, "AbCdE-2000") {
 			t.Errorf("%s: it begins with %q, which leads past what was cut", name, text[:120])
@@ -253,7 +261,7 @@ func TestManyChildren(t *testing.T) {
 		answer(w, "200\n"+`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Account"},"Name":"A","Contacts":{"totalSize":600,"done":true,"records":[`+strings.Repeat(child+",", 599)+child+`]}}]}`)
 	})
 	_, body := post(t, server, "admin", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{"action":"soql","q":"SELECT Name, (SELECT LastName FROM Contacts) FROM Account","outputFormat":"both"}}}`)
-	if n := bytes.Count(body, []byte("nnnn\"}")); n != 100 || !bytes.Contains(body, []byte("Contacts is cut at 100 of its records; for all, query that object.")) {
+	if n := bytes.Count(body, []byte("nnnn\"}")); len(body) > 45_000 || !bytes.Contains(body, []byte(fmt.Sprintf("Contacts is cut after %d of 600; for the rest query that object.", n))) {
 		t.Errorf("%d children, %d bytes", n, len(body))
 	}
 }

@@ -29,9 +29,7 @@ type message struct {
 	method string          // "" for a response to a request of ours
 	params json.RawMessage
 	tool   string // params.name of tools/call
-	meta   struct {
-		Version string `json:"io.modelcontextprotocol/protocolVersion"`
-	}
+	era    string // protocol version of params._meta; "" before 2026-07-28
 }
 
 // idRE matches the ids of MCP: strings and integers.
@@ -41,7 +39,10 @@ var (
 	messageKeys = []string{"jsonrpc", "id", "method", "params", "result", "error"}
 	paramKeys   = []string{"_meta", "name", "arguments", "task", "cursor", "uri", "ref", "argument", "level", "requestId", "notifications",
 		"protocolVersion", "capabilities", "clientInfo", "inputResponses", "requestState"}
+	metaKeys = []string{versionKey, "io.modelcontextprotocol/clientCapabilities", "io.modelcontextprotocol/clientInfo", "io.modelcontextprotocol/logLevel", "progressToken"}
 )
+
+const versionKey = "io.modelcontextprotocol/protocolVersion"
 
 // parseMessage reads one message. The error says what JSON-RPC or MCP wants
 // instead; the message is never nil and has the id if that could be read.
@@ -104,10 +105,8 @@ func (m *message) readParams() error {
 	if err := canonical(params, paramKeys...); err != nil {
 		return err
 	}
-	if meta, ok := params["_meta"]; ok {
-		if err := json.Unmarshal(meta, &m.meta); err != nil {
-			return fmt.Errorf("params._meta must be an object with a protocol version that is a string")
-		}
+	if err := m.readMeta(params["_meta"]); err != nil {
+		return err
 	}
 	if m.method != "tools/call" {
 		return nil
@@ -117,6 +116,27 @@ func (m *message) readParams() error {
 	}
 	if args, ok := params["arguments"]; ok && args[0] != '{' && string(args) != "null" {
 		return fmt.Errorf("params.arguments must be an object")
+	}
+	return nil
+}
+
+// readMeta reads the protocol version, whose key mcp-go knows in one spelling
+// only.
+func (m *message) readMeta(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var meta map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &meta); err != nil {
+		return fmt.Errorf("params._meta must be an object")
+	}
+	if err := canonical(meta, metaKeys...); err != nil {
+		return err
+	}
+	if version, ok := meta[versionKey]; ok {
+		if err := json.Unmarshal(version, &m.era); err != nil {
+			return fmt.Errorf("%s must be a string", versionKey)
+		}
 	}
 	return nil
 }

@@ -159,6 +159,7 @@ func (c caller) Identify(args map[string]any) (allowlist.Caller, map[string]any,
 	return c.Caller, args, nil
 }
 func (c caller) Listed(allowlist.Operation) bool { return true }
+func (c caller) Refused(string)                  {}
 
 // connected is an org with a token that never changes.
 type connected struct {

@@ -50,27 +50,40 @@ func (o object) with(name string, value any) object {
 }
 
 // MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
+func (o object) MarshalJSON() ([]byte, error) { return appendJSON(nil, o) }
+
+// appendJSON appends v as JSON. Objects within objects are written in one pass.
+func appendJSON(b []byte, v any) (_ []byte, err error) {
+	switch v := v.(type) {
+	case object:
+		b = append(b, '{')
+		for i, m := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, err = appendJSON(b, m.name); err != nil {
+				return nil, err
+			}
+			b = append(b, ':')
+			if b, err = appendJSON(b, m.value); err != nil {
+				return nil, err
+			}
 		}
-		name, err := encode(m.name)
-		if err != nil {
-			return nil, err
+		return append(b, '}'), nil
+	case []any:
+		b = append(b, '[')
+		for i, e := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, err = appendJSON(b, e); err != nil {
+				return nil, err
+			}
 		}
-		value, err := encode(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
+		return append(b, ']'), nil
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	text, err := encode(v)
+	return append(b, text...), err
 }
 
 // decode reads one JSON value with objects as object and numbers as
@@ -89,8 +102,8 @@ func decode(raw []byte) (any, error) {
 }
 
 func decodeValue(d *json.Decoder, depth int) (any, error) {
-	if depth > 10*maxDepth {
-		return nil, fmt.Errorf("it nests deeper than %d levels", 10*maxDepth)
+	if depth > maxDepth {
+		return nil, fmt.Errorf("it nests deeper than %d levels", maxDepth)
 	}
 	token, err := d.Token()
 	if err != nil {
@@ -181,6 +194,11 @@ func deceptive(r rune) bool {
 	if r == '\n' || r == '\t' {
 		return false
 	}
-	// U+200D joins emoji; alone it shows nothing and hides nothing.
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200d' || r == '\u2028' || r == '\u2029'
+	switch r {
+	case '\u200d', '\ufe0f': // they join and colour emoji
+		return false
+	case '\u2028', '\u2029', '\u2800': // they break lines, or are blank
+		return true
+	}
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

@@ -3,10 +3,8 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // A page is an answer laid out for reading: single values, then lists of
@@ -59,108 +57,6 @@ func (p *page) dropped() (n int) {
 	return n
 }
 
-// cut leaves out the rows beyond a budget of characters. The first row always
-// stays.
-func (p *page) cut(budget int, want format) {
-	for _, m := range p.head {
-		budget -= size(m.value, want)
-	}
-	for i := range p.lists {
-		l := &p.lists[i]
-		for n := range l.rows {
-			budget -= size(l.rows[n], want)
-			if budget < 0 && (n > 0 || i > 0) {
-				l.rows = l.rows[:n]
-				break
-			}
-		}
-	}
-}
-
-// size is about how many characters a value takes in the larger of the wanted
-// forms.
-func size(v any, want format) int {
-	switch v := v.(type) {
-	case string:
-		return utf8.RuneCountInString(v) + 3
-	case json.Number:
-		return len(v) + 1
-	case []any:
-		n := 2
-		for _, e := range v {
-			n += size(e, want)
-		}
-		return n
-	case object:
-		n := 2
-		for _, m := range v {
-			if m.name == "attributes" || m.value == nil {
-				continue
-			}
-			n += size(m.value, want)
-			if want.structured {
-				n += len(m.name) + 3
-			}
-		}
-		return n
-	}
-	return 6 // true, false, null
-}
-
-// Among others, one value is shown up to longest characters, and one record's
-// children up to mostChildren of them.
-const (
-	longest      = 4_000
-	mostChildren = 100
-)
-
-// shorten cuts long values and long lists of children, and notes where the whole
-// of them can be had.
-func (p *page) shorten() {
-	cut := map[string]bool{}
-	for i := range p.head {
-		p.head[i].value = shortened(p.head[i].name, p.head[i].value, cut)
-	}
-	for i := range p.lists {
-		for n := range p.lists[i].rows {
-			p.lists[i].rows[n] = shortened("", p.lists[i].rows[n], cut)
-		}
-	}
-	p.notes = append(p.notes, slices.Sorted(maps.Keys(cut))...)
-}
-
-// shortened returns v without what is too long, and notes what that is.
-func shortened(name string, v any, cut map[string]bool) any {
-	switch v := v.(type) {
-	case string:
-		if len(v) > longest && utf8.RuneCountInString(v) > longest {
-			cut[fmt.Sprintf("%s is cut where it ends in …; for the whole: tool records, action getField.", name)] = true
-			return string([]rune(v)[:longest]) + "…"
-		}
-	case []any:
-		if len(v) > mostChildren && name != "" && isObject(v[0]) {
-			cut[fmt.Sprintf("%s is cut at %d of its records; for all, query that object.", name, mostChildren)] = true
-			v = v[:mostChildren]
-		}
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = shortened(name, v[i], cut)
-		}
-		return list
-	case object:
-		o := make(object, len(v))
-		for i, m := range v {
-			at := m.name
-			if at == "records" && name != "" { // of children
-				at = name
-			}
-			o[i] = member{m.name, shortened(at, m.value, cut)}
-		}
-		return o
-	}
-	return v
-}
-
 // text writes the page for a model: "name: value" lines, then each list as a
 // header and tab-separated rows.
 func (p *page) text() string {
@@ -169,14 +65,14 @@ func (p *page) text() string {
 		if o, ok := m.value.(object); ok {
 			columns, _ := columnsOf([]any{o})
 			for _, c := range columns {
-				fmt.Fprintf(&b, "%s.%s: %s\n", m.name, c.title(), printable(cell(c.of(o))))
+				fmt.Fprintf(&b, "%s.%s: %s\n", escapes.Replace(m.name), c.title(), cell(c.of(o)))
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %s\n", printable(m.name), printable(cell(m.value)))
+		fmt.Fprintf(&b, "%s: %s\n", escapes.Replace(m.name), cell(m.value))
 	}
 	if p.empty != nil {
-		fmt.Fprintf(&b, "empty: %s\n", printable(few(p.empty)))
+		fmt.Fprintf(&b, "empty: %s\n", few(p.empty))
 	}
 	for _, l := range p.lists {
 		counted := l.name == "records" && p.head.get("totalSize") != nil && p.head.get("totalSize") != json.Number("0")
@@ -188,7 +84,7 @@ func (p *page) text() string {
 	for _, note := range p.notes {
 		fmt.Fprintf(&b, "\n%s\n", note)
 	}
-	return strings.TrimRight(b.String(), "\n")
+	return printable(strings.TrimRight(b.String(), "\n"))
 }
 
 // structured is the page as JSON, with a count and a note where it was cut.
@@ -230,7 +126,7 @@ func (l list) write(b *strings.Builder) {
 		fmt.Fprintf(b, "%s: %d, not shown\n", l.name, l.total)
 		return
 	case !slices.ContainsFunc(l.rows, isObject):
-		fmt.Fprintf(b, "%s (%d): %s\n", l.name, l.total, printable(cell(l.rows)))
+		fmt.Fprintf(b, "%s (%d): %s\n", l.name, l.total, cell(l.rows))
 		return
 	}
 	for start := 0; start < len(l.rows); {
@@ -254,7 +150,7 @@ func (l list) write(b *strings.Builder) {
 		if empty != nil {
 			count += "; empty in all: " + few(empty)
 		}
-		fmt.Fprintf(b, "%s (%s):\n", printable(kind), printable(count))
+		fmt.Fprintf(b, "%s (%s):\n", escapes.Replace(kind), count)
 		writeTable(b, columns, rows)
 		start = end
 	}
@@ -265,7 +161,7 @@ func writeTable(b *strings.Builder, columns []column, rows []any) {
 	for _, c := range columns {
 		titles = append(titles, c.title())
 	}
-	fmt.Fprintln(b, printable(strings.Join(titles, "\t")))
+	fmt.Fprintln(b, strings.Join(titles, "\t"))
 	for _, row := range rows {
 		o, ok := row.(object)
 		if !ok {
@@ -274,7 +170,7 @@ func writeTable(b *strings.Builder, columns []column, rows []any) {
 		}
 		var cells []string
 		for _, c := range columns {
-			cells = append(cells, printable(cell(c.of(o))))
+			cells = append(cells, cell(c.of(o)))
 		}
 		fmt.Fprintln(b, strings.Join(cells, "\t"))
 	}
@@ -291,7 +187,7 @@ func typeOf(row any) string {
 // A column is the path of a value in a record: Name, or Account.Name.
 type column []string
 
-func (c column) title() string { return strings.Join(c, ".") }
+func (c column) title() string { return escapes.Replace(strings.Join(c, ".")) }
 
 func (c column) of(o object) any {
 	v := o.get(c[0])
@@ -356,5 +252,5 @@ func few(names []string) string {
 	if len(names) > 20 {
 		return fmt.Sprintf("%d fields", len(names))
 	}
-	return strings.Join(names, ", ")
+	return escapes.Replace(strings.Join(names, ", "))
 }

@@ -1,7 +1,7 @@
 package tools
 
 var (
-	q       = Param{Name: "q", Type: "string", Form: Text, Doc: "the SOQL or SOSL statement"}
+	q       = Param{Name: "q", Type: "string", Form: Statement, Doc: "the SOQL or SOSL statement"}
 	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Doc: "nextRecordsUrl of a query"}
 	search  = Param{Name: bodyName, Type: "object", In: Body,
 		Doc: "{q: the text to find, sobjects: [{name, fields, where, orderBy, limit}], fields, in: ALL|NAME|EMAIL|PHONE|SIDEBAR, overallLimit, defaultLimit}"}

@@ -12,7 +12,7 @@ import (
 
 var (
 	recordID      = Param{Name: "recordId", Type: "string", Form: RecordID, Doc: "15- or 18-character record ID"}
-	fieldValues   = Param{Name: bodyName, Type: "object", In: Body, Doc: "field values by API name; null clears a field"}
+	fieldValues   = Param{Name: bodyName, Type: "object", Form: FieldValues, In: Body, Doc: "field values by API name; null clears a field"}
 	externalValue = Param{Name: "externalIdValue", Type: "string", Form: PathValue, Doc: "its value"}
 	fieldName     = Param{Name: "fieldName", Type: "string", Form: FieldName, Doc: "one field, also a file's content or a relationship"}
 	start         = Param{Name: "start", Type: "string", Form: DateTime, Doc: "ISO 8601, as in 2026-01-31T00:00:00Z"}

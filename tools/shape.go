@@ -62,10 +62,7 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 	res := &Result{Raw: a.resp, File: a.file}
 	page := op.page(args, a)
 	_, res.Failed = a.failed()
-	if !op.Value {
-		page.shorten()
-	}
-	page.cut(resultBudget, want)
+	page.cut(resultBudget, want, op.Value)
 	if page.dropped() > 0 {
 		page.notes = append(page.notes, op.rest(args, page))
 	}

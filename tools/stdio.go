@@ -64,6 +64,7 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		msg, failure := parseMessage(l.text)
 		switch {
 		case failure != nil:
+			who.Refused(failure.Message)
 			send(msg.fail(failure))
 		case msg.method == "": // a response, and we ask nothing
 		case msg.id == nil:

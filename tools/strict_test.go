@@ -126,10 +126,32 @@ func TestParseMessage(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"records","name":"admin"}}`:                codeParse,
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"action":1,"Action":2}}}`: codeParse,
 		`{"jsonrpc`: codeParse,
+		`{"jsonrpc":"2.0","id":1.5,"method":"ping"}`:                                                                           codeInvalidRequest,
+		`{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}`:                                                                 codeInvalidRequest,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","Arguments":{}}}`:                                  codeInvalidParams,
+		`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/ProtocolVersion":"2026-07-28"}}}`: codeInvalidParams,
+		`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}}`:            codeInvalidParams,
 	} {
 		_, failure := parseMessage([]byte(raw))
 		if failure == nil || failure.Code != code {
 			t.Errorf("%s: %+v, want %d", raw, failure, code)
+		}
+	}
+	if _, failure := parseMessage([]byte(`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`)); !strings.Contains(failure.Message, "batches") {
+		t.Errorf("a batch is refused as %q", failure.Message)
+	}
+}
+
+// TestPrintable: what hides or deceives is spelled out, what people write is not.
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"Zweig & Söhne, 日本, 👩\u200d💻 ❤\ufe0f\t\n": "Zweig & Söhne, 日本, 👩\u200d💻 ❤\ufe0f\t\n",
+		"a\u202eb\u200bc\x1b[31m":                 `a\u202eb\u200bc\u001b[31m`,
+		"\ufe01\U000e0100\u3164\u034f\u2800":      `\ufe01\udb40\udd00\u3164\u034f\u2800`,
+		"\U000e0041\u2028":                        `\udb40\udc41\u2028`,
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%+q: %+q, want %+q", in, got, want)
 		}
 	}
 }

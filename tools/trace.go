@@ -28,15 +28,19 @@ func (t trace) unknown(op *Op, err error) bool {
 	if !errors.As(err, &e) {
 		return true
 	}
-	return !e.NotExecuted && (e.Status == 0 || e.Status >= 500)
+	refused := e.Status >= 300 && e.Status < 500 && e.Class != salesforce.ClassTransient
+	return !e.NotExecuted && (e.Repeated || !refused)
 }
+
+// maxRecordIDs is how many record IDs of one call are kept.
+const maxRecordIDs = 2000
 
 // recordIDs returns the IDs of the records that a call named, wrote or read. The
 // answer is nil when there was none.
 func (op *Op) recordIDs(args Args, a *answer) []string {
 	ids := map[string]bool{}
 	note := func(v any) {
-		if s, ok := v.(string); ok {
+		if s, ok := v.(string); ok && len(ids) < maxRecordIDs {
 			if id, err := salesforce.To18(s); err == nil {
 				ids[id] = true
 			}

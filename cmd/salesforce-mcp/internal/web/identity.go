@@ -25,10 +25,18 @@ func Local(gate *allowlist.Gate, workspace *allowlist.Workspace, profile *allowl
 // Identify says on whose behalf the host calls.
 func (id *identity) Identify(args map[string]any) (allowlist.Caller, map[string]any, error) {
 	caller, rest, err := id.workspace.Identify(id.profile, id.header, args)
-	if err != nil && id.log != nil {
-		id.log.refused(id.request, "identity", err.Error())
+	if err != nil {
+		id.Refused(err.Error())
 	}
 	return caller, rest, err
+}
+
+// Refused writes to the security log what was wrong with a message. On stdio
+// there is none: the one caller sees the answer.
+func (id *identity) Refused(what string) {
+	if id.log != nil {
+		id.log.refused(id.request, "message", what)
+	}
 }
 
 // Listed reports whether tools/list shows the operation. Before the agent is
