@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,10 +83,11 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 }
 
 // Refuse records a call that was not let through, and returns when that is
-// durable. The error wraps [ErrUnavailable].
+// durable. The decision stands where the gate allowed the call and something
+// else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) error {
 	e.Phase, e.Intent = PhaseRefusal, ""
-	e.Decision, e.Outcome = DecisionRefused, Refused
+	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	_, err := j.record(ctx, e)
 	return err
 }

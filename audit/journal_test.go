@@ -93,12 +93,19 @@ func TestCallIsIntentAndOutcome(t *testing.T) {
 func TestRefusalIsOneEntry(t *testing.T) {
 	store := &memory{}
 	j := newJournal(t, store)
-	if err := j.Refuse(t.Context(), Entry{Workspace: "demo", Agent: "lab", Code: "not_permitted", Decision: DecisionAllowed, Outcome: OK}); err != nil {
+	if err := j.Refuse(t.Context(), Entry{Workspace: "demo", Agent: "lab", Code: "not_permitted", Outcome: OK}); err != nil {
 		t.Fatal(err)
 	}
 	got := store.entries()
 	if len(got) != 1 || got[0].Phase != PhaseRefusal || got[0].Decision != DecisionRefused || got[0].Outcome != Refused || got[0].Code != "not_permitted" {
 		t.Errorf("entries %+v", got)
+	}
+	// What the gate allowed was refused for another reason.
+	if err := j.Refuse(t.Context(), Entry{Workspace: "demo", Code: "invalid_argument", Decision: DecisionAllowed}); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.entries()[1]; got.Decision != DecisionAllowed || got.Outcome != Refused {
+		t.Errorf("entry %+v", got)
 	}
 }
 

@@ -115,7 +115,7 @@ func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, T
 		return nil, token, e
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
 		return nil, token, &Error{
-			Class: ClassTransient, NotExecuted: true, RetryAfter: breakerPause, Err: err,
+			Class: ClassTransient, NotExecuted: true, RetryAfter: breakerPause, Err: gobreaker.ErrOpenState,
 			Message: fmt.Sprintf("the last %d calls to the org failed, so it is left alone for some seconds", breakerFailures),
 		}
 	}

@@ -38,35 +38,34 @@ func (op *Op) read(resp *salesforce.Response) *answer {
 }
 
 // verdict returns the error of an answer that cannot be read, or that reports a
-// failure with a status of success: the write of one record with success false. It also mends the one
-// failure that is none: records that a repeated removal calls gone, because the
-// first, whose answer was lost, removed them.
+// failure with a status of success: the write of one record with success false.
 func (a *answer) verdict(op *Op) error {
 	if a.err != nil {
 		return &Error{Code: Unreadable, Message: fmt.Sprintf("Salesforce answered %s with HTTP %d, but its answer cannot be read: %v", op.Name(), a.resp.Status, a.err),
 			RequestID: a.resp.RequestID}
 	}
-	switch v := a.value.(type) {
-	case object:
-		if op.Effect == Read || v.get("success") != false {
-			return nil
-		}
+	if v, ok := a.value.(object); ok && op.Effect != Read && v.get("success") == false {
 		first, _ := firstOf(v.get("errors")).(object)
 		code, _ := first.get("statusCode").(string)
 		message, _ := first.get("message").(string)
 		class := salesforce.ClassOf(code, a.resp.Status)
 		return &Error{Code: Code(cmp.Or(code, string(class))), Message: cmp.Or(message, "the record was not written"), Status: a.resp.Status,
 			RequestID: a.resp.RequestID, Hint: salesforce.HintFor(code, class)}
-	case []any:
-		for i, row := range v {
-			o, _ := row.(object)
-			first, _ := firstOf(o.get("errors")).(object)
-			if op.Effect == Remove && a.resp.Repeated && first.get("statusCode") == "ENTITY_IS_DELETED" {
-				v[i] = object{{"id", o.get("id")}, {"success", true}, {"errors", []any{}}}
-			}
-		}
 	}
 	return nil
+}
+
+// mend corrects the one failure that is none: records that a repeated removal
+// calls gone, because the first, whose answer was lost, removed them.
+func (a *answer) mend(op *Op) {
+	rows, _ := a.value.([]any)
+	for i, row := range rows {
+		o, _ := row.(object)
+		first, _ := firstOf(o.get("errors")).(object)
+		if op.Effect == Remove && a.resp.Repeated && first.get("statusCode") == "ENTITY_IS_DELETED" {
+			rows[i] = object{{"id", o.get("id")}, {"success", true}, {"errors", []any{}}}
+		}
+	}
 }
 
 // failed says how many records of a collection were not written, and whether

@@ -21,10 +21,10 @@ type Identity interface {
 	// Identify says who calls and returns the arguments without those in which
 	// the host names the caller. The error is an *allowlist.Refusal.
 	Identify(args map[string]any) (allowlist.Caller, map[string]any, error)
-	// Listed reports whether the table that the caller is shown has the
-	// operation: whether it may use it or, when the agent is not named yet,
-	// whether any agent of the host may.
-	Listed(allowlist.Operation) bool
+	// Visible returns the part of the table that the caller is shown: what it may
+	// use or, when the agent is not named yet, what any agent of the host may.
+	// The error is an *allowlist.Refusal.
+	Visible(Table) (Table, error)
 	// Refused is told of a message that is refused before it becomes a call:
 	// what was wrong with it.
 	Refused(what string)
@@ -125,40 +125,36 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 // perform does what the intent says and records its outcome, panics included.
 func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *audit.Intent, op *Op, args Args) (a *answer, err error) {
+	// Once it began, a call that changes something is not cut short because its
+	// caller hung up: nobody could say whether it was done.
+	call := ctx
+	if op.Effect != Read {
+		call = context.WithoutCancel(ctx)
+	}
+	call, cancel := context.WithTimeout(call, s.timeout())
+	defer cancel() // after the outcome, which asks whether time was up
+
 	var t trace
-	defer func(ctx context.Context) {
+	defer func() {
 		if r := recover(); r != nil {
 			a, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
-		out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
-		if err == nil {
-			var all bool
-			if out.Message, all = a.failed(); all {
-				out.Status = audit.Failed
+		out := t.outcome(op, args, a)
+		if err != nil {
+			if ended := call.Err(); ended != nil {
+				err = cutShort(ended, op, t)
 			}
-		} else {
 			visible := s.visible(intent, err)
-			out.Status, out.Code, out.Message = audit.Failed, string(visible.Code), visible.Message
-			if t.unknown(op, err) {
-				out.Status = audit.Unknown
-			}
+			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
 			err = visible
 		}
 		if failed := intent.End(ctx, out); failed != nil {
 			s.Log.Error().Err(failed).Str("intent", intent.ID()).Msg("outcome not recorded; it is closed as unknown at the next start")
 		}
-	}(ctx)
-
-	// Once it began, a call that changes something is not cut short because its
-	// caller hung up: nobody could say whether it was done.
-	if op.Effect != Read {
-		ctx = context.WithoutCancel(ctx)
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout())
-	defer cancel()
+	}()
 
 	// Credentials.
-	org, err := s.Orgs.Connect(ctx, caller, t.add)
+	org, err := s.Orgs.Connect(call, caller, t.add)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +164,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if run == nil {
 		run = plain
 	}
-	resp, err := run(ctx, org, op, args)
+	resp, err := run(call, org, op, args)
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +173,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		defer s.large.Unlock()
 	}
 	a = op.read(resp)
+	a.mend(op)
 	return a, a.verdict(op)
 }
 
@@ -184,12 +181,20 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 // is decoded takes ten times the memory.
 const largeAnswer = 1 << 20
 
+// cutShort is the error of a call whose time was up or whose caller hung up.
+func cutShort(ended error, op *Op, t trace) *Error {
+	e := &Error{Code: TimedOut, Message: "Salesforce did not answer in time"}
+	if errors.Is(ended, context.Canceled) {
+		e.Message = "the caller hung up before Salesforce answered"
+	}
+	if op.Effect != Read && len(t) > 0 {
+		e.Hint = "The change may have been made all the same: read the record before trying again."
+	}
+	return e
+}
+
 // visible returns what the caller may see of err, and logs what it may not.
 func (s *Server) visible(intent *audit.Intent, err error) *Error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Code: TimedOut, Message: fmt.Sprintf("no answer within %s", s.timeout()),
-			Hint: "A change may have been made all the same: read the record before trying again."}
-	}
 	e := asError(err)
 	if e.Code == Internal {
 		s.Log.Error().Err(err).Str("intent", intent.ID()).Msg("call failed")
@@ -204,8 +209,8 @@ func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error)
 	if err == nil {
 		return op, nil
 	}
-	visible := s.Table.Only(func(op *Op) bool {
-		_, err := s.Gate.Allow(caller, op.operation())
+	visible := s.Table.Only(func(op allowlist.Operation) bool {
+		_, err := s.Gate.Allow(caller, op)
 		return err == nil
 	})
 	if len(visible) == 0 {
@@ -246,11 +251,6 @@ func (s *Server) timeout() time.Duration {
 		return s.Timeout
 	}
 	return 2 * time.Minute
-}
-
-// operation is the row in the words of the gate.
-func (op *Op) operation() allowlist.Operation {
-	return allowlist.Operation{Tool: op.tool, Action: op.Action, Effect: op.Effect.String()}
 }
 
 // refusal returns a refusal of package allowlist as an error with a code.

@@ -34,8 +34,8 @@ func (s *steps) Identify(args map[string]any) (allowlist.Caller, map[string]any,
 	s.note("identify")
 	return allowlist.Caller{Workspace: "w", Agent: "admin"}, args, nil
 }
-func (s *steps) Listed(allowlist.Operation) bool { return true }
-func (s *steps) Refused(string)                  {}
+func (s *steps) Visible(t tools.Table) (tools.Table, error) { return t, nil }
+func (s *steps) Refused(string)                             {}
 
 func (s *steps) Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error) {
 	s.note("gate")
@@ -355,7 +355,7 @@ func TestPanicBeforeCall(t *testing.T) {
 type panicker struct{}
 
 func (panicker) Identify(map[string]any) (allowlist.Caller, map[string]any, error) { panic("secret") }
-func (panicker) Listed(allowlist.Operation) bool                                   { panic("secret") }
+func (panicker) Visible(tools.Table) (tools.Table, error)                          { panic("secret") }
 func (panicker) Refused(string)                                                    {}
 
 // TestLocators: nothing but a locator comes through.

@@ -34,7 +34,7 @@ func (op *Op) Check(args map[string]any) (Args, error) {
 		if v, err = p.ofType(v); err != nil {
 			return nil, err
 		}
-		if checked[p.Name], err = p.conform(v, op, checked); err != nil {
+		if checked[p.Name], err = p.conform(v, op, given); err != nil {
 			return nil, err
 		}
 	}

@@ -33,11 +33,12 @@ const (
 type Error struct {
 	Code      Code     `json:"code"`
 	Message   string   `json:"message"`
-	Status    int      `json:"status,omitempty"` // HTTP status of Salesforce's answer
-	Fields    []string `json:"fields,omitempty"` // the fields it is about
-	Related   []string `json:"candidates,omitempty"`
-	RequestID string   `json:"requestId,omitempty"` // Salesforce's X-SFDC-Request-Id
-	Hint      string   `json:"hint,omitempty"`      // what to do next
+	Status    int      `json:"status,omitempty"`     // HTTP status of Salesforce's answer
+	Fields    []string `json:"fields,omitempty"`     // the fields it is about
+	Related   []string `json:"candidates,omitempty"` // the records that stand in the way
+	Also      []string `json:"also,omitempty"`       // further errors of the same answer
+	RequestID string   `json:"requestId,omitempty"`  // Salesforce's X-SFDC-Request-Id
+	Hint      string   `json:"hint,omitempty"`       // what to do next
 }
 
 // Error returns everything a model needs, because many hosts hand it the text
@@ -57,7 +58,7 @@ func (e *Error) Error() string {
 	for _, line := range []struct {
 		name   string
 		values []string
-	}{{"fields", e.Fields}, {"candidates", e.Related}} {
+	}{{"fields", e.Fields}, {"candidates", e.Related}, {"also", e.Also}} {
 		if len(line.values) > 0 {
 			fmt.Fprintf(&b, "\n%s: %s", line.name, cell(strings.Join(line.values, ", ")))
 		}
@@ -85,6 +86,9 @@ func asError(err error) *Error {
 	case errors.As(err, &theirs):
 		e := &Error{Code: Code(theirs.Code), Message: theirs.Message, Status: theirs.Status, Fields: theirs.Fields,
 			Related: theirs.Candidates, RequestID: theirs.RequestID, Hint: theirs.Hint()}
+		for _, d := range theirs.Details[min(1, len(theirs.Details)):] {
+			e.Also = append(e.Also, d.Code+": "+d.Message)
+		}
 		if e.Code == "" {
 			e.Code = Code(theirs.Class)
 		}

@@ -44,7 +44,7 @@ var (
 
 // conform returns v as the form wants it, or an error that says what would fit.
 // The rest of the arguments decides the type and the number of records.
-func (p Param) conform(v any, op *Op, args Args) (any, error) {
+func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 	s, _ := v.(string)
 	switch p.Form {
 	case Statement:
@@ -78,7 +78,7 @@ func (p Param) conform(v any, op *Op, args Args) (any, error) {
 		}
 		return p.list(v, most, p.recordID)
 	case RecordList:
-		return p.records(v.([]any), op, args)
+		return p.records(v.([]any), args)
 	case DateTime:
 		return p.dateTime(s)
 	case Locator:
@@ -144,7 +144,7 @@ func (p Param) list(v any, most int, check func(string) (string, error)) ([]stri
 
 // records checks a collection and names the type in each record when the row
 // takes it as an argument.
-func (p Param) records(list []any, op *Op, args Args) (any, error) {
+func (p Param) records(list []any, args map[string]any) (any, error) {
 	if len(list) == 0 || len(list) > 200 {
 		return nil, p.wrong(fmt.Sprintf("%d records: give 1 to 200 in one call", len(list)))
 	}
@@ -196,7 +196,7 @@ func (p Param) typeOf(record map[string]any) (string, error) {
 }
 
 // fieldValues checks the values of one record.
-func (p Param) fieldValues(record map[string]any, args Args) (any, error) {
+func (p Param) fieldValues(record map[string]any, args map[string]any) (any, error) {
 	given, err := p.typeOf(record)
 	if name, ok := args[sObjectName.Name].(string); ok && err == nil && given != "" && !strings.EqualFold(given, name) {
 		return nil, p.wrong(fmt.Sprintf("its attributes have the type %q, but sObjectName is %q", clip(given), name))
@@ -208,13 +208,14 @@ func (p Param) fieldValues(record map[string]any, args Args) (any, error) {
 // mark records as viewed, count views or lock rows. What we cannot parse is left
 // to Salesforce.
 func (p Param) statement(s string) (any, error) {
-	query, err := soql.Parse(s)
-	if err == nil && len(query.For)+len(query.Update) > 0 {
-		return nil, p.wrong("FOR VIEW, FOR REFERENCE, FOR UPDATE and UPDATE change the org, and a query only reads; leave them out")
+	changes := false
+	if query, err := soql.Parse(s); err == nil {
+		changes = len(query.For)+len(query.Update) > 0
+	} else if search, err := soql.ParseSearch(s); err == nil {
+		changes = len(search.Update) > 0
 	}
-	search, err := soql.ParseSearch(s)
-	if err == nil && len(search.Update) > 0 {
-		return nil, p.wrong("UPDATE changes the org, and a search only reads; leave it out")
+	if changes {
+		return nil, p.wrong("FOR VIEW, FOR REFERENCE, FOR UPDATE and UPDATE change the org, and this only reads; leave them out")
 	}
 	return s, nil
 }

@@ -14,8 +14,6 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
-
-	"salesforce-mcp/allowlist"
 )
 
 // MCP speaks the Model Context Protocol for a Server. It is the only part of
@@ -26,6 +24,10 @@ import (
 // where this reads it once and strictly, and it keys what it keeps by a session
 // id that is the same for all stateless callers.
 type MCP struct {
+	// MaxMessage is how many bytes a line of stdio may have. It is set before
+	// the first message; NewMCP sets it to the constant of that name.
+	MaxMessage int
+
 	server   *Server
 	lib      *server.MCPServer
 	sessions atomic.Uint64
@@ -39,7 +41,7 @@ const maxLists = 256
 
 // NewMCP returns an MCP server that answers with s and calls itself name.
 func NewMCP(s *Server, name, version string) *MCP {
-	return &MCP{server: s, lib: server.NewMCPServer(name, version,
+	return &MCP{MaxMessage: MaxMessage, server: s, lib: server.NewMCPServer(name, version,
 		server.WithToolCapabilities(false),
 		server.WithInstructions(s.Table.Instructions()))}
 }
@@ -77,7 +79,11 @@ func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID strin
 	s := &session{id: sessionID, outgoing: make(chan mcp.JSONRPCNotification, 8)}
 	switch msg.method {
 	case string(mcp.MethodToolsList):
-		s.tools = m.list(who)
+		visible, err := who.Visible(m.server.Table)
+		if err != nil {
+			return nil, msg.fail(&rpcError{Code: codeInvalidRequest, Message: err.Error()})
+		}
+		s.tools = m.list(visible)
 	case string(mcp.MethodToolsCall):
 		s.tools = map[string]server.ServerTool{msg.tool: {Tool: mcp.Tool{Name: msg.tool}, Handler: m.handler(who, surface, s)}}
 	}
@@ -158,17 +164,14 @@ func (r *Result) mcp() *mcp.CallToolResult {
 	return out
 }
 
-// list returns the tools that the caller is shown.
-func (m *MCP) list(who Identity) map[string]server.ServerTool {
-	var shape strings.Builder
-	visible := m.server.Table.Only(func(op *Op) bool {
-		ok := who.Listed(op.operation())
-		if ok {
-			shape.WriteString(op.Name() + " ")
-		}
-		return ok
-	})
-	if tools, ok := m.lists.Load(shape.String()); ok {
+// list returns the tools of a part of the table. There are as many different
+// parts as there are different rules, so they are kept.
+func (m *MCP) list(visible Table) map[string]server.ServerTool {
+	var rows strings.Builder
+	for _, op := range visible.Operations() {
+		rows.WriteString(op.Tool + "." + op.Action + " ")
+	}
+	if tools, ok := m.lists.Load(rows.String()); ok {
 		return tools.(map[string]server.ServerTool)
 	}
 	tools := map[string]server.ServerTool{}
@@ -176,7 +179,7 @@ func (m *MCP) list(who Identity) map[string]server.ServerTool {
 		tools[t.Name] = server.ServerTool{Tool: t.mcp()}
 	}
 	if m.listed.Add(1) <= maxLists {
-		m.lists.Store(shape.String(), tools)
+		m.lists.Store(rows.String(), tools)
 	}
 	return tools
 }
@@ -241,16 +244,4 @@ func (r *reply) statusOf(modern bool) int {
 		}
 	}
 	return http.StatusOK
-}
-
-// Operations returns every operation of the table, for policies and their
-// checks.
-func (t Table) Operations() []allowlist.Operation {
-	var all []allowlist.Operation
-	for _, tool := range t {
-		for i := range tool.Ops {
-			all = append(all, tool.Ops[i].operation())
-		}
-	}
-	return all
 }

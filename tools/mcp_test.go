@@ -27,9 +27,11 @@ type agent struct {
 	gate tools.Gate
 }
 
-func (a agent) Listed(op allowlist.Operation) bool {
-	_, err := a.gate.Allow(a.Caller, op)
-	return err == nil
+func (a agent) Visible(t tools.Table) (tools.Table, error) {
+	return t.Only(func(op allowlist.Operation) bool {
+		_, err := a.gate.Allow(a.Caller, op)
+		return err == nil
+	}), nil
 }
 
 // post sends one message to an MCP endpoint for an agent of workspace w.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"salesforce-mcp/allowlist"
 	"salesforce-mcp/salesforce"
 )
 
@@ -101,8 +102,8 @@ var (
 		Doc: "verbose is text, the default; structured is JSON"}
 )
 
-// body is the argument that holds the JSON body or, for rows with an envelope,
-// the members of it.
+// bodyName is the argument that holds the JSON body or, for rows with an
+// envelope, the members of it.
 const bodyName = "body"
 
 // params returns the row's own parameters, needed ones first, and then those
@@ -162,14 +163,14 @@ func NewTable(tools ...Tool) Table {
 	return t
 }
 
-// Only returns the part of t whose rows keep reports true for: the table as one
+// Only returns the part of t whose operations keep reports true for: the table as one
 // caller sees it.
-func (t Table) Only(keep func(*Op) bool) Table {
+func (t Table) Only(keep func(allowlist.Operation) bool) Table {
 	var part Table
 	for _, tool := range t {
 		var ops []Op
 		for i := range tool.Ops {
-			if keep(&tool.Ops[i]) {
+			if keep(tool.Ops[i].operation()) {
 				ops = append(ops, tool.Ops[i])
 			}
 		}
@@ -178,6 +179,23 @@ func (t Table) Only(keep func(*Op) bool) Table {
 		}
 	}
 	return part
+}
+
+// Operations returns every operation of the table, for policies and their
+// checks.
+func (t Table) Operations() []allowlist.Operation {
+	var all []allowlist.Operation
+	for _, tool := range t {
+		for i := range tool.Ops {
+			all = append(all, tool.Ops[i].operation())
+		}
+	}
+	return all
+}
+
+// operation is the row in the words of the gate.
+func (op *Op) operation() allowlist.Operation {
+	return allowlist.Operation{Tool: op.tool, Action: op.Action, Effect: op.Effect.String()}
 }
 
 // Find returns the row that tool and action name, or the row whose instruction

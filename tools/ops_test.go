@@ -158,8 +158,8 @@ type caller struct{ allowlist.Caller }
 func (c caller) Identify(args map[string]any) (allowlist.Caller, map[string]any, error) {
 	return c.Caller, args, nil
 }
-func (c caller) Listed(allowlist.Operation) bool { return true }
-func (c caller) Refused(string)                  {}
+func (c caller) Visible(t tools.Table) (tools.Table, error) { return t, nil }
+func (c caller) Refused(string)                             {}
 
 // connected is an org with a token that never changes.
 type connected struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -40,7 +41,7 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		}
 		broken = errors.Join(broken, err)
 	}
-	go readLines(ctx, in, lines)
+	go readLines(ctx, in, m.MaxMessage, lines)
 	defer running.Wait()
 	for {
 		var l line
@@ -51,7 +52,7 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		}
 		switch {
 		case errors.Is(l.err, errTooLong):
-			send(new(message).fail(&rpcError{Code: codeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d bytes", MaxMessage)}))
+			send(new(message).fail(&rpcError{Code: codeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d bytes", m.MaxMessage)}))
 			continue
 		case errors.Is(l.err, io.EOF):
 			running.Wait()
@@ -89,10 +90,10 @@ type line struct {
 }
 
 // readLines sends the lines of in until one cannot be read or ctx ends.
-func readLines(ctx context.Context, in io.Reader, lines chan<- line) {
+func readLines(ctx context.Context, in io.Reader, most int, lines chan<- line) {
 	r := bufio.NewReaderSize(in, 64<<10)
 	for {
-		text, err := readLine(r, MaxMessage)
+		text, err := readLine(r, most)
 		select {
 		case lines <- line{bytes.TrimSpace(text), err}:
 		case <-ctx.Done():
@@ -111,6 +112,11 @@ const stdioSession = "stdio"
 // notify gives a notification of the one stdio client to the library, which
 // knows how to cancel a request.
 func (m *MCP) notify(ctx context.Context, msg *message) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.server.Log.Error().Str("method", msg.method).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("notification panicked")
+		}
+	}()
 	m.lib.HandleMessage(m.lib.WithContext(ctx, &session{id: stdioSession}), msg.raw)
 }
 

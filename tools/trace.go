@@ -14,22 +14,38 @@ type trace []audit.Exchange
 
 func (t *trace) add(x salesforce.Exchange) { *t = append(*t, audit.Exchange(x)) }
 
-// unknown reports whether nobody can say if a failed change was made: something
-// was sent, and Salesforce did not answer that it refused.
-func (t trace) unknown(op *Op, err error) bool {
+// outcome is that of a call which came to an answer, or to none.
+func (t trace) outcome(op *Op, args Args, a *answer) audit.Outcome {
+	out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
+	if a != nil {
+		var all bool
+		if out.Message, all = a.failed(); all {
+			out.Status = audit.Failed
+		}
+	}
+	return out
+}
+
+// failure is how a failed call ended: with an error or, when something was sent
+// that changes the org and Salesforce did not answer that it refused, unknown.
+func (t trace) failure(op *Op, err error) audit.Status {
 	if op.Effect == Read || len(t) == 0 {
-		return false
+		return audit.Failed
 	}
 	var ours *Error
-	if errors.As(err, &ours) {
-		return ours.Code == Unreadable
+	var theirs *salesforce.Error
+	known := false
+	switch {
+	case errors.As(err, &ours):
+		known = ours.Code != Unreadable && ours.Code != TimedOut
+	case errors.As(err, &theirs):
+		refused := theirs.Status >= 300 && theirs.Status < 500 && theirs.Class != salesforce.ClassTransient
+		known = theirs.NotExecuted || refused && !theirs.Repeated
 	}
-	var e *salesforce.Error
-	if !errors.As(err, &e) {
-		return true
+	if known {
+		return audit.Failed
 	}
-	refused := e.Status >= 300 && e.Status < 500 && e.Class != salesforce.ClassTransient
-	return !e.NotExecuted && (e.Repeated || !refused)
+	return audit.Unknown
 }
 
 // maxRecordIDs is how many record IDs of one call are kept.

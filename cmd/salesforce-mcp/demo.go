@@ -18,6 +18,7 @@ import (
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
 )
 
 // The demo's workspace and who may call it.
@@ -82,7 +83,8 @@ func (e *env) demo() *cobra.Command {
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
 				AgentID: demoAgent, UserID: demoUser, Org: org.ready.Org, OrgToken: org.ready.OrgToken}
 			if err := ready.print(e.stdout, asJSON); err != nil {
-				return err
+				cancel()
+				return errors.Join(err, <-served)
 			}
 			return <-served
 		},
@@ -103,7 +105,7 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 		return allowlist.Source{Kind: kind, Name: name}
 	}
 	return &config.Config{
-		Listen: listen, Data: data, MaxMessageBytes: 1 << 20, AllowLoopbackOrg: true,
+		Listen: listen, Data: data, MaxMessageBytes: tools.MaxMessage, AllowLoopbackOrg: true,
 		Workspaces: []config.Workspace{{
 			APIVersion: salesforce.DefaultVersion,
 			Auth: &config.Auth{Mode: "jwt", LoginURL: org.Org, ClientID: org.ClientID, Username: org.Username,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -85,6 +86,11 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	} else if n > 0 {
 		log.Warn().Int("calls", n).Msg("calls that were under way when the server stopped are closed as unknown")
 	}
+	for _, w := range c.Workspaces {
+		if slices.ContainsFunc(w.Rules, func(r allowlist.Rule) bool { return r.Agent == "*" }) {
+			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
+		}
+	}
 	server := &tools.Server{
 		Table:   tools.All,
 		Gate:    gate,
@@ -93,7 +99,9 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Timeout: callTimeout,
 		Log:     log,
 	}
-	return &app{gate: gate, store: st, journal: journal, mcp: tools.NewMCP(server, "salesforce-mcp", version()), config: c, log: log}, nil
+	mcp := tools.NewMCP(server, "salesforce-mcp", version())
+	mcp.MaxMessage = int(c.MaxMessageBytes)
+	return &app{gate: gate, store: st, journal: journal, mcp: mcp, config: c, log: log}, nil
 }
 
 // open reads the configuration file and builds what it describes.

@@ -4,21 +4,21 @@ import (
 	"net/http"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/tools"
 )
 
-// identity is one authenticated request of a host. It implements
-// tools.Identity.
+// identity is one authenticated request of a host.
 type identity struct {
 	gate      *allowlist.Gate
 	workspace *allowlist.Workspace
 	profile   *allowlist.Profile
 	header    http.Header
-	request   *http.Request
+	request   *http.Request // nil on stdio
 	log       *securityLog
 }
 
-// Local is the one caller of stdio: a local profile of a workspace.
-func Local(gate *allowlist.Gate, workspace *allowlist.Workspace, profile *allowlist.Profile) *identity {
+// Local is the one caller of stdio, through the local profile of a workspace.
+func Local(gate *allowlist.Gate, workspace *allowlist.Workspace, profile *allowlist.Profile) tools.Identity {
 	return &identity{gate: gate, workspace: workspace, profile: profile}
 }
 
@@ -26,29 +26,35 @@ func Local(gate *allowlist.Gate, workspace *allowlist.Workspace, profile *allowl
 func (id *identity) Identify(args map[string]any) (allowlist.Caller, map[string]any, error) {
 	caller, rest, err := id.workspace.Identify(id.profile, id.header, args)
 	if err != nil {
-		id.Refused(err.Error())
+		id.refused("identity", err.Error())
 	}
 	return caller, rest, err
 }
 
-// Refused writes to the security log what was wrong with a message. On stdio
-// there is none: the one caller sees the answer.
-func (id *identity) Refused(what string) {
-	if id.log != nil {
-		id.log.refused(id.request, "message", what)
+// Visible returns what tools/list shows. Before the agent is named that is what
+// any agent of the host may do.
+func (id *identity) Visible(t tools.Table) (tools.Table, error) {
+	caller, known, err := id.workspace.IdentifyHeader(id.profile, id.header)
+	if err != nil {
+		id.refused("identity", err.Error())
+		return nil, err
 	}
+	return t.Only(func(op allowlist.Operation) bool {
+		if !known {
+			return id.gate.MayEver(id.workspace.Name, id.profile.Name, op)
+		}
+		_, err := id.gate.Allow(caller, op)
+		return err == nil
+	}), nil
 }
 
-// Listed reports whether tools/list shows the operation. Before the agent is
-// named it shows what any agent of the host may do.
-func (id *identity) Listed(op allowlist.Operation) bool {
-	caller, known, err := id.workspace.IdentifyHeader(id.profile, id.header)
-	switch {
-	case err != nil:
-		return false
-	case !known:
-		return id.gate.MayEver(id.workspace.Name, id.profile.Name, op)
+// Refused writes to the security log what was wrong with a message.
+func (id *identity) Refused(what string) { id.refused("message", what) }
+
+// refused writes to the security log. On stdio there is none: the one caller sees
+// the answer.
+func (id *identity) refused(what, value string) {
+	if id.log != nil {
+		id.log.refused(id.request, what, value)
 	}
-	_, err = id.gate.Allow(caller, op)
-	return err == nil
 }

@@ -31,7 +31,7 @@ type Server struct {
 //
 //	POST /w/{workspace}/mcp   MCP streamable HTTP, stateless
 //	GET  /healthz             200 while the process lives
-//	GET  /readyz              200 while it can record calls
+//	GET  /readyz              200 while the audit trail can be read
 func (s *Server) Handler() http.Handler {
 	security := newSecurityLog(s.Log)
 	guarded := http.NewServeMux()
