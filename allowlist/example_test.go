@@ -41,5 +41,5 @@ func Example() {
 	// Output:
 	// support map[action:get] <nil>
 	// agent support: read <nil>
-	// This agent is not authorized to use this connector for records.delete: its rule allows read. An administrator can change the rule under Authorized agents.
+	// This agent is not authorized to use this connector for records.delete: its rule allows read. An administrator can change the rule (Authorized agents, or rules in the configuration file).
 }

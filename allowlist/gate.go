@@ -58,7 +58,7 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 	if !rule.Permits(op) {
 		return Decision{Rule: rule.String()}, &Refusal{
 			Code: NotPermitted,
-			Message: fmt.Sprintf("%s for %s.%s: its rule allows %s. An administrator can change the rule under Authorized agents.",
+			Message: fmt.Sprintf("%s for %s.%s: its rule allows %s. An administrator can change the rule (Authorized agents, or rules in the configuration file).",
 				notAuthorized, op.Tool, op.Action, rule.grants()),
 		}
 	}
@@ -90,7 +90,7 @@ func notListed(caller Caller) *Refusal {
 	}
 	return &Refusal{
 		Code: NotAllowlisted,
-		Message: fmt.Sprintf("%s: no rule covers %s. An administrator can add it under Authorized agents, or allow all agents.",
+		Message: fmt.Sprintf("%s: no rule covers %s. An administrator can add it (Authorized agents, or rules in the configuration file), or allow all agents.",
 			notAuthorized, who),
 	}
 }

@@ -56,13 +56,11 @@ func (s Source) String() string { return string(s.Kind) + ":" + s.Name }
 func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads the configuration form, so that configuration files can
-// be decoded straight into a [Profile].
+// be decoded straight into a [Profile]. It accepts every text: what is wrong with
+// it [Workspace.Validate] says, together with all else.
 func (s *Source) UnmarshalText(text []byte) error {
-	parsed, err := ParseSource(string(text))
-	if err != nil {
-		return err
-	}
-	*s = parsed
+	kind, name, _ := strings.Cut(string(text), ":")
+	*s = Source{Kind: Kind(kind), Name: name}
 	return nil
 }
 

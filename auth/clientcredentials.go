@@ -19,14 +19,15 @@ type clientCredentialsSource struct {
 }
 
 func newClientCredentials(s Settings, e *endpoint) (Source, error) {
-	switch host := e.login.Hostname(); {
-	case host == "login.salesforce.com" || host == "test.salesforce.com":
+	if host := e.login.Hostname(); host == "login.salesforce.com" || host == "test.salesforce.com" {
 		return nil, settingsError("the login URL must be the org's My Domain, such as https://acme.my.salesforce.com: "+
 			"Salesforce does not offer client credentials at %s, which cannot tell which org is meant", host)
-	case s.ClientID == "":
-		return nil, settingsError("the client id is missing: set it to the connected app's consumer key")
-	case s.ClientSecret == "":
-		return nil, settingsError("the client secret is missing: set it to the connected app's consumer secret")
+	}
+	if err := missing(
+		setting{"client id", s.ClientID, "the app's consumer key"},
+		setting{"client secret", s.ClientSecret.Reveal(), "the app's consumer secret"},
+	); err != nil {
+		return nil, err
 	}
 	return &clientCredentialsSource{endpoint: e, clientID: s.ClientID, clientSecret: s.ClientSecret}, nil
 }

@@ -48,6 +48,23 @@ func settingsError(format string, args ...any) *Error {
 	return &Error{Code: codeSettings, Message: fmt.Sprintf(format, args...)}
 }
 
+// setting is one that a mode needs, its value, and what to set it to.
+type setting struct{ name, value, to string }
+
+// missing is the error for the settings without a value, all of them at once.
+func missing(needed ...setting) error {
+	var lines []string
+	for _, s := range needed {
+		if s.value == "" {
+			lines = append(lines, fmt.Sprintf("the %s is missing: set it to %s", s.name, s.to))
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	return settingsError("%s", strings.Join(lines, "\n"))
+}
+
 // advice is what to mend when the platform answers with an OAuth error.
 type advice struct {
 	code, mode string // mode is empty for both

@@ -30,14 +30,12 @@ type jwtSource struct {
 const assertionLife = 2 * time.Minute
 
 func newJWT(s Settings, e *endpoint) (Source, error) {
-	switch {
-	case s.ClientID == "":
-		return nil, settingsError("the client id is missing: set it to the connected app's consumer key")
-	case s.Username == "":
-		return nil, settingsError("the username is missing: set it to the Salesforce username to act as")
-	case s.PrivateKey == "":
-		return nil, settingsError("the private key is missing: set it to the RSA key in PEM " +
-			"whose certificate is uploaded to the connected app")
+	if err := missing(
+		setting{"client id", s.ClientID, "the app's consumer key"},
+		setting{"username", s.Username, "the Salesforce username to act as"},
+		setting{"private key", s.PrivateKey.Reveal(), "the RSA key in PEM whose certificate is uploaded to the app"},
+	); err != nil {
+		return nil, err
 	}
 	key, err := parseKey(s.PrivateKey)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -386,5 +387,35 @@ func TestDeepAnswer(t *testing.T) {
 	_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "getLimits"})
 	if err == nil || !strings.Contains(err.Error(), string(tools.Unreadable)) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestTimeUp: a call whose time is up says so, and speaks of a change only where
+// one may have been made.
+func TestTimeUp(t *testing.T) {
+	for tool, tt := range map[string]struct {
+		args    map[string]any
+		outcome audit.Status
+		hint    bool
+	}{
+		"getLimits":    {nil, audit.Failed, false},
+		"createRecord": {map[string]any{"sObjectName": "Lead", "body": map[string]any{}}, audit.Unknown, true},
+	} {
+		store := new(memory)
+		server := newTestServer(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // only then the end of the connection is seen
+			<-r.Context().Done()
+		})
+		server.Timeout = 50 * time.Millisecond
+		journal := audit.NewJournal(store)
+		t.Cleanup(journal.Close)
+		server.Journal = journal
+		_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: tool, Args: tt.args})
+		if err == nil || !strings.Contains(err.Error(), string(tools.TimedOut)) || strings.Contains(err.Error(), "may have been made") != tt.hint {
+			t.Errorf("%s: %v", tool, err)
+		}
+		if all := store.all(); all[len(all)-1].Outcome != tt.outcome {
+			t.Errorf("%s: outcome %q, want %q", tool, all[len(all)-1].Outcome, tt.outcome)
+		}
 	}
 }

@@ -64,29 +64,30 @@ func parseArguments(instruction string, pairs []string, object string) (map[stri
 	if err != nil {
 		return nil, fmt.Errorf("there is no instruction %q; there are %s", instruction, strings.Join(tools.All.InstructionNames(), ", "))
 	}
-	args := map[string]any{"outputFormat": "structured"}
+	args := map[string]any{}
 	if object != "" {
-		d := json.NewDecoder(strings.NewReader(object))
-		d.UseNumber()
-		if err := d.Decode(&args); err != nil {
-			return nil, fmt.Errorf("--json: %w", err)
+		given, err := decodeJSON(object)
+		if args, _ = given.(map[string]any); err != nil || args == nil {
+			return nil, fmt.Errorf("--json: %s is not one JSON object", object)
 		}
+	}
+	if args["outputFormat"] == nil {
+		args["outputFormat"] = "structured"
 	}
 	for _, pair := range pairs {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok {
 			return nil, fmt.Errorf("%q is not name=value", pair)
 		}
+		outer, inner, nested := strings.Cut(name, ".")
 		var value any = text
-		if t := op.TypeOf(name); t == "object" || t == "array" {
-			d := json.NewDecoder(strings.NewReader(text))
-			d.UseNumber()
-			if err := d.Decode(&value); err != nil {
+		if t := cmp.Or(op.TypeOf(name), op.TypeOf(inner)); t == "object" || t == "array" {
+			if value, err = decodeJSON(text); err != nil {
 				return nil, fmt.Errorf("%s: is not JSON, but it must be an %s: %w", name, t, err)
 			}
 		}
 		into := args
-		if outer, inner, nested := strings.Cut(name, "."); nested {
+		if nested {
 			if args[outer] == nil {
 				args[outer] = map[string]any{}
 			}
@@ -99,6 +100,19 @@ func parseArguments(instruction string, pairs []string, object string) (map[stri
 		into[name] = value
 	}
 	return args, nil
+}
+
+// decodeJSON reads one JSON value, and keeps every digit of its numbers.
+func decodeJSON(text string) (v any, err error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if d.More() {
+		return nil, errors.New("there is something after it")
+	}
+	return v, nil
 }
 
 // client calls tools over streamable HTTP.
@@ -128,7 +142,7 @@ func (c client) call(ctx context.Context, instruction string, arguments map[stri
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", false, err
+		return "", false, fmt.Errorf("the server cannot be reached; is it running, and is this its URL? %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
@@ -141,6 +155,9 @@ func (c client) call(ctx context.Context, instruction string, arguments map[stri
 			IsError bool
 			Content []struct{ Type, Text string }
 		}
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return "", false, fmt.Errorf("%s: the host token is missing or wrong; give it with --token or SALESFORCE_MCP_TOKEN", resp.Status)
 	}
 	if err := json.Unmarshal(answer, &reply); err != nil {
 		return "", false, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(answer)))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +187,15 @@ func TestEveryActionBySDK(t *testing.T) {
 	}
 	do("compositeRecords", m{"action": "deleteMany", "ids": lead})
 
-	for _, op := range tools.All.Operations() {
+	var contract []struct{ Tool, Action string }
+	text, err := os.ReadFile("../../testdata/contract.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &contract); err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range contract {
 		if !ran[op.Tool+"."+op.Action] {
 			t.Errorf("%s.%s did not run", op.Tool, op.Action)
 		}

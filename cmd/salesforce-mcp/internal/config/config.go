@@ -100,16 +100,22 @@ func Load(file string, getenv func(string) string) (*Config, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("configuration %s: %s", file, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", ""))
+		return nil, fmt.Errorf("configuration %s:\n%s", file, readable(err))
 	}
 	c.environment(getenv)
-	problems := []error{c.readSecrets(filepath.Dir(file), getenv)}
+	unread := c.readSecrets(filepath.Dir(file), getenv)
 	c.defaults(filepath.Dir(file))
-	problems = append(problems, c.Validate())
-	if err := errors.Join(problems...); err != nil {
+	if err := errors.Join(unread, c.validate(unread == nil)); err != nil {
 		return nil, fmt.Errorf("configuration %s:\n%w", file, err)
 	}
 	return c, nil
+}
+
+// readable is an error of the YAML library without the names of Go types.
+func readable(err error) string {
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
+	text = regexp.MustCompile(`field (\S+) not found in type \S+`).ReplaceAllString(text, "there is no field $1 here")
+	return strings.ReplaceAll(text, "\n  ", "\n")
 }
 
 // environment lets the environment override what differs between machines.
@@ -206,7 +212,11 @@ func absolute(dir, path string) string {
 }
 
 // Validate returns every problem, each with field and value, or nil.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return c.validate(true) }
+
+// validate is Validate; without secrets it leaves out what follows from their
+// absence.
+func (c *Config) validate(secrets bool) error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	host, _, err := net.SplitHostPort(c.Listen)
@@ -244,17 +254,18 @@ func (c *Config) Validate() error {
 			bad("workspaces[%d].name: %q is taken", i, w.Name)
 		}
 		names[w.Name] = true
-		problems = append(problems, w.validate(fmt.Sprintf("workspaces[%d].", i), c.AllowLoopbackOrg))
+		problems = append(problems, w.validate(fmt.Sprintf("workspaces[%d].", i), c.AllowLoopbackOrg, secrets))
 	}
 	return errors.Join(problems...)
 }
 
-func (w *Workspace) validate(at string, loopback bool) error {
+func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(at+format, args...)) }
 	if !slug.MatchString(w.Name) {
 		bad("name: %q must be lower-case letters, digits and -, because it stands in URLs", w.Name)
-	} else if err := w.Workspace.Validate(); err != nil {
+	}
+	if err := w.Workspace.Validate(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			bad("%s", line)
 		}
@@ -269,7 +280,7 @@ func (w *Workspace) validate(at string, loopback bool) error {
 			}
 		}
 	}
-	if w.Auth != nil {
+	if w.Auth != nil && secrets {
 		if _, err := auth.New(w.Auth.Settings(), nil, salesforce.Hosts{Loopback: loopback}); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				bad("auth: %s", line)
