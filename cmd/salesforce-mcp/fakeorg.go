@@ -42,8 +42,9 @@ func startOrg(ctx context.Context, listen string, key *rsa.PublicKey) (*runningO
 	}
 	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: "3MVG9" + rand.Text(), ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser}
 	org, err := fakeorg.New(fakeorg.Options{
-		BaseURL: ready.Org,
-		Clients: []fakeorg.Client{{Key: ready.ClientID, Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username}},
+		BaseURL:    ready.Org,
+		DailyCalls: 5_000_000, // that of a full sandbox, so that nobody meets it by trying
+		Clients:    []fakeorg.Client{{Key: ready.ClientID, Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username}},
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
