@@ -3,6 +3,7 @@ package tools
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -154,4 +155,65 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("%+q: %+q, want %+q", in, got, want)
 		}
 	}
+}
+
+// FuzzDecode: our reader understands JSON as encoding/json does.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{`{"a":[1,{"b":"\u00e9"},[],{}],"c":null,"d":-1.5e3}`, ` [ true , false ] `, `"x\"y"`, `[[],[]]`, `{"a":{}}`, "\"\xff\"", `0`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		ours, err := decode(raw)
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		var theirs any
+		if theirErr := d.Decode(&theirs); theirErr != nil || d.More() {
+			if err == nil {
+				t.Fatalf("accepted, but %v", theirErr)
+			}
+			return
+		}
+		if err != nil {
+			return // too deep, or something after it
+		}
+		if !reflect.DeepEqual(plainMap(ours), spelledOut(theirs)) {
+			t.Fatalf("%s: %v, want %v", raw, plainMap(ours), theirs)
+		}
+	})
+}
+
+// plainMap is v with maps for objects: of equal keys the last counts.
+func plainMap(v any) any {
+	switch v := v.(type) {
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = plainMap(v[i])
+		}
+		return list
+	case object:
+		m := map[string]any{}
+		for _, e := range v {
+			m[e.name] = plainMap(e.value)
+		}
+		return m
+	}
+	return v
+}
+
+// spelledOut is v with its numbers as decode gives them.
+func spelledOut(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		return plainNumber(v)
+	case []any:
+		for i := range v {
+			v[i] = spelledOut(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = spelledOut(v[k])
+		}
+	}
+	return v
 }
