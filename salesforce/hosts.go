@@ -94,16 +94,6 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Zone() == "" && !ip.Is4In6() && ip.IsLoopback()
 }
 
-// AnswerPath checks a path taken from an answer of the platform, such as
-// nextRecordsUrl, before it is requested: it must be a clean path below
-// /services/data/v, without host, query or dot segments.
-func AnswerPath(answer string) (string, error) {
-	if !strings.HasPrefix(answer, "/services/data/v") {
-		return "", fmt.Errorf("path %q from an answer must begin with /services/data/v", clip(answer, 100))
-	}
-	return answer, checkPath(answer)
-}
-
 // checkPath refuses paths that a server could read as another path than the
 // one written.
 func checkPath(p string) error {

@@ -25,13 +25,6 @@ func To18(id string) (string, error) {
 	return full, nil
 }
 
-// ValidID reports whether id is a record id of 15 characters, or of 18 whose
-// check characters are right.
-func ValidID(id string) bool {
-	_, err := To18(id)
-	return err == nil
-}
-
 // checksum returns the three check characters of a 15-character id: bit k of
 // the n-th one's index is set when character 5n+k is an upper-case letter.
 func checksum(id string) string {

@@ -22,7 +22,7 @@ func TestTo18(t *testing.T) {
 		"", "001", "0014H00002x6HU", "0014H00002x6HUhQ", "0014H00002x6HUhQAM1", "0014H00002x6HUhQAB", "0014h00002x6huhqam",
 		"0014H00002x6HU/", "0014H00002x6H'h", "0014H00002x6HU\x00", "0014H00002x6Hé", "../../../limits", "001M000001FgVKlIAM",
 	} {
-		if got, err := To18(id); err == nil || got != "" || ValidID(id) {
+		if got, err := To18(id); err == nil || got != "" {
 			t.Errorf("To18(%q) = %q, %v", id, got, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestChecksumFindsChangedCase(t *testing.T) {
 		if swapped == letter {
 			swapped = strings.ToLower(letter)
 		}
-		if swapped != letter && ValidID(full[:i]+swapped+full[i+1:]) {
+		if _, err := To18(full[:i] + swapped + full[i+1:]); swapped != letter && err == nil {
 			t.Fatalf("%s is valid with character %d as %s", full, i, swapped)
 		}
 	})

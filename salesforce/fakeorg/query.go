@@ -18,29 +18,16 @@ func (o *Org) queryRoutes() []route {
 	query := func(c *call) (*answer, error) { return c.query(false) }
 	queryAll := func(c *call) (*answer, error) { return c.query(true) }
 	return []route{
-		{method: "GET", path: "/query", handle: short(query)},
-		{method: "GET", path: "/query/{$}", handle: short(query)}, // clients write /query/?q= as well
-		{method: "GET", path: "/queryAll", handle: short(queryAll)},
-		{method: "GET", path: "/queryAll/{$}", handle: short(queryAll)},
+		{method: "GET", path: "/query", handle: query},
+		{method: "GET", path: "/query/{$}", handle: query}, // clients write /query/?q= as well
+		{method: "GET", path: "/queryAll", handle: queryAll},
+		{method: "GET", path: "/queryAll/{$}", handle: queryAll},
 		{method: "GET", path: "/query/{locator}", handle: (*call).queryMore},
 		{method: "GET", path: "/queryAll/{locator}", handle: (*call).queryMore},
-		{method: "GET", path: "/search", handle: short((*call).search)},
-		{method: "GET", path: "/search/{$}", handle: short((*call).search)},
-		{method: "GET", path: "/parameterizedSearch", handle: short((*call).parameterizedSearch)},
+		{method: "GET", path: "/search", handle: (*call).search},
+		{method: "GET", path: "/search/{$}", handle: (*call).search},
+		{method: "GET", path: "/parameterizedSearch", handle: (*call).parameterizedSearch},
 		{method: "POST", path: "/parameterizedSearch", reads: true, handle: (*call).parameterizedSearch},
-	}
-}
-
-// maxURI is the longest address a request may have, in bytes.
-const maxURI = 16384
-
-// short refuses addresses that are too long, before anything reads them.
-func short(next handler) handler {
-	return func(c *call) (*answer, error) {
-		if len(c.RequestURI) > maxURI {
-			return nil, refuse(http.StatusRequestURITooLong, "URI_TOO_LONG", "the address has %d bytes, the limit is %d", len(c.RequestURI), maxURI)
-		}
-		return next(c)
 	}
 }
 
