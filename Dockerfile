@@ -1,7 +1,8 @@
 # A static binary on an empty image, run as nobody.
 #
 #   docker build -t salesforce-mcp .
-#   docker run -p 8080:8080 -v ./config.yaml:/config.yaml:ro -v data:/data salesforce-mcp
+#   docker run -p 8080:8080 -e SALESFORCE_MCP_PUBLIC_URL=https://salesforce.example.com \
+#     -v ./config.yaml:/config.yaml:ro -v ./key.pem:/key.pem:ro -v data:/data salesforce-mcp
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
