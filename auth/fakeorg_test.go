@@ -79,7 +79,7 @@ func removeOneAccount(t *testing.T, org *salesforce.Org, simulated *fakeorg.Org)
 	}
 	_, id, _ := strings.Cut(string(created.Body), `"id":"`)
 	id, _, _ = strings.Cut(id, `"`)
-	if created.Status != 201 || !salesforce.ValidID(id) {
+	if _, err := salesforce.To18(id); created.Status != 201 || err != nil {
 		t.Fatalf("created: %d %s", created.Status, created.Body)
 	}
 

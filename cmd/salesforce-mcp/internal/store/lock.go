@@ -23,7 +23,7 @@ func own(path string) (*os.File, error) {
 	if err := lockFile(file); err != nil {
 		defer file.Close()
 		if errors.Is(err, errLocked) {
-			return nil, fmt.Errorf("is in use by another salesforce-mcp%s: stop that one, or give this one a data folder of its own", owner(file))
+			return nil, fmt.Errorf("is in use by another salesforce-mcp%s: stop that one, or give this one a data folder of its own (data, or SALESFORCE_MCP_DATA)", owner(file))
 		}
 		return nil, fmt.Errorf("lock file %s: %w", lockName, err)
 	}
