@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,17 +259,17 @@ func TestHungUp(t *testing.T) {
 // TestRepeatedRemoval: records that a repeated removal finds gone were removed by
 // the first, whose answer was lost.
 func TestRepeatedRemoval(t *testing.T) {
-	n := 0
+	var n atomic.Int32
 	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
-		if n++; n == 1 {
+		if n.Add(1) == 1 {
 			panic(http.ErrAbortHandler)
 		}
 		answer(w, "200\n"+`[{"success":false,"errors":[{"statusCode":"ENTITY_IS_DELETED","message":"entity is deleted","fields":[]}]}]`)
 	})
 	server.Orgs = connected{salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}}), server.Orgs.(connected).token}
 	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "deleteRecords", Args: map[string]any{"ids": "0015g00000AbCdEAAV"}})
-	if err != nil || n != 2 || strings.Contains(res.Text, "failed") {
-		t.Errorf("%d requests, %v, %+v", n, err, res)
+	if err != nil || n.Load() != 2 || strings.Contains(res.Text, "failed") {
+		t.Errorf("%d requests, %v, %+v", n.Load(), err, res)
 	}
 }
 
@@ -295,9 +296,9 @@ func TestRefusedAndGone(t *testing.T) {
 // upsert of them is not repeated; one with all of them is.
 func TestUpsertWithoutID(t *testing.T) {
 	for record, want := range map[string]int{`{"Name":"x"}`: 1, `{"ID":"0015g00000AbCdEAAV","Name":"x"}`: 2, `{"Id":null}`: 1} {
-		n := 0
+		var n atomic.Int32
 		server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
-			if n++; n == 1 {
+			if n.Add(1) == 1 {
 				panic(http.ErrAbortHandler)
 			}
 			answer(w, "200\n"+`[{"id":"0015g00000AbCdEAAV","success":true,"errors":[],"created":false}]`)
@@ -309,8 +310,8 @@ func TestUpsertWithoutID(t *testing.T) {
 		}
 		_, _ = server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "upsertRecordsForType",
 			Args: map[string]any{"sObjectName": "Account", "externalIdField": "Id", "records": []any{fields}}})
-		if n != want {
-			t.Errorf("%s: %d requests, want %d", record, n, want)
+		if got := int(n.Load()); got != want {
+			t.Errorf("%s: %d requests, want %d", record, got, want)
 		}
 	}
 }
@@ -318,10 +319,10 @@ func TestUpsertWithoutID(t *testing.T) {
 // TestUnknownAfterRepetition: when the answer to a change was lost, an error that
 // answers its repetition does not say that it was not made.
 func TestUnknownAfterRepetition(t *testing.T) {
-	n := 0
+	var n atomic.Int32
 	store := new(memory)
 	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
-		if n++; n == 1 {
+		if n.Add(1) == 1 {
 			panic(http.ErrAbortHandler)
 		}
 		answer(w, "403\n"+`[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`)
