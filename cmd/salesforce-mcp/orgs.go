@@ -10,6 +10,10 @@ import (
 	"salesforce-mcp/tools"
 )
 
+// largestAnswer is how many bytes one answer of an org may have. A page of 2,000
+// records has one or two million; a model is given some thousands.
+const largestAnswer = 16 << 20
+
 // orgs connects callers with the org of their workspace. It implements
 // tools.Orgs.
 type orgs struct {
@@ -19,7 +23,7 @@ type orgs struct {
 }
 
 func newOrgs(c *config.Config) *orgs {
-	client := salesforce.New(salesforce.Options{Hosts: hosts(c), UserAgent: "salesforce-mcp/" + version()})
+	client := salesforce.New(salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()})
 	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]config.Workspace{}}
 	for _, w := range c.Workspaces {
 		o.workspaces[w.Name] = w
