@@ -82,7 +82,7 @@ func asError(err error) *Error {
 	case errors.As(err, &ours):
 		return ours
 	case errors.As(err, &login):
-		return &Error{Code: Code(login.Code), Message: login.Message}
+		return &Error{Code: NotConnected, Message: login.Message}
 	case errors.As(err, &theirs):
 		e := &Error{Code: Code(theirs.Code), Message: theirs.Message, Status: theirs.Status, Fields: theirs.Fields,
 			Related: theirs.Candidates, RequestID: theirs.RequestID, Hint: theirs.Hint()}
