@@ -407,7 +407,7 @@ func TestTimeUp(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body) // only then the end of the connection is seen
 			<-r.Context().Done()
 		})
-		server.Timeout = 50 * time.Millisecond
+		server.Timeout = 500 * time.Millisecond
 		journal := audit.NewJournal(store)
 		t.Cleanup(journal.Close)
 		server.Journal = journal
