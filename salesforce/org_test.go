@@ -205,6 +205,25 @@ func TestDoBoundsBody(t *testing.T) {
 	}
 }
 
+// TestDoStopsReading: an answer without end is read no further than its bound.
+func TestDoStopsReading(t *testing.T) {
+	ended := make(chan struct{})
+	org, _ := newOrg(t, Options{BodyLimit: 1 << 20}, func(w http.ResponseWriter, _ *http.Request) {
+		defer close(ended)
+		chunk := bytes.Repeat([]byte("x"), 64<<10)
+		for range 16 << 10 { // 1 GB
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+		t.Error("the whole answer was read")
+	})
+	if e := errorOf(t, org, &Request{Method: "GET", Path: "/limits"}); !strings.Contains(e.Message, "larger than") {
+		t.Errorf("error = %+v", e)
+	}
+	<-ended
+}
+
 func TestDoUnzips(t *testing.T) {
 	org, _ := newOrg(t, Options{}, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
