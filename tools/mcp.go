@@ -17,8 +17,8 @@ import (
 )
 
 // MCP speaks the Model Context Protocol for a Server. It is the only part of
-// the program that knows the MCP library. It keeps nothing between messages and
-// is safe for concurrent use.
+// the program that knows the MCP library. It keeps nothing of a caller between
+// messages and is safe for concurrent use.
 //
 // The library's own HTTP transport is not used: it reads a message seven times
 // where this reads it once and strictly, and it keys what it keeps by a session

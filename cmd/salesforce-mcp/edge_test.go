@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/salesforce/fakeorg"
 	"salesforce-mcp/tools"
@@ -298,24 +296,6 @@ func TestRequestSmuggling(t *testing.T) {
 	}
 }
 
-// TestCutConnection: when Salesforce hangs up the caller is told so without
-// addresses, the outcome of a change is unknown, and the server goes on. (Attack
-// 11, a panic in a tool, is TestCallPanics of package tools.)
-func TestCutConnection(t *testing.T) {
-	w := newWorld(t)
-	w.org.org.Inject(fakeorg.Fault{Path: "/sobjects/Lead", Cut: "after"})
-	create := call(1, "records", map[string]any{"action": "create", "sObjectName": "Lead", "body": map[string]any{"LastName": "A", "Company": "B"}})
-	if _, answer := w.post(create); !strings.Contains(answer, `"isError":true`) || strings.Contains(answer, w.org.ready.Org) {
-		t.Errorf("answer %s, want an error without addresses", answer)
-	}
-	if entries := w.entries("a"); entries[1].Outcome != audit.Unknown {
-		t.Errorf("outcome %q, want unknown", entries[1].Outcome)
-	}
-	if _, answer := w.post(call(2, "versions", map[string]any{"action": "getLimits"})); strings.Contains(answer, `"isError":true`) {
-		t.Errorf("afterwards: %s", answer)
-	}
-}
-
 // TestWrongToken: what is answered does not tell a wrong token from a wrong
 // workspace, and a token of one workspace is nothing in another.
 func TestWrongToken(t *testing.T) {
@@ -339,170 +319,5 @@ func TestWrongToken(t *testing.T) {
 	}
 	if log := w.log.String(); strings.Contains(log, "token-b") || !strings.Contains(log, `"refused":"token"`) {
 		t.Errorf("security log: %s", log)
-	}
-}
-
-// TestBoth eras are served on one URL.
-func TestEras(t *testing.T) {
-	w := newWorld(t)
-	for _, version := range []string{"2025-03-26", "2025-06-18", "2025-11-25"} {
-		_, answer := w.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`, version))
-		if !strings.Contains(answer, fmt.Sprintf(`"protocolVersion":%q`, version)) {
-			t.Errorf("%s: %s", version, answer)
-		}
-	}
-	if status, answer := w.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`); status != http.StatusAccepted || answer != "" {
-		t.Errorf("a notification: %d %q, want 202 and nothing", status, answer)
-	}
-	modern := func(method, meta string, headers ...string) (int, string) {
-		r := w.request(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{"_meta":{%s}}}`, method, meta))
-		for i := 0; i < len(headers); i += 2 {
-			r.Header.Set(headers[i], headers[i+1])
-		}
-		return w.do(r)
-	}
-	meta := `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}`
-	for _, tt := range []struct {
-		name, method, meta string
-		headers            []string
-		status             int
-		contains           string
-	}{
-		{"list", "tools/list", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/list"}, 200, `"cacheScope":"private"`},
-		{"discover", "server/discover", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "server/discover"}, 200, "2025-11-25"},
-		{"no header", "tools/list", meta, nil, 400, "-32020"},
-		{"other method in the header", "tools/list", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call"}, 400, "-32020"},
-		{"no meta", "tools/list", "", []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/list"}, 400, "-32602"},
-		{"unknown version", "tools/list", strings.Replace(meta, "2026-07-28", "2099-01-01", 1), []string{"Mcp-Protocol-Version", "2099-01-01", "Mcp-Method", "tools/list"}, 400, "-32022"},
-		{"removed method", "initialize", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "initialize"}, 404, "-32601"},
-	} {
-		if status, answer := modern(tt.method, tt.meta, tt.headers...); status != tt.status || !strings.Contains(answer, tt.contains) {
-			t.Errorf("%s: %d %.300s, want %d and %s", tt.name, status, answer, tt.status, tt.contains)
-		}
-	}
-	r := w.request(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
-	r.Header.Set("Mcp-Protocol-Version", "1999-01-01")
-	if status, answer := w.do(r); status != http.StatusBadRequest {
-		t.Errorf("a version that never was: %d %s", status, answer)
-	}
-}
-
-// TestHTTPRules: wrong method, content type and path.
-func TestHTTPRules(t *testing.T) {
-	w := newWorld(t)
-	for _, tt := range []struct {
-		change func(*http.Request)
-		status int
-	}{
-		{func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, http.StatusUnsupportedMediaType},
-		{func(r *http.Request) { r.Header.Del("Content-Type") }, http.StatusUnsupportedMediaType},
-		{func(r *http.Request) { r.Header.Set("Accept", "text/html") }, http.StatusNotAcceptable},
-		{func(r *http.Request) { r.Method = http.MethodDelete }, http.StatusMethodNotAllowed},
-		{func(r *http.Request) { r.Method = http.MethodPut }, http.StatusMethodNotAllowed},
-		{func(r *http.Request) { r.URL.Path = "/w/a/mcp/x" }, http.StatusNotFound},
-		{func(r *http.Request) { r.URL.Path = "/" }, http.StatusNotFound},
-		{func(r *http.Request) { r.URL.Path, r.Method = "/healthz", http.MethodGet }, http.StatusOK},
-		{func(r *http.Request) { r.URL.Path, r.Method, r.Host = "/readyz", http.MethodGet, "10.0.0.7" }, http.StatusOK},
-		{func(r *http.Request) { r.Header.Set("Content-Type", "application/json; charset=utf-8") }, http.StatusOK},
-	} {
-		r := w.request(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
-		tt.change(r)
-		if status, answer := w.do(r); status != tt.status {
-			t.Errorf("%s %s %v: %d %s, want %d", r.Method, r.URL.Path, r.Header, status, answer, tt.status)
-		}
-	}
-}
-
-// TestRefusalsAreAudited: an unknown agent is told so in the documented words,
-// and the audit shows it.
-func TestRefusalsAreAudited(t *testing.T) {
-	w := newWorld(t)
-	r := w.request(query(1, 1))
-	r.Header.Set("Agent-Id", "stranger")
-	if _, answer := w.do(r); !strings.Contains(answer, `"text":"This agent is not authorized to use this connector`) || !strings.Contains(answer, `"isError":true`) {
-		t.Errorf("an unknown agent: %s", answer)
-	}
-	r = w.request(query(1, 1))
-	r.Header.Del("Agent-Id")
-	if _, answer := w.do(r); !strings.Contains(answer, `"text":"The calling agent could not be identified`) {
-		t.Errorf("nobody: %s", answer)
-	}
-	entries := w.entries("a")
-	if len(entries) != 1 || entries[0].Phase != audit.PhaseRefusal || entries[0].Agent != "stranger" || entries[0].Tool != "query" {
-		t.Errorf("entries %+v", entries)
-	}
-	if w.sent() != 0 {
-		t.Error("a request reached the org")
-	}
-}
-
-// TestInjectedIdentity: the keys that a host injects say who calls and reach
-// neither Salesforce nor the audited arguments.
-func TestInjectedIdentity(t *testing.T) {
-	w := newWorld(t)
-	r := w.request(call(1, "records", map[string]any{"action": "create", "sObjectName": "Lead",
-		"body": map[string]any{"LastName": "Abitbol", "Company": "Acme"}, "agent_id": demoAgent, "user_id": "u-7", "context_id": "c-9"}))
-	r.Header.Del("Agent-Id")
-	if _, answer := w.do(r); strings.Contains(answer, `"isError":true`) {
-		t.Fatalf("answer %s", answer)
-	}
-	entries := w.entries("a")
-	if len(entries) != 2 || entries[0].User != "u-7" || entries[0].Context != "c-9" || strings.Contains(string(entries[0].Arguments), "u-7") {
-		t.Errorf("entries %+v", entries)
-	}
-}
-
-// TestWorkspacesApart: the same call by two workspaces leaves entries in each
-// one's own trail only.
-func TestWorkspacesApart(t *testing.T) {
-	w := newWorld(t)
-	w.post(query(1, 1))
-	if n := len(w.entries("b")); n != 0 {
-		t.Errorf("workspace b has %d entries", n)
-	}
-}
-
-// TestNoAuditNoRequest: when the journal cannot be written, nothing is sent.
-func TestNoAuditNoRequest(t *testing.T) {
-	w := newWorld(t)
-	if _, answer := w.post(query(1, 1)); strings.Contains(answer, `"isError":true`) {
-		t.Fatal(answer)
-	}
-	before := w.sent()
-	w.app.journal.Close()
-	if _, answer := w.post(query(1, 1)); !strings.Contains(answer, string(tools.NotRecorded)) {
-		t.Errorf("answer %s", answer)
-	}
-	if w.sent() != before {
-		t.Error("a request was sent without a record")
-	}
-}
-
-// TestGracefulShutdown: a call under way when the server is told to stop is
-// answered.
-func TestGracefulShutdown(t *testing.T) {
-	w := newWorld(t)
-	w.org.org.Inject(fakeorg.Fault{Path: "/query", DelayMS: 300})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- serveUntil(ctx, l, w.app.handler()) }()
-	r := w.request(query(1, 1))
-	r.URL.Host = l.Addr().String()
-	answered := make(chan string, 1)
-	go func() {
-		_, answer := w.do(r)
-		answered <- answer
-	}()
-	eventually(t, "the call", func() bool { return len(w.entries("a")) == 1 })
-	stop()
-	if answer := <-answered; !strings.Contains(answer, "totalSize: 1") {
-		t.Errorf("answer %s", answer)
-	}
-	if err := <-served; err != nil {
-		t.Error(err)
 	}
 }

@@ -104,13 +104,22 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	return &app{gate: gate, store: st, journal: journal, mcp: mcp, config: c, log: log}, nil
 }
 
-// open reads the configuration file and builds what it describes.
-func (e *env) open(ctx context.Context, file string) (*app, error) {
-	c, err := config.Load(file, e.getenv)
-	if err != nil {
-		return nil, err
+// withApp is the body of a command that works with what a configuration file
+// describes: it builds that, does its work and closes it.
+func (e *env) withApp(file *string, work func(context.Context, *app) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) (err error) {
+		ctx := cmd.Context()
+		c, err := config.Load(*file, e.getenv)
+		if err != nil {
+			return err
+		}
+		a, err := build(ctx, c, logger(e.stderr, c.LogLevel))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, a.close()) }()
+		return work(ctx, a)
 	}
-	return build(ctx, c, logger(e.stderr, c.LogLevel))
 }
 
 func (a *app) close() error {

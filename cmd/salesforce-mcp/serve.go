@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -13,13 +13,7 @@ func (e *env) serve() *cobra.Command {
 		Use:   "serve --config FILE",
 		Short: "Run the server",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx := cmd.Context()
-			a, err := e.open(ctx, file)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, a.close()) }()
+		RunE: e.withApp(&file, func(ctx context.Context, a *app) error {
 			l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.config.Listen)
 			if err != nil {
 				return err
@@ -28,7 +22,7 @@ func (e *env) serve() *cobra.Command {
 			err = serveUntil(ctx, l, a.handler())
 			a.log.Info().Msg("stopped")
 			return err
-		},
+		}),
 	}
 	configFlag(cmd, &file)
 	return cmd

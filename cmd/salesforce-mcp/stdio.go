@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"strings"
 
@@ -16,13 +16,7 @@ func (e *env) stdio() *cobra.Command {
 		Use:   "stdio --config FILE [--workspace NAME]",
 		Short: "Speak MCP over stdin and stdout, for one local user",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx := cmd.Context()
-			a, err := e.open(ctx, file)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, a.close()) }()
+		RunE: e.withApp(&file, func(ctx context.Context, a *app) error {
 			if workspace == "" && len(a.config.Workspaces) > 1 {
 				var names []string
 				for _, w := range a.config.Workspaces {
@@ -42,7 +36,7 @@ func (e *env) stdio() *cobra.Command {
 				return err
 			}
 			return a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, profile))
-		},
+		}),
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&workspace, "workspace", "", "workspace to serve; needed when there are several")
