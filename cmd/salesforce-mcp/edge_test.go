@@ -179,15 +179,17 @@ func TestBadJSON(t *testing.T) {
 }
 
 // TestEqualIDs (attack 6): many clients with the same JSON-RPC id at once each
-// get their own answer.
+// get their own answer, which carries the client's nonce.
 func TestEqualIDs(t *testing.T) {
 	w := newWorld(t)
 	var clients sync.WaitGroup
 	for n := range 24 {
 		clients.Go(func() {
+			nonce := fmt.Sprintf("nonce-%d-", n)
+			w.post(call(1, "records", map[string]any{"action": "create", "sObjectName": "Lead", "body": map[string]any{"LastName": nonce, "Company": "C"}}))
+			mine := call(1, "query", map[string]any{"action": "soql", "q": "SELECT LastName FROM Lead WHERE LastName = '" + nonce + "'"})
 			for range 20 {
-				_, answer := w.post(query(1, n+1))
-				if want := fmt.Sprintf("totalSize: %d\\n", n+1); !strings.Contains(answer, want) {
+				if _, answer := w.post(mine); !strings.Contains(answer, `1,"result"`) || !strings.Contains(answer, nonce) || strings.Count(answer, "nonce-") != strings.Count(answer, nonce) {
 					t.Errorf("client %d got %.200s", n, answer)
 				}
 			}
