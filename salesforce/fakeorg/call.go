@@ -26,7 +26,7 @@ func (c *call) now() time.Time {
 	if c.at.IsZero() {
 		return c.org.now()
 	}
-	return c.at
+	return c.at.UTC().Truncate(time.Second)
 }
 
 // querier is what a transaction and the database have in common.

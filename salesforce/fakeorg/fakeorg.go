@@ -24,6 +24,8 @@ type Options struct {
 	Clients []Client
 	// TokenLife is how long a token works after its last use; default two hours, as on the platform.
 	TokenLife time.Duration
+	// Pace is how long one step of what takes time takes: of a job, a deploy, a test run, a report. Default 200 ms.
+	Pace time.Duration
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
 }
@@ -48,6 +50,7 @@ type Org struct {
 	faults
 	journal
 	cursors
+	schedule
 	gzipWriters
 }
 
@@ -58,6 +61,9 @@ func New(options Options) (*Org, error) {
 	}
 	if options.TokenLife == 0 {
 		options.TokenLife = 2 * time.Hour
+	}
+	if options.Pace == 0 {
+		options.Pace = 200 * time.Millisecond
 	}
 	if options.DailyCalls == 0 {
 		options.DailyCalls = 15000

@@ -83,6 +83,10 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 		o.writeError(w, r, err)
 		return
 	}
+	if err := o.catchUp(); err != nil {
+		o.writeError(w, r, err)
+		return
+	}
 	a, err := o.take(c, route)
 	if err != nil {
 		o.writeError(w, r, err)

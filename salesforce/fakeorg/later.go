@@ -1,0 +1,75 @@
+package fakeorg
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// schedule is the work the org has promised to do later: the rows of a job, a deploy, a report that runs. It is done
+// when its time has come and somebody asks the org for something, so that a test with a clock of its own decides when.
+type schedule struct {
+	running sync.Mutex // held while due work is done: whoever asks meanwhile waits for it
+	dueMu   sync.Mutex
+	due     []task // earliest first
+}
+
+// task is one piece of work.
+type task struct {
+	at      time.Time
+	user    *user
+	version string
+	do      func(*call) error
+}
+
+// later does some work as the user of this call, in a transaction of its own, so many steps of [Options.Pace] from
+// now. An error undoes the work and is the answer to whoever asks next: what can fail in the simulated world is no
+// error here, but a state that the work writes down. Work may promise more work.
+func (c *call) later(steps int, do func(*call) error) {
+	o := c.org
+	from := o.options.Clock()
+	if !c.at.IsZero() {
+		from = c.at
+	}
+	t := task{at: from.Add(time.Duration(steps) * o.options.Pace), user: c.user, version: c.version, do: do}
+	o.dueMu.Lock()
+	defer o.dueMu.Unlock()
+	at, _ := slices.BinarySearchFunc(o.due, t, func(known, new task) int {
+		return cmp.Or(known.at.Compare(new.at), -1) // behind those of the same time
+	})
+	o.due = slices.Insert(o.due, at, t)
+}
+
+// nextDue takes the earliest work whose time has come.
+func (o *Org) nextDue() (t task, found bool) {
+	o.dueMu.Lock()
+	defer o.dueMu.Unlock()
+	if len(o.due) == 0 || o.due[0].at.After(o.options.Clock()) {
+		return task{}, false
+	}
+	t = o.due[0]
+	o.due = o.due[1:]
+	return t, true
+}
+
+// catchUp does all work whose time has come. Records it writes are of that time.
+func (o *Org) catchUp() error {
+	o.running.Lock()
+	defer o.running.Unlock()
+	for {
+		t, found := o.nextDue()
+		if !found {
+			return nil
+		}
+		err := o.write(context.Background(), func(db querier) error {
+			return t.do(&call{Request: new(http.Request), org: o, user: t.user, version: t.version, db: db, at: t.at})
+		})
+		if err != nil {
+			return fmt.Errorf("work promised for %s: %w", t.at.Format(time.RFC3339), err)
+		}
+	}
+}
