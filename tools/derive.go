@@ -81,10 +81,7 @@ func (t Tool) Schema() json.RawMessage {
 		actions = append(actions, op.Action)
 		seen := map[string]bool{}
 		for _, p := range op.params() {
-			prop := property{Type: p.Type, Description: p.Doc}
-			if p.Form == OutputFormat {
-				prop.Enum = formatNames
-			}
+			prop := property{Type: p.Type, Description: p.Doc, Enum: p.choices()}
 			name := p.Name
 			if op.enveloped() && op.member(p) {
 				name = bodyName

@@ -26,6 +26,8 @@ const (
 	NotConnected    Code = "salesforce_not_connected"
 	Unreadable      Code = "unreadable_answer"
 	TimedOut        Code = "timed_out"
+	ApexFailed      Code = "apex_failed"
+	NoResult        Code = "no_result"
 	Internal        Code = "internal_error"
 )
 
