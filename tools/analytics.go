@@ -7,10 +7,10 @@ var (
 	includeDetails = Param{Name: "includeDetails", Type: "boolean", In: InQuery, Doc: "rows as well"}
 	reportMetadata = Param{Name: "reportMetadata", Type: "object", Doc: "changes for this run, as in {reportFilters: [{column, operator, value}]}"}
 	runMode        = Param{Name: "mode", Type: "string", OneOf: "async|sync", In: Local, Doc: "async is the default; sync answers with the results"}
-	runningUser    = Param{Name: "runningUser", Type: "string", Form: RecordID, In: InQuery}
-	filter1        = Param{Name: "filter1", Type: "string", Form: RecordID, In: InQuery, Doc: "filter option ID"}
-	filter2        = Param{Name: "filter2", Type: "string", Form: RecordID, In: InQuery}
-	filter3        = Param{Name: "filter3", Type: "string", Form: RecordID, In: InQuery}
+	runningUser    = Param{Name: "runningUser", Type: "string", Form: RecordID, In: InQuery, Rare: true}
+	filter1        = Param{Name: "filter1", Type: "string", Form: RecordID, In: InQuery, Doc: "filter option ID", Rare: true}
+	filter2        = Param{Name: "filter2", Type: "string", Form: RecordID, In: InQuery, Rare: true}
+	filter3        = Param{Name: "filter3", Type: "string", Form: RecordID, In: InQuery, Rare: true}
 )
 
 // Analytics is the tool for reports and dashboards. The lists that Salesforce
@@ -22,7 +22,7 @@ var (
 // documented: the status of a started run or refresh (200 or 201), whether the
 // facts of a running instance are null, and whether describe ignores
 // includeDetails; it is not sent there.
-var Analytics = Tool{Name: "analytics", Doc: "Salesforce reports and dashboards.", Ops: []Op{
+var Analytics = Tool{Name: "analytics", Doc: "Reports and dashboards.", Ops: []Op{
 	{Action: "listReports", Instruction: "listReports", Doc: "List recently viewed reports.", Effect: Read,
 		Call: "GET /analytics/reports", Brief: briefReports,
 		Note: always("Only recently viewed reports. All: tool query, action soql, q \"SELECT Id, Name, FolderName, LastRunDate FROM Report\".")},

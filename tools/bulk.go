@@ -10,11 +10,11 @@ import (
 
 var (
 	jobID       = Param{Name: "jobId", Type: "string", Form: RecordID, Doc: "job ID"}
-	contentType = Param{Name: "contentType", Type: "string", OneOf: "CSV"}
-	lineEnding  = Param{Name: "lineEnding", Type: "string", OneOf: "LF|CRLF"}
-	delimiter   = Param{Name: "columnDelimiter", Type: "string", OneOf: "COMMA|TAB|PIPE|SEMICOLON|CARET|BACKQUOTE"}
-	pkChunking  = Param{Name: "isPkChunkingEnabled", Type: "boolean", Doc: "jobs of Bulk API 1 only"}
-	jobLocator  = Param{Name: "queryLocator", Type: "string", Form: JobLocator, Doc: "nextRecordsUrl of the list before"}
+	contentType = Param{Name: "contentType", Type: "string", OneOf: "CSV", Rare: true}
+	lineEnding  = Param{Name: "lineEnding", Type: "string", OneOf: "LF|CRLF", Rare: true}
+	delimiter   = Param{Name: "columnDelimiter", Type: "string", OneOf: "COMMA|TAB|PIPE|SEMICOLON|CARET|BACKQUOTE", Rare: true}
+	pkChunking  = Param{Name: "isPkChunkingEnabled", Type: "boolean", Doc: "jobs of Bulk API 1 only", Rare: true}
+	jobLocator  = Param{Name: "queryLocator", Type: "string", Form: JobLocator, Doc: "nextRecordsUrl of the list before", Rare: true}
 	skip        = Param{Name: "skip", Type: "integer", Form: NotNegative, In: Shape, Doc: "rows to leave out"}
 )
 
@@ -26,7 +26,7 @@ var (
 	assignment    = Param{Name: "assignmentRuleId", Type: "string", Form: RecordID, Doc: "for Case and Lead"}
 	ingestState   = Param{Name: "state", Type: "string", OneOf: "UploadComplete|Aborted", Doc: "UploadComplete starts the job"}
 	rawBody       = Param{Name: "rawBody", Type: "string", In: Raw, Doc: "CSV with a header of field names"}
-	ingestJobType = Param{Name: "jobType", Type: "string", OneOf: "Classic|V2Ingest|BigObjectIngest"}
+	ingestJobType = Param{Name: "jobType", Type: "string", OneOf: "Classic|V2Ingest|BigObjectIngest", Rare: true}
 )
 
 // BulkIngest is the tool for jobs that write many rows (Bulk API 2.0). A job is
@@ -36,8 +36,8 @@ var (
 // That a job takes one upload only and that #N/A sets null are from the general
 // Bulk API 2.0 documentation; whether the results need the header Accept:
 // text/csv is not documented, so it is sent.
-var BulkIngest = Tool{Name: "bulkIngest", Doc: "Bulk API 2.0 jobs that write many rows: create, uploadData, update to UploadComplete, get until JobComplete, getFailed.", Ops: []Op{
-	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job.", Effect: Add,
+var BulkIngest = Tool{Name: "bulkIngest", Doc: "Bulk API 2.0 jobs that write many rows.", Ops: []Op{
+	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add,
 		Call: "POST /jobs/ingest", Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote},
 	{Action: "uploadData", Instruction: "uploadIngestData", Doc: "Give an open job its rows, once.", Effect: Act,
 		Call: "PUT /jobs/ingest/{jobId}/batches", Needs: []Param{jobID, rawBody}, Run: uploadData},
@@ -62,18 +62,18 @@ var (
 	queryKind    = Param{Name: "operation", Type: "string", OneOf: "query|queryAll"}
 	jobQuery     = Param{Name: "query", Type: "string", Form: Statement, Doc: "SOQL without GROUP BY, OFFSET, aggregates, subqueries"}
 	queryState   = Param{Name: "state", Type: "string", OneOf: "Aborted"}
-	queryJobType = Param{Name: "jobType", Type: "string", OneOf: "Classic|V2Query|V2Ingest"}
-	concurrency  = Param{Name: "concurrencyMode", Type: "string", OneOf: "parallel|serial"}
+	queryJobType = Param{Name: "jobType", Type: "string", OneOf: "Classic|V2Query|V2Ingest", Rare: true}
+	concurrency  = Param{Name: "concurrencyMode", Type: "string", OneOf: "parallel|serial", Rare: true}
 	csvLocator   = Param{Name: "locator", Type: "string", Form: PageLocator, Doc: "Sforce-Locator of the page before"}
-	maxRecords   = Param{Name: "maxRecords", Type: "integer", Form: Positive, Doc: "rows a page"}
+	maxRecords   = Param{Name: "maxRecords", Type: "integer", Form: Positive, Doc: "rows a page", Rare: true}
 )
 
 // BulkQuery is the tool for queries of any size (Bulk API 2.0). Making a job
 // only reads the org's data, but a repetition makes another job.
 //
 // Which SOQL a job refuses is documented in part; Salesforce decides.
-var BulkQuery = Tool{Name: "bulkQuery", Doc: "Bulk API 2.0 queries of any size: create, get until JobComplete, getResults.", Ops: []Op{
-	{Action: "create", Instruction: "createQueryJob", Doc: "Start a query job.", Effect: Read, Once: true,
+var BulkQuery = Tool{Name: "bulkQuery", Doc: "Bulk API 2.0 queries of any size.", Ops: []Op{
+	{Action: "create", Instruction: "createQueryJob", Doc: "Start a query job; then get until JobComplete, getResults.", Effect: Read, Once: true,
 		Call: "POST /jobs/query", Needs: []Param{queryKind, jobQuery}, Takes: []Param{contentType, lineEnding, delimiter}, Note: jobNote},
 	{Action: "get", Instruction: "getQueryJob", Doc: "Show state and count of a job.", Effect: Read,
 		Call: "GET /jobs/query/{jobId}", Needs: []Param{jobID}, Note: jobNote},

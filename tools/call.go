@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Call struct {
 	Tool    string         // a tool, or an instruction
 	Args    map[string]any // numbers are json.Number
 
+	// Instruction names the operation instead of Tool: it is no tool and has no
+	// action.
+	Instruction string
 	// Upload is the raw body of a row that takes one, beside the arguments.
 	Upload *Upload
 	// Stream takes an answer that is streamed, as Salesforce sent it, and is
@@ -95,10 +99,10 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	}
 	actionName, _ := args[action.Name].(string)
 	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
-		Surface: c.Surface, Tool: c.Tool, Action: actionName}
+		Surface: c.Surface, Tool: cmp.Or(c.Tool, c.Instruction), Action: actionName}
 
 	// Find the row.
-	op, err := s.find(caller, c.Tool, actionName)
+	op, err := s.find(caller, c, actionName)
 	if err != nil {
 		entry.Arguments = audit.Names(args)
 		return nil, s.refuse(ctx, entry, err)
@@ -238,8 +242,8 @@ func (s *Server) visible(intent *audit.Intent, err error) *Error {
 
 // find returns the row, or an error that names what the caller may use. A
 // caller who may use nothing is told that instead.
-func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error) {
-	op, err := s.Table.Find(tool, action)
+func (s *Server) find(caller allowlist.Caller, c Call, action string) (*Op, error) {
+	op, err := s.Table.look(c, action)
 	if err == nil {
 		return op, nil
 	}
@@ -248,12 +252,20 @@ func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error)
 		return err == nil
 	})
 	if len(visible) == 0 {
-		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: clip(tool), Action: clip(action)}); refused != nil {
+		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: clip(cmp.Or(c.Tool, c.Instruction)), Action: clip(action)}); refused != nil {
 			return nil, refusal(NotAuthorized, refused)
 		}
 	}
-	_, err = visible.Find(tool, action)
+	_, err = visible.look(c, action)
 	return nil, err
+}
+
+// look finds the row that a call names.
+func (t Table) look(c Call, action string) (*Op, error) {
+	if c.Instruction != "" {
+		return t.Instruction(c.Instruction)
+	}
+	return t.Find(c.Tool, action)
 }
 
 // refuse records a call that is not let through, also when its caller has hung

@@ -25,7 +25,7 @@ func (op *Op) Check(args map[string]any) (Args, error) {
 	checked := Args{}
 	for _, p := range op.params() {
 		v, ok := given[p.Name]
-		if !ok && slices.Contains(op.Needs, p) {
+		if !ok && op.needs(p) {
 			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs %s: %s", op.Name(), p.Name, p.Doc)}
 		}
 		if !ok {

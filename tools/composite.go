@@ -22,7 +22,7 @@ var (
 // connector's documentation has it (REST API guide, "Using Composite Graphs").
 // The text that goes with PROCESSING_HALTED is not documented; only the code is
 // relied on.
-var Composite = Tool{Name: "composite", Doc: "Several Salesforce requests in one call.", Ops: []Op{
+var Composite = Tool{Name: "composite", Doc: "Several requests in one call.", Ops: []Op{
 	{Action: "request", Instruction: "runComposite", Doc: "Run up to 25 requests in order; later ones may refer to earlier ones.", Effect: Act,
 		Call: "POST /composite", Needs: []Param{subrequests}, Takes: []Param{allOrNone, collate}, View: subanswers},
 	{Action: "batch", Instruction: "runCompositeBatch", Doc: "Run up to 25 requests that do not depend on each other.", Effect: Act,

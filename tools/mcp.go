@@ -28,6 +28,9 @@ type MCP struct {
 	// MaxMessage is how many bytes a line of stdio may have. It is set before
 	// the first message; NewMCP sets it to the constant of that name.
 	MaxMessage int
+	// View is as what tools stdio lists the table. It is set before the first
+	// message; NewMCP sets it to Dispatch.
+	View View
 
 	server   *Server
 	lib      *server.MCPServer
@@ -42,7 +45,7 @@ const maxLists = 256
 
 // NewMCP returns an MCP server that answers with s and calls itself name.
 func NewMCP(s *Server, name, version string) *MCP {
-	m := &MCP{MaxMessage: MaxMessage, server: s, lib: server.NewMCPServer(name, version,
+	m := &MCP{MaxMessage: MaxMessage, View: Dispatch, server: s, lib: server.NewMCPServer(name, version,
 		server.WithToolCapabilities(false),
 		server.WithResourceCapabilities(false, false),
 		server.WithInstructions(s.Table.Instructions()))}
@@ -76,7 +79,7 @@ var _ server.SessionWithTools = (*session)(nil)
 
 // answer answers one request. Notifications that the library made meanwhile
 // come first.
-func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID string, msg *message) (notifications []mcp.JSONRPCNotification, r *reply) {
+func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sessionID string, msg *message) (notifications []mcp.JSONRPCNotification, r *reply) {
 	defer func() {
 		if p := recover(); p != nil {
 			m.server.Log.Error().Str("method", msg.method).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("message panicked")
@@ -93,7 +96,7 @@ func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID strin
 		if err != nil {
 			return nil, msg.fail(&rpcError{Code: codeInvalidRequest, Message: err.Error()})
 		}
-		s.tools = m.list(visible)
+		s.tools = m.list(visible, view)
 	case string(mcp.MethodToolsCall):
 		s.tools = map[string]server.ServerTool{msg.tool: {Tool: mcp.Tool{Name: msg.tool}, Handler: m.handler(s)}}
 	}
@@ -228,8 +231,9 @@ func (r *Result) mcp() *mcp.CallToolResult {
 
 // list returns the tools of a part of the table. There are as many different
 // parts as there are different rules, so they are kept.
-func (m *MCP) list(visible Table) map[string]server.ServerTool {
+func (m *MCP) list(visible Table, view View) map[string]server.ServerTool {
 	var rows strings.Builder
+	rows.WriteString(string(view) + " ")
 	for _, op := range visible.Operations() {
 		rows.WriteString(op.Tool + "." + op.Action + " ")
 	}
@@ -237,7 +241,7 @@ func (m *MCP) list(visible Table) map[string]server.ServerTool {
 		return tools.(map[string]server.ServerTool)
 	}
 	tools := map[string]server.ServerTool{}
-	for _, t := range visible {
+	for _, t := range visible.As(view) {
 		tools[t.Name] = server.ServerTool{Tool: t.mcp()}
 	}
 	if m.listed.Add(1) <= maxLists {
@@ -246,11 +250,15 @@ func (m *MCP) list(visible Table) map[string]server.ServerTool {
 	return tools
 }
 
+// mcp is the tool as the protocol lists it, with those hints that say something
+// (the others have no meaning for a tool that only reads, or are the default).
 func (t Tool) mcp() mcp.Tool {
-	h, open := t.Hints(), true
-	return mcp.Tool{Name: t.Name, Description: t.Help(), RawInputSchema: t.Schema(), Annotations: mcp.ToolAnnotation{
-		ReadOnlyHint: &h.ReadOnly, DestructiveHint: &h.Destructive, IdempotentHint: &h.Idempotent, OpenWorldHint: &open,
-	}}
+	h := t.Hints()
+	hints := mcp.ToolAnnotation{ReadOnlyHint: &h.ReadOnly}
+	if !h.ReadOnly {
+		hints.DestructiveHint, hints.IdempotentHint = &h.Destructive, &h.Idempotent
+	}
+	return mcp.Tool{Name: t.Name, Description: t.Help(), RawInputSchema: t.Schema(), Annotations: hints}
 }
 
 // checkHeaders compares the headers of a request with its message, as 2026-07-28

@@ -15,8 +15,8 @@ var (
 	deployOptions = Param{Name: "deployOptions", Type: "object", Doc: "{checkOnly, rollbackOnError, singlePackage, testLevel, runTests, …}"}
 	requestID     = Param{Name: "requestId", Type: "string", Form: RecordID, Doc: "deploy ID"}
 	deployDetails = Param{Name: "includeDetails", Type: "boolean", Doc: "each component and test"}
-	metadataType  = Param{Name: "type", Type: "string", Form: FieldName, Doc: "as in CustomObject"}
-	fullNames     = Param{Name: "fullNames", Type: "string", Form: FullNames, Doc: "comma-separated, at most 10"}
+	metadataType  = Param{Name: "type", Type: "string", Form: FieldName, In: Local, Doc: "as in CustomObject"}
+	fullNames     = Param{Name: "fullNames", Type: "string", Form: FullNames, In: Local, Doc: "comma-separated, at most 10"}
 )
 
 // Metadata is the tool for deploys.
@@ -26,7 +26,7 @@ var (
 // guide (jsforce calls it entity_content, which works as well). REST has no
 // resource that retrieves metadata (/metadata/retrieveRequest is answered 404),
 // so retrieve asks the Metadata API over SOAP.
-var Metadata = Tool{Name: "metadata", Doc: "Deploy and read Salesforce metadata.", Ops: []Op{
+var Metadata = Tool{Name: "metadata", Doc: "Metadata and its deploys.", Ops: []Op{
 	{Action: "deploy", Instruction: "deployMetadata", Doc: "Start a deploy; checkOnly true only validates.", Effect: Act,
 		Call: "POST /metadata/deployRequest", Needs: []Param{deployFile}, Takes: []Param{deployOptions}, Run: deploy, Note: deployNote},
 	{Action: "getDeployStatus", Instruction: "getMetadataDeployStatus", Doc: "Show how far a deploy is.", Effect: Read,

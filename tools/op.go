@@ -16,6 +16,8 @@ type Tool struct {
 	Name string
 	Doc  string
 	Ops  []Op
+
+	flat bool // it is one operation by itself, without an action
 }
 
 // An Op is one row of the table: something an agent may ask of a tool.
@@ -90,7 +92,8 @@ type Param struct {
 	Form  Form   // what a value must look like, beyond its type
 	OneOf string // the values it may have, separated by |; "" is any
 	Doc   string
-	In    In // exceptions to where it goes
+	In    In   // exceptions to where it goes
+	Rare  bool // few need it: dispatcher tools take it without listing it
 }
 
 // In says where an argument goes when that does not follow from the row's Call.
@@ -218,7 +221,7 @@ func (t Table) Only(keep func(allowlist.Operation) bool) Table {
 			}
 		}
 		if ops != nil {
-			part = append(part, Tool{tool.Name, tool.Doc, ops})
+			part = append(part, Tool{Name: tool.Name, Doc: tool.Doc, Ops: ops})
 		}
 	}
 	return part
@@ -248,28 +251,44 @@ func (t Table) Find(tool, action string) (*Op, error) {
 	var tools []string
 	for i := range t {
 		tools = append(tools, t[i].Name)
-		var actions []string
 		for j := range t[i].Ops {
-			op := &t[i].Ops[j]
-			actions = append(actions, op.Action)
-			if op.Instruction == tool && (action == "" || action == op.Action) {
-				return op, nil
-			}
-			if t[i].Name == tool && op.Action == action {
+			if op := &t[i].Ops[j]; op.Instruction == tool && (action == "" || action == op.Action) {
 				return op, nil
 			}
 		}
-		if t[i].Name == tool && action == "" {
+		named, ok := t[i].named(tool)
+		if !ok {
+			continue
+		}
+		var actions []string
+		for j := range named.Ops {
+			if named.Ops[j].Action == action {
+				return &named.Ops[j], nil
+			}
+			actions = append(actions, named.Ops[j].Action)
+		}
+		if action == "" {
 			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs an action: one of %s", tool, strings.Join(actions, ", "))}
 		}
-		if t[i].Name == tool {
-			return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent%s; it has %s", tool, clip(action), near(action, actions), strings.Join(actions, ", "))}
-		}
+		return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent%s; it has %s", tool, clip(action), near(action, actions), strings.Join(actions, ", "))}
 	}
 	if len(tools) == 0 {
 		return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent; it may use none", clip(tool))}
 	}
 	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent%s; there are %s", clip(tool), near(tool, tools), strings.Join(tools, ", "))}
+}
+
+// Instruction returns the row of that instruction. The error names one that is
+// spelled almost like it.
+func (t Table) Instruction(name string) (*Op, error) {
+	for i := range t {
+		for j := range t[i].Ops {
+			if op := &t[i].Ops[j]; op.Instruction == name {
+				return op, nil
+			}
+		}
+	}
+	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no instruction %q for this agent%s", clip(name), near(name, t.InstructionNames()))}
 }
 
 var (

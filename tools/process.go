@@ -23,7 +23,7 @@ var (
 // are read. triggerRule has contextIds where older texts have contextId. What
 // status an approval answers when some of its requests fail is not documented:
 // each result is judged by itself.
-var Process = Tool{Name: "process", Doc: "Salesforce workflow rules, approvals and invocable actions.", Ops: []Op{
+var Process = Tool{Name: "process", Doc: "Workflow rules, approvals, invocable actions.", Ops: []Op{
 	{Action: "listRules", Instruction: "listProcessRules", Doc: "List workflow rules.", Effect: Read,
 		Call: "GET /process/rules", View: byObject("rules")},
 	{Action: "listRulesForObject", Instruction: "listProcessRulesForObject", Doc: "List those of an object.", Effect: Read,

@@ -12,11 +12,11 @@ var (
 	q       = Param{Name: "q", Type: "string", Form: Statement, Doc: "the SOQL or SOSL statement"}
 	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Doc: "nextRecordsUrl of a query"}
 	search  = Param{Name: bodyName, Type: "object", In: Body,
-		Doc: "{q: the text to find, sobjects: [{name, fields, where, orderBy, limit}], fields, in: ALL|NAME|EMAIL|PHONE|SIDEBAR, overallLimit, defaultLimit}"}
+		Doc: "{q, sobjects: [{name, fields, where, limit}], fields, in, overallLimit}"}
 )
 
 // Query is the tool for SOQL and SOSL.
-var Query = Tool{Name: "query", Doc: "Find Salesforce records with SOQL, SOSL or a parameterized search.", Ops: []Op{
+var Query = Tool{Name: "query", Doc: "Find records with SOQL or SOSL.", Ops: []Op{
 	{Action: "soql", Instruction: "runQuery", Doc: "Run SOQL, as in SELECT Id, Name FROM Account WHERE Industry = 'Energy' LIMIT 20.", Effect: Read,
 		Call: "GET /query", Needs: []Param{q}, More: moreOfQuery},
 	{Action: "soqlAll", Instruction: "runQueryAll", Doc: "Run SOQL over deleted and archived rows too.", Effect: Read,

@@ -21,7 +21,7 @@ var (
 //
 // Not documented are the status of a run (200 or 201) and all keys of its
 // result: any success will do, and the result is given as it is.
-var QuickActions = Tool{Name: "quickActions", Doc: "Salesforce quick actions.", Ops: []Op{
+var QuickActions = Tool{Name: "quickActions", Doc: "Quick actions.", Ops: []Op{
 	{Action: "list", Instruction: "listQuickActions", Doc: "List global actions, or an object's.", Effect: Read,
 		Call: "GET /quickActions", Takes: []Param{actionsObject}, Run: listQuickActions, Brief: map[string][]string{"records": {"name", "label", "type"}}},
 	{Action: "describe", Instruction: "describeQuickAction", Doc: "Show an action's fields.", Effect: Read,

@@ -10,7 +10,7 @@ var (
 )
 
 // Records is the tool for single records.
-var Records = Tool{Name: "records", Doc: "Single Salesforce records.", Ops: []Op{
+var Records = Tool{Name: "records", Doc: "Single records.", Ops: []Op{
 	{Action: "create", Instruction: "createRecord", Doc: "Create a record.", Effect: Add,
 		Call: "POST /sobjects/{sObjectName}", Needs: []Param{sObjectName, fieldValues}},
 	{Action: "get", Instruction: "getRecord", Doc: "Fetch a record.", Effect: Read,

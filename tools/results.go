@@ -106,7 +106,7 @@ func (s *Server) Result(ctx context.Context, c Call, id string) (*Result, error)
 	if err := d.Decode(&c.Args); err != nil {
 		return nil, asError(errors.New("a kept result has no arguments"))
 	}
-	c.Tool = kept.Instruction
+	c.Tool, c.Instruction = "", kept.Instruction
 	return s.Call(ctx, c)
 }
 

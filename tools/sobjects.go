@@ -29,7 +29,7 @@ var (
 var sObjectNames = Param{Name: "sObjects", Type: "string", Form: FieldList, Doc: "comma-separated API names; without them all"}
 
 // SObjects is the tool for the shape of the org's data.
-var SObjects = Tool{Name: "sobjects", Doc: "Describe the objects and fields of the Salesforce org.", Ops: []Op{
+var SObjects = Tool{Name: "sobjects", Doc: "Objects and fields of the org.", Ops: []Op{
 	{Action: "describeGlobal", Instruction: "describeGlobal", Doc: "List all objects.", Effect: Read,
 		Call: "GET /sobjects", Brief: briefGlobal},
 	{Action: "describe", Instruction: "describeSObject", Doc: "Show fields, picklist values and child relationships of an object.", Effect: Read,

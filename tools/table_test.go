@@ -44,10 +44,13 @@ func TestTableCheck(t *testing.T) {
 	}
 }
 
-// TestDocumented: the tools, actions and instructions are those of the wire
-// contract, whose names outside programs use.
+// TestDocumented: the tools, actions, instructions and requests are those of the
+// wire contract, whose names outside programs use.
 func TestDocumented(t *testing.T) {
-	var contract []struct{ Tool, Action, Instruction string }
+	var contract []struct {
+		Tool, Action, Instruction string
+		Calls                     []string
+	}
 	text, err := os.ReadFile("../testdata/contract.json")
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +68,11 @@ func TestDocumented(t *testing.T) {
 		if err != nil || byInstruction != byAction {
 			t.Errorf("%s.%s is not the instruction %s", want.Tool, want.Action, want.Instruction)
 		}
+		if !slices.Contains(want.Calls, byAction.Call) {
+			t.Errorf("%s sends %s, want %s", byAction.Name(), byAction.Call, want.Calls)
+		}
 	}
-	if len(contract) < 26 {
+	if len(contract) != 75 {
 		t.Errorf("the contract has only %d operations", len(contract))
 	}
 }

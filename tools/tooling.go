@@ -8,7 +8,7 @@ var (
 	anonymousBody = Param{Name: "anonymousBody", Type: "string", Form: Text, Doc: "Apex source"}
 	completions   = Param{Name: "type", Type: "string", OneOf: "apex|visualforce"}
 	nameFilter    = Param{Name: "filter", Type: "string", In: Shape, Doc: "as in System.String"}
-	logSkip       = Param{Name: "skip", Type: "integer", Form: NotNegative, In: Shape, Doc: "bytes to leave out"}
+	logSkip       = Param{Name: "skip", Type: "integer", Form: NotNegative, In: Shape, Doc: "bytes to leave out", Rare: true}
 )
 
 // Parameters of test runs. Salesforce takes names and IDs or the list tests, not
@@ -33,7 +33,7 @@ var (
 // Not documented are the status of createRecord and updateRecord (201 and 204
 // are taken by analogy, any success will do) and the argument fields of
 // getRecord (it is sent as for records).
-var Tooling = Tool{Name: "tooling", Doc: "Salesforce Tooling API: metadata as records, and Apex.", Ops: []Op{
+var Tooling = Tool{Name: "tooling", Doc: "Tooling API: metadata as records, Apex.", Ops: []Op{
 	{Action: "query", Instruction: "runToolingQuery", Doc: "Run SOQL over Tooling objects.", Effect: Read,
 		Call: "GET /tooling/query", Needs: []Param{toolingQuery}, More: moreOfToolingQuery},
 	{Action: "describeGlobal", Instruction: "describeToolingGlobal", Doc: "List Tooling objects.", Effect: Read,

@@ -60,9 +60,9 @@ SALESFORCE_MCP_AGENT.`,
 // parseArguments joins --json with name=value pairs. Where the instruction's
 // argument is an object or a list the value is JSON.
 func parseArguments(instruction string, pairs []string, object string) (map[string]any, error) {
-	op, err := tools.All.Find(instruction, "")
+	op, err := tools.All.Instruction(instruction)
 	if err != nil {
-		return nil, fmt.Errorf("there is no instruction %q; there are %s", instruction, strings.Join(tools.All.InstructionNames(), ", "))
+		return nil, fmt.Errorf("%w; docs/operations.md lists them", err)
 	}
 	args := map[string]any{}
 	if object != "" {
