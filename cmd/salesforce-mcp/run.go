@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.fakeorg(), e.version())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
