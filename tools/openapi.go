@@ -107,29 +107,23 @@ func (op *Op) beside(raw Param) []any {
 	return list
 }
 
-// schema is that of the row's arguments. Members of an envelope may stand in it
-// or beside it, so neither is required.
+// schema is that of the row's arguments. Where they may stand inside body or
+// beside it, none is required in either place.
 func (op *Op) schema() object {
-	properties := object{}
+	properties, inside := object{}, property{Type: "object", Description: "arguments may stand in here or beside it"}
 	var required []string
 	for _, p := range op.params() {
 		if p.In == Shape {
 			continue
 		}
-		prop := p.property(false)
-		if op.enveloped() && op.member(p) {
-			was, ok := properties.get(bodyName).(property)
-			if !ok {
-				was = property{Type: "object", Description: "these members, or give them beside it"}
-			}
-			properties = properties.with(bodyName, was.with(p.Name, prop))
-			properties = properties.with(p.Name, prop)
-			continue
-		}
-		properties = properties.with(p.Name, prop)
+		properties = properties.with(p.Name, p.property(false))
+		inside = inside.with(p.Name, p.property(false))
 		if op.needs(p) {
 			required = append(required, p.Name)
 		}
+	}
+	if op.enveloped() {
+		properties, required = properties.with(bodyName, inside), nil
 	}
 	o := object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}}
 	if required != nil {
