@@ -191,7 +191,10 @@ func (p Param) property(lean bool) property {
 	if lean && p.Name == outputFormat.Name {
 		prop.Enum = nil
 	}
-	if p.Type == "array" {
+	switch {
+	case p.Type == "array" && p.listed():
+		prop.Items = &property{Type: "string"}
+	case p.Type == "array":
 		prop.Items = &property{Type: "object"}
 	}
 	return prop

@@ -147,6 +147,12 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 	return v, nil
 }
 
+// listed reports whether p is a list of texts, which may be one text with commas
+// as well.
+func (p Param) listed() bool {
+	return p.Form == FieldList || p.Form == RecordIDList || p.Form == FullNames
+}
+
 // choices returns the values that p may have, or nil for any.
 func (p Param) choices() []string {
 	if p.OneOf == "" {
@@ -305,7 +311,7 @@ func (p Param) ofType(v any) (any, error) {
 	switch p.Type {
 	case "string":
 		_, isArray := v.([]any)
-		if isString || isArray && (p.Form == FieldList || p.Form == RecordIDList || p.Form == FullNames) {
+		if isString || isArray && p.listed() {
 			return v, nil
 		}
 		if n, ok := v.(json.Number); ok && (p.Form == PathValue) {
@@ -329,6 +335,9 @@ func (p Param) ofType(v any) (any, error) {
 	case "array":
 		if a, ok := v.([]any); ok {
 			return a, nil
+		}
+		if isString && p.listed() {
+			return v, nil
 		}
 	case "object":
 		if o, ok := v.(map[string]any); ok {

@@ -9,7 +9,7 @@ import (
 
 var (
 	ruleID        = Param{Name: "ruleId", Type: "string", Form: RecordID, Doc: "rule ID"}
-	contextIDs    = Param{Name: "contextIds", Type: "string", Form: RecordIDList, Doc: "comma-separated record IDs"}
+	contextIDs    = Param{Name: "contextIds", Type: "array", Form: RecordIDList, Doc: "record IDs"}
 	approvalSteps = Param{Name: "requests", Type: "array", Form: ApprovalRequests,
 		Doc: "[{actionType: Submit|Approve|Reject, contextId: record or work item ID, contextActorId, comments, nextApproverIds, processDefinitionNameOrId}]"}
 	actionKind = Param{Name: "actionType", Type: "string", OneOf: "flow|apex|standard", In: Local}
