@@ -169,7 +169,7 @@ func selective(c *soql.Comparison) bool {
 		return false
 	}
 	literal, isLiteral := c.Right.(*soql.Literal)
-	return !isLiteral || literal.Kind != soql.Null && (c.Op != "LIKE" || !strings.HasPrefix(literal.Text, "%") && !strings.HasPrefix(literal.Text, "_"))
+	return !isLiteral || literal.Kind != soql.Null && literal.Text != "" && (c.Op != "LIKE" || !strings.ContainsAny(literal.Text[:1], "%_"))
 }
 
 // note adds why a condition is not looked up in an index.

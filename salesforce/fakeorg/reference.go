@@ -131,10 +131,12 @@ func (r references) copyItems(b *bytes.Buffer, d *json.Decoder, start json.Delim
 	return nil
 }
 
-// text is what a text of a body becomes. One that is nothing but a reference becomes a value of its type.
+// text is what a text of a body becomes: a text again, but null when it is nothing but a reference to an empty field.
 func (r references) text(text string) (any, error) {
 	if m := referenceMark.FindStringSubmatch(text); m != nil && m[0] == text {
-		return r.value(m[1])
+		if value, err := r.value(m[1]); err != nil || value == nil {
+			return nil, err
+		}
 	}
 	return r.replace(text, func(value string) string { return value })
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // subrequest is a request inside another one: inside a composite request, a graph or a batch.
@@ -37,13 +38,13 @@ type lookup struct {
 // handler returns the call and the route of a subrequest, from the table that requests from outside are answered by.
 func (c *call) handler(s subrequest) (*call, route, error) {
 	target, err := url.Parse(s.URL)
-	if err != nil || target.Host != "" {
+	if err != nil || target.Host != "" || !strings.HasPrefix(target.Path, "/services/data/") { // the mux knows paths that are no routes
 		return nil, route{}, noResource()
 	}
 	trimSlash(target)
 	r := &http.Request{Method: s.Method, URL: target, RequestURI: s.URL, Host: c.Host, TLS: c.TLS, Header: c.headers(s),
 		Body: io.NopCloser(bytes.NewReader(s.Body))}
-	found := &lookup{}
+	found := &lookup{unheard: unheard{header: http.Header{}}}
 	c.org.mux.ServeHTTP(found, r.WithContext(c.Context()))
 	if found.methods == nil || !versionExists(found.request.PathValue("version")) {
 		return nil, route{}, noResource()
