@@ -97,8 +97,8 @@ type outcome struct {
 	err     error
 }
 
-// rowError is an error about one record among many, which has a statusCode, not an errorCode.
-func rowError(err error) object {
+// recordError is an error about one record among many, which has a statusCode, not an errorCode.
+func recordError(err error) object {
 	f := asFault(err)
 	return object{{"statusCode", f.code}, {"message", f.message}, {"fields", append([]string{}, f.fields...)}}
 }
@@ -106,7 +106,7 @@ func rowError(err error) object {
 // MarshalJSON writes an outcome.
 func (r outcome) MarshalJSON() ([]byte, error) {
 	if r.err != nil {
-		return encode(object{{"success", false}, {"errors", []object{rowError(r.err)}}})
+		return encode(object{{"success", false}, {"errors", []object{recordError(r.err)}}})
 	}
 	out := object{{"id", r.id}, {"success", true}, {"errors", []any{}}}
 	if r.created != nil {

@@ -38,13 +38,13 @@ func compositeBatch(c *call) (*answer, error) {
 // request around it.
 func (c *call) performBatched(s subrequest, counted bool, header http.Header) *answer {
 	if !counted {
-		usage, err := c.org.spend()
+		usage, err := c.org.spendCall()
 		header.Set(limitInfo, usage)
 		if err != nil {
 			return failure(err)
 		}
 	}
-	return c.perform(s).answer
+	return c.performSubrequest(s).answer
 }
 
 // readBatch reads the body of the request. An address or a method that cannot be is an error of the whole, and nothing

@@ -34,7 +34,7 @@ func compositeGraph(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tooLarge(graphs); err != nil {
+	if err := graphsTooLarge(graphs); err != nil {
 		return ok(object{{"graphs", []object{answered(graph{GraphID: "_default"}, []object{subrequest{}.answered(failure(err))}, false)}}})
 	}
 	answers, failures, varied := []object{}, 0, kinds(graphs) > graphKindLimit
@@ -111,9 +111,9 @@ func (c *call) readGraphs() ([]graph, error) {
 	return body.Graphs, nil
 }
 
-// tooLarge refuses a request as a whole, which the platform answers with 200 and one graph that the client does not
+// graphsTooLarge refuses a request as a whole, which the platform answers with 200 and one graph that the client does not
 // know. The sentence about nodes is the platform's, that about graphs follows it.
-func tooLarge(graphs []graph) error {
+func graphsTooLarge(graphs []graph) error {
 	nodes := 0
 	for _, g := range graphs {
 		nodes += len(g.CompositeRequest)

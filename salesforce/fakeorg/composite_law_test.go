@@ -48,21 +48,26 @@ func (o *lawOrg) post(t *rapid.T, path string, body, answer any) {
 	}
 }
 
-// sums are, for each table, the number of rows and a checksum of what is in the columns that count.
+// touched are the objects whose records the drawn requests write.
+var touched = []string{"Account", "Contact", "Opportunity", "Order", "OrderItem", "ContentVersion", "ContentDocument", "ContentDocumentLink",
+	"RecentlyViewed", "Return_Completed__e"}
+
+// sums are, for each table, the number of rows and a checksum of what is in the columns that count, in the order of the
+// ids: they were given in the same order even where they are not the same.
 func (o *lawOrg) sums(t *rapid.T, counts func(*Field) bool) map[string]string {
 	sums := map[string]string{}
-	for _, object := range o.schema.Objects {
+	for _, name := range touched {
 		columns := "1"
-		for _, f := range object.Fields {
+		for _, f := range o.schema.Object(name).Fields {
 			if f.Stored() && counts(f) {
-				columns += fmt.Sprintf(`, quote("%s")`, f.Name)
+				columns += fmt.Sprintf(`, "%s"`, f.Name)
 			}
 		}
-		rows, err := (&call{Request: new(http.Request), org: o.Org, db: o.db}).rows(fmt.Sprintf(`SELECT %s FROM %q ORDER BY %[1]s`, columns, object.Name), nil)
+		rows, err := (&call{Request: new(http.Request), org: o.Org, db: o.db}).rows(fmt.Sprintf(`SELECT %s FROM %q ORDER BY Id`, columns, name), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sums[object.Name] = fmt.Sprintf("%d rows, %x", len(rows), sha256.Sum256(fmt.Append(nil, rows)))
+		sums[name] = fmt.Sprintf("%d rows, %x", len(rows), sha256.Sum256(fmt.Append(nil, rows)))
 	}
 	return sums
 }
@@ -162,12 +167,15 @@ func anything(t *rapid.T, name string, earlier int) step {
 func TestLawAllOrNone(t *testing.T) {
 	o := newLawOrg(t)
 	outcomes := map[bool]int{}
+	var before map[string]string
 	rapid.Check(t, func(t *rapid.T) {
 		var steps []step
 		for i := range rapid.IntRange(1, 6).Draw(t, "steps") {
 			steps = append(steps, anything(t, fmt.Sprintf("x%d", i), i))
 		}
-		before := o.sums(t, everyColumn)
+		if before == nil {
+			before = o.sums(t, everyColumn)
+		}
 		var answer struct{ CompositeResponse []part }
 		o.post(t, "/composite", map[string]any{"allOrNone": true, "compositeRequest": steps}, &answer)
 		if len(answer.CompositeResponse) != len(steps) {
@@ -189,8 +197,10 @@ func TestLawAllOrNone(t *testing.T) {
 		if culprits > 1 || failed && halted != len(steps)-1 || !failed && halted > 0 {
 			t.Fatalf("%d failed, %d of %d were rolled back: %+v", culprits, halted, len(steps), answer)
 		}
+		old := before
+		before = o.sums(t, everyColumn)
 		if failed {
-			sameSums(t, before, o.sums(t, everyColumn))
+			sameSums(t, old, before)
 		}
 	})
 	if outcomes[true] < 10 || outcomes[false] < 10 {

@@ -160,7 +160,7 @@ func checkBranches(levels [][]*branch) (errs []object) {
 func (b *branch) refused(errs ...error) object {
 	all := []object{}
 	for _, err := range errs {
-		all = append(all, rowError(err))
+		all = append(all, recordError(err))
 	}
 	return object{{"referenceId", b.referenceID}, {"errors", all}}
 }

@@ -27,16 +27,16 @@ const nullsVersion = 52
 
 // add lets later subrequests refer to an answer.
 func (r references) add(id string, a subanswer, version string) error {
-	text, err := encode(a.body)
-	if err != nil {
-		return err
-	}
 	to := referent{nulls: a.record && versionNumber(version) >= nullsVersion}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	err = d.Decode(&to.value)
+	if text, hasBody := a.body.(json.RawMessage); hasBody {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		if err := d.Decode(&to.value); err != nil {
+			return err
+		}
+	}
 	r[id] = to
-	return err
+	return nil
 }
 
 // fill resolves the references in the address and the body of a subrequest.
@@ -178,10 +178,10 @@ func follow(value any, path string) (next any, rest string, found bool) {
 		next, found = members[name]
 		return next, rest, found
 	}
-	text, rest, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
+	text, rest, isClosed := strings.Cut(strings.TrimPrefix(path, "["), "]")
 	items, _ := value.([]any)
 	index, err := strconv.Atoi(text)
-	if err != nil || index < 0 || index >= len(items) {
+	if !isClosed || err != nil || index < 0 || index >= len(items) {
 		return nil, "", false
 	}
 	return items[index], rest, true

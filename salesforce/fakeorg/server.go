@@ -140,7 +140,7 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 	if c.version == "" {
 		return nil
 	}
-	usage, err := o.spend()
+	usage, err := o.spendCall()
 	w.Header().Set(limitInfo, usage)
 	return err
 }
@@ -148,8 +148,8 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 // limitInfo is the header that tells how many calls have been used.
 const limitInfo = "Sforce-Limit-Info"
 
-// spend counts a call against the daily limit, tells how many have been used, and refuses one too many.
-func (o *Org) spend() (usage string, err error) {
+// spendCall counts a call against the daily limit, tells how many have been used, and refuses one too many.
+func (o *Org) spendCall() (usage string, err error) {
 	used, most := o.countCall(), o.options.DailyCalls
 	if used > most {
 		err = limitReached()

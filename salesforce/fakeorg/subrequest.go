@@ -35,8 +35,8 @@ type lookup struct {
 	methods map[string]route
 }
 
-// handler returns the call and the route of a subrequest, from the table that requests from outside are answered by.
-func (c *call) handler(s subrequest) (*call, route, error) {
+// routeOf returns the call and the route of a subrequest, from the table that requests from outside are answered by.
+func (c *call) routeOf(s subrequest) (*call, route, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil || target.Host != "" || !strings.HasPrefix(target.Path, "/services/data/") { // the mux knows paths that are no routes
 		return nil, route{}, noResource()
@@ -90,10 +90,10 @@ func halted(format string, args ...any) *fault {
 	return f
 }
 
-// perform answers a subrequest with the handler that would answer it alone, in the transaction of this call. What a
+// performSubrequest answers a subrequest with the handler that would answer it alone, in the transaction of this call. What a
 // subrequest that fails has written is undone.
-func (c *call) perform(s subrequest) subanswer {
-	sub, way, err := c.handler(s)
+func (c *call) performSubrequest(s subrequest) subanswer {
+	sub, way, err := c.routeOf(s)
 	if err != nil {
 		return c.performed(s, failure(err), true)
 	}
@@ -105,8 +105,8 @@ func (c *call) perform(s subrequest) subanswer {
 		if a, err = way.handle(sub); err != nil {
 			return err
 		}
-		if _, isBlob := a.body.([]byte); isBlob {
-			return notInside(s)
+		if a.body, err = asJSON(a.body); err != nil {
+			return notInside(s) // a file
 		}
 		return c.org.markViewed(c.Context(), c.db, c.user, sub.viewed)
 	})
@@ -116,6 +116,18 @@ func (c *call) perform(s subrequest) subanswer {
 	result := c.performed(s, a, sub.failed || a.status >= http.StatusBadRequest)
 	result.record = isRecord(sub.Request)
 	return result
+}
+
+// asJSON encodes a body. It fails for one that is no JSON.
+func asJSON(body any) (any, error) {
+	if body == nil {
+		return nil, nil
+	}
+	if _, isFile := body.([]byte); isFile {
+		return nil, errors.New("the body is a file")
+	}
+	text, err := encode(body)
+	return json.RawMessage(text), err
 }
 
 // performed notes a subrequest for the journal.
@@ -172,7 +184,7 @@ func (c *call) performIn(known references, s subrequest) subanswer {
 	if err != nil {
 		return subanswer{answer: failure(err), failed: true}
 	}
-	result := c.perform(filled)
+	result := c.performSubrequest(filled)
 	if result.status < http.StatusMultipleChoices {
 		if err := known.add(s.ReferenceID, result, c.version); err != nil {
 			return subanswer{answer: failure(err), failed: true}

@@ -32,6 +32,7 @@ func TestSubrequestsFindEveryRoute(t *testing.T) {
 	o.mount(o.mux, "/services/data/{version}/added", []route{
 		{method: http.MethodPut, path: "/later/{name}", handle: promise},
 		{method: http.MethodGet, path: "/alone", alone: true, handle: promise},
+		{method: http.MethodGet, path: "/stream", handle: func(*call) (*answer, error) { return ok(func() {}) }},
 	})
 	token := o.MintToken(AdminUser)
 	ask := func(allOrNone, names string) string {
@@ -70,7 +71,10 @@ func TestSubrequestsFindEveryRoute(t *testing.T) {
 	if got := strings.Join(done, " "); got != "first second fourth" {
 		t.Errorf("done: %s", got)
 	}
-	if a := (&call{Request: r, org: o, user: &user{}}).perform(subrequest{Method: "GET", URL: "/services/data/v62.0/added/alone"}); a.status != http.StatusBadRequest || !a.failed {
-		t.Errorf("what stands alone answers %d", a.status)
+	for _, path := range []string{"alone", "stream"} {
+		c := &call{Request: r, org: o, user: &user{}, db: o.db}
+		if a := c.performSubrequest(subrequest{Method: "GET", URL: "/services/data/v62.0/added/" + path}); a.status != http.StatusBadRequest || !a.failed {
+			t.Errorf("%s answers %d", path, a.status)
+		}
 	}
 }
