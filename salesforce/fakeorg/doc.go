@@ -14,6 +14,9 @@
 //	GET, DELETE       /_requests    the requests the org has seen, see [Seen]
 //	GET               /_events      the platform events that were published
 //
+// A fault that answers with an error fits the subrequests of a composite request too, and a composite request is seen
+// together with them.
+//
 // A POST to /_faults with {"method": "POST", "path": "/sobjects/Case", "cut": "after"} loses the answer to the next
 // creation of a case after the case is created.
 //

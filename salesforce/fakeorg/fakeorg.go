@@ -46,6 +46,7 @@ type Org struct {
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
 	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
 	handler http.Handler
+	mux     *http.ServeMux // knows the routes, for requests and for those inside others
 	sessions
 	faults
 	journal

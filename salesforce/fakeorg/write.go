@@ -312,7 +312,7 @@ func (c *call) mustExist(o *Object, id string) error {
 	return err
 }
 
-// within runs do so that its writes are undone when it fails, while those before it stay.
+// within runs do so that its writes and the work it promises are undone when it fails, while those before it stay.
 func (c *call) within(do func() error) error {
 	exec := func(statement string) error {
 		_, err := c.db.ExecContext(c.Context(), statement)
@@ -321,7 +321,9 @@ func (c *call) within(do func() error) error {
 	if err := exec("SAVEPOINT step"); err != nil {
 		return err
 	}
+	before := c.promised.count()
 	if err := do(); err != nil {
+		c.promised.forget(before)
 		return errors.Join(err, exec("ROLLBACK TO step"), exec("RELEASE step"))
 	}
 	return exec("RELEASE step")
