@@ -124,7 +124,7 @@ func TestEveryErrorHasHint(t *testing.T) {
 // action that does not exist.
 func TestHintsNameDocumentedActions(t *testing.T) {
 	documented := map[string]bool{
-		"sobjects describe": true, "sobjects describeGlobal": true, "records getDeleted": true, "versions getLimits": true, "versions listVersions": true,
+		"sobjects describe": true, "sobjects describeGlobal": true, "records getDeleted": true, "versions getLimits": true, "versions listVersions": true, "process listApprovals": true,
 	}
 	for code, hint := range hints {
 		for _, m := range regexp.MustCompile(`(\w+),? action (\w+)`).FindAllStringSubmatch(hint, -1) {

@@ -28,7 +28,7 @@ var hints = map[string]string{
 	"API_DISABLED_FOR_ORG":                    "An administrator must enable API access for this org and user.",
 	"REQUEST_LIMIT_EXCEEDED":                  "The org's API quota is used up; see versions, action getLimits, and try later.",
 	"STORAGE_LIMIT_EXCEEDED":                  "The org has no storage left; an administrator must free some.",
-	"INVALIDJOBSTATE":                         "The job's state does not allow this: see it with action get.",
+	"INVALIDJOBSTATE":                         "The state of the job does not allow this: look at the job first.",
 	"NO_APPLICABLE_PROCESS":                   "No active approval process takes this record: process, action listApprovals, shows which there are.",
 	"ALREADY_IN_PROCESS":                      "The record waits in an approval: approve or reject its work item, or recall it.",
 	"UNABLE_TO_LOCK_ROW":                      "Another change holds the record; nothing was written. Try again in a moment.",
