@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// inputs are the values of one invocation by name.
-type inputs map[string]any
+// actionInputs are the values of one invocation by name.
+type actionInputs map[string]any
 
 // actionOutcome is what one invocation has given.
 type actionOutcome struct {
@@ -23,7 +23,7 @@ type actionOutcome struct {
 // invokeAction is POST …/{action}: one result for each of the inputs. The answer is 400 when one of them fails, and
 // what the others did stays done; sfdx-mass-action-scheduler has a log of such an answer in its issue 69.
 func invokeAction(c *call) (*answer, error) {
-	i, err := c.action()
+	i, err := c.namedAction()
 	if err != nil {
 		return nil, err
 	}
@@ -38,13 +38,13 @@ func invokeAction(c *call) (*answer, error) {
 	if len(body.Inputs) == 0 {
 		return nil, refuse(http.StatusBadRequest, "MISSING_ARGUMENT", "inputs is required")
 	}
-	invocations := make([]inputs, len(body.Inputs))
+	invocations := make([]actionInputs, len(body.Inputs))
 	for n, raw := range body.Inputs {
 		r, err := decodeRecord(raw)
 		if err != nil {
 			return nil, err
 		}
-		invocations[n] = inputs{}
+		invocations[n] = actionInputs{}
 		for _, in := range r {
 			invocations[n][in.name] = in.value
 		}
@@ -77,7 +77,7 @@ func (i *invocable) result(o actionOutcome) object {
 
 // invoke runs an action for each of the inputs. An Apex method gets them all at once, so that an exception undoes
 // everything and is the error of all.
-func (c *call) invoke(i *invocable, invocations []inputs) ([]actionOutcome, error) {
+func (c *call) invoke(i *invocable, invocations []actionInputs) ([]actionOutcome, error) {
 	outcomes := make([]actionOutcome, len(invocations))
 	each := func(n int) error {
 		return c.within(func() (err error) {
@@ -113,7 +113,7 @@ func (c *call) invoke(i *invocable, invocations []inputs) ([]actionOutcome, erro
 	return outcomes, err
 }
 
-func (c *call) invokeOne(i *invocable, given inputs) (object, error) {
+func (c *call) invokeOne(i *invocable, given actionInputs) (object, error) {
 	if err := i.check(given); err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func asException(err error) string {
 
 // check refuses inputs that the action does not have, that are missing or of another type. The codes were not found
 // in a source.
-func (i *invocable) check(given inputs) error {
+func (i *invocable) check(given actionInputs) error {
 	for name, value := range given {
 		p := i.input(name)
 		if p == nil {
@@ -166,7 +166,7 @@ func (i *invocable) check(given inputs) error {
 }
 
 // takes reports whether a JSON value fits the parameter.
-func (p *parameter) takes(value any) bool {
+func (p *actionParameter) takes(value any) bool {
 	if value == nil {
 		return true
 	}
@@ -190,7 +190,7 @@ func (p *parameter) takes(value any) bool {
 }
 
 // perform does the steps of a flow or an Apex method and works out its outputs.
-func (c *call) perform(i *invocable, given inputs) (object, error) {
+func (c *call) perform(i *invocable, given actionInputs) (object, error) {
 	o := c.org.schema.Object(i.Object)
 	id, err := rowID(given.text(i.Record))
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *call) perform(i *invocable, given inputs) (object, error) {
 }
 
 // column is a JSON value as an expression sees it.
-func (p *parameter) column(value any) any {
+func (p *actionParameter) column(value any) any {
 	if value == nil {
 		return nil
 	}
@@ -233,13 +233,13 @@ func (p *parameter) column(value any) any {
 }
 
 // text is an input that is a text, or "".
-func (in inputs) text(name string) string {
+func (in actionInputs) text(name string) string {
 	text, _ := in[name].(string)
 	return text
 }
 
 // texts is an input that is a collection of texts.
-func (in inputs) texts(name string) []string {
+func (in actionInputs) texts(name string) []string {
 	items, _ := in[name].([]any)
 	texts := make([]string, len(items))
 	for i, item := range items {

@@ -8,13 +8,13 @@ import (
 // invocable is an invocable action: a standard one, an autolaunched flow, or an Apex method.
 type invocable struct {
 	Kind, Name, Label, Description string
-	Inputs, Outputs                []parameter
+	Inputs, Outputs                []actionParameter
 	Object, Record                 string // the object of the record it runs for, and the input with its id
 	Steps                          []automationStep
 }
 
 // parameter is an input or output of an action.
-type parameter struct {
+type actionParameter struct {
 	Name, Label, Type, Description string
 	Required                       bool
 	Many                           bool // a collection
@@ -23,7 +23,7 @@ type parameter struct {
 }
 
 // input returns the input of that name, in this case of letters, or nil.
-func (i *invocable) input(name string) *parameter {
+func (i *invocable) input(name string) *actionParameter {
 	for n := range i.Inputs {
 		if i.Inputs[n].Name == name {
 			return &i.Inputs[n]
@@ -64,8 +64,8 @@ func customKinds(c *call) (*answer, error) {
 	return ok(object{{"apex", c.actionsPath("apex")}, {"flow", c.actionsPath("flow")}})
 }
 
-// kind is which actions a path is about: standard, flow or apex.
-func (c *call) kind() (string, error) {
+// actionKind is which actions a path is about: standard, flow or apex.
+func (c *call) actionKind() (string, error) {
 	switch kind := c.PathValue("kind"); kind {
 	case "":
 		return "standard", nil
@@ -77,7 +77,7 @@ func (c *call) kind() (string, error) {
 
 // listActions is GET /actions/standard and GET /actions/custom/{kind}.
 func listActions(c *call) (*answer, error) {
-	kind, err := c.kind()
+	kind, err := c.actionKind()
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +98,9 @@ func (i *invocable) typeName() string {
 	return strings.ToUpper(i.Kind)
 }
 
-// action finds the action the path names.
-func (c *call) action() (*invocable, error) {
-	kind, err := c.kind()
+// namedAction finds the action the path names.
+func (c *call) namedAction() (*invocable, error) {
+	kind, err := c.actionKind()
 	if err != nil {
 		return nil, err
 	}
@@ -113,12 +113,12 @@ func (c *call) action() (*invocable, error) {
 }
 
 // interviewStatus is an output that every flow has.
-var interviewStatus = parameter{Name: "Flow__InterviewStatus", Label: "Flow Interview Status", Type: "PICKLIST",
+var interviewStatus = actionParameter{Name: "Flow__InterviewStatus", Label: "Flow Interview Status", Type: "PICKLIST",
 	Values: []string{"Created", "Started", "Finished", "Error", "Waiting"}, Description: "The current status of the flow interview."}
 
 // describeAction is GET …/{action}.
 func describeAction(c *call) (*answer, error) {
-	i, err := c.action()
+	i, err := c.namedAction()
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func describeAction(c *call) (*answer, error) {
 	}
 	given := i.Outputs
 	if i.Kind == "flow" {
-		given = append([]parameter{interviewStatus}, given...)
+		given = append([]actionParameter{interviewStatus}, given...)
 	}
 	for _, p := range given {
 		outputs = append(outputs, object{{"description", orNull(p.Description)}, {"label", p.Label}, {"maxOccurs", p.most()}, {"name", p.Name},
@@ -141,14 +141,14 @@ func describeAction(c *call) (*answer, error) {
 
 // most is how many values a parameter may have: a collection has 2,000 in the platform's descriptions of its own
 // actions.
-func (p *parameter) most() int {
+func (p *actionParameter) most() int {
 	if p.Many {
 		return 2000
 	}
 	return 1
 }
 
-func (p *parameter) picklist() any {
+func (p *actionParameter) picklist() any {
 	if len(p.Values) == 0 {
 		return nil
 	}

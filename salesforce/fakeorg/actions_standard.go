@@ -3,14 +3,14 @@ package fakeorg
 import "strings"
 
 // standardActions are the actions of the platform that the org knows, by name.
-var standardActions = map[string]func(*call, inputs) (object, error){
+var standardActions = map[string]func(*call, actionInputs) (object, error){
 	"chatterPost": chatterPost,
 	"emailSimple": emailSimple,
 	"submit":      submitAction,
 }
 
 // chatterPost posts to the feed of a record, or of the user with a name.
-func chatterPost(c *call, in inputs) (object, error) {
+func chatterPost(c *call, in actionInputs) (object, error) {
 	subject := in.text("subjectNameOrId")
 	if u, err := c.org.findUser(c.Context(), c.db, subject); err == nil {
 		subject = u.id
@@ -25,7 +25,7 @@ const mailRecipients = 5
 
 // emailSimple writes an email down as an EmailMessage, so that it can be queried: nothing is sent. The platform would
 // keep it only with logEmailOnSend.
-func emailSimple(c *call, in inputs) (object, error) {
+func emailSimple(c *call, in actionInputs) (object, error) {
 	to := append(list(in.text("emailAddresses")), in.texts("emailAddressesArray")...)
 	if recipient := in.text("recipientId"); recipient != "" {
 		address, err := c.addressOf(recipient)
@@ -73,11 +73,11 @@ func (c *call) addressOf(given string) (string, error) {
 	if o == nil || o.Name != "Contact" && o.Name != "Lead" && o.Name != "User" {
 		return "", invalid("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 	}
-	return c.first(`SELECT coalesce(Email, '') FROM "`+o.Name+`" WHERE Id = ? AND NOT IsDeleted`, id)
+	return c.firstText(`SELECT coalesce(Email, '') FROM "`+o.Name+`" WHERE Id = ? AND NOT IsDeleted`, id)
 }
 
 // submitAction submits a record for approval.
-func submitAction(c *call, in inputs) (object, error) {
+func submitAction(c *call, in actionInputs) (object, error) {
 	a, err := c.submit(approvalRequest{ContextID: in.text("objectId"), Comments: in.text("comment"), ContextActorID: in.text("submitterId"),
 		NextApproverIDs: in.texts("nextApproverIds"), ProcessDefinitionNameOrID: in.text("processDefinitionNameOrId"), SkipEntryCriteria: in["skipEntryCriteria"]})
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *call) submit(r approvalRequest) (*approval, error) {
 	if err := c.mustExist(o, id); err != nil {
 		return nil, err
 	}
-	pending, err := c.first(`SELECT Id FROM ProcessInstance WHERE TargetObjectId = ? AND Status = 'Pending' AND NOT IsDeleted`, id)
+	pending, err := c.firstText(`SELECT Id FROM ProcessInstance WHERE TargetObjectId = ? AND Status = 'Pending' AND NOT IsDeleted`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (a *approval) applicable(r approvalRequest) (*approvalProcess, error) {
 }
 
 func (a *approval) start(comments string) (err error) {
-	a.instance, err = a.put("ProcessInstance", values{"ProcessDefinitionId": a.process.id, "TargetObjectId": a.record, "Status": "Pending", "SubmittedById": a.submitter})
+	a.instance, err = a.putRecord("ProcessInstance", values{"ProcessDefinitionId": a.process.id, "TargetObjectId": a.record, "Status": "Pending", "SubmittedById": a.submitter})
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (a *approval) note(status, asked, actor, comments string, node any) error {
 	if err := a.org.schema.Object("ProcessInstanceStep").Field("Comments").check(comments); err != nil {
 		return err
 	}
-	_, err := a.put("ProcessInstanceStep", values{"ProcessInstanceId": a.instance, "StepStatus": status, "OriginalActorId": asked, "ActorId": actor,
+	_, err := a.putRecord("ProcessInstanceStep", values{"ProcessInstanceId": a.instance, "StepStatus": status, "OriginalActorId": asked, "ActorId": actor,
 		"Comments": comments, "StepNodeId": node})
 	return err
 }
@@ -118,7 +118,7 @@ func (a *approval) enter(number int) error {
 
 // ask makes a work item for each approver of a level.
 func (a *approval) ask(level *approvalLevel) error {
-	_, err := a.put("ProcessInstanceNode", values{"ProcessInstanceId": a.instance, "ProcessNodeId": level.id, "ProcessNodeName": level.Label, "NodeStatus": "Pending"})
+	_, err := a.putRecord("ProcessInstanceNode", values{"ProcessInstanceId": a.instance, "ProcessNodeId": level.id, "ProcessNodeName": level.Label, "NodeStatus": "Pending"})
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (a *approval) ask(level *approvalLevel) error {
 		if err != nil {
 			return err
 		}
-		item, err := a.put("ProcessInstanceWorkitem", values{"ProcessInstanceId": a.instance, "OriginalActorId": user, "ActorId": user})
+		item, err := a.putRecord("ProcessInstanceWorkitem", values{"ProcessInstanceId": a.instance, "OriginalActorId": user, "ActorId": user})
 		if err != nil {
 			return err
 		}
@@ -143,13 +143,13 @@ func (a *approval) userOf(who approver) (string, error) {
 		u, err := a.org.findUser(a.Context(), a.db, who.Name)
 		return u.id, err
 	case "userHierarchyField":
-		manager, err := a.first(`SELECT coalesce(ManagerId, '') FROM User WHERE Id = ?`, a.submitter)
+		manager, err := a.firstText(`SELECT coalesce(ManagerId, '') FROM User WHERE Id = ?`, a.submitter)
 		if err == nil && manager == "" {
 			err = invalid("MANAGER_NOT_DEFINED", "The manager of the submitter is not defined")
 		}
 		return manager, err
 	case "relatedUserField":
-		user, err := a.first(fmt.Sprintf(`SELECT coalesce(%q, '') FROM %q WHERE Id = ?`, who.Name, a.object.Name), a.record)
+		user, err := a.firstText(fmt.Sprintf(`SELECT coalesce(%q, '') FROM %q WHERE Id = ?`, who.Name, a.object.Name), a.record)
 		if err == nil && user == "" {
 			err = invalid("REQUIRED_FIELD_MISSING", "Required fields are missing: ["+who.Name+"]", who.Name)
 		}
@@ -167,7 +167,7 @@ func (c *call) activeUser(given string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := c.first(`SELECT Id FROM User WHERE Id = ? AND IsActive AND NOT IsDeleted`, id)
+	found, err := c.firstText(`SELECT Id FROM User WHERE Id = ? AND IsActive AND NOT IsDeleted`, id)
 	if err == nil && found == "" {
 		err = invalid("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 	}
@@ -177,7 +177,7 @@ func (c *call) activeUser(given string) (string, error) {
 // finish ends the process.
 func (a *approval) finish(status string) error {
 	a.status, a.actors, a.items = status, nil, nil
-	err := a.set("ProcessInstance", a.instance, values{"Status": status, "CompletedDate": a.now().Format(storedTime), "LastActorId": a.user.id})
+	err := a.setFields("ProcessInstance", a.instance, values{"Status": status, "CompletedDate": a.now().Format(storedTime), "LastActorId": a.user.id})
 	if err != nil {
 		return err
 	}
@@ -287,7 +287,7 @@ func (a *approval) leave(w *workItem, status string) error {
 		return err
 	}
 	a.actors = nil
-	return a.set("ProcessInstanceNode", w.node, values{"NodeStatus": status, "CompletedDate": a.now().Format(storedTime), "LastActorId": a.user.id})
+	return a.setFields("ProcessInstanceNode", w.node, values{"NodeStatus": status, "CompletedDate": a.now().Format(storedTime), "LastActorId": a.user.id})
 }
 
 // recall takes a request back: the submitter may if the process says so, an administrator always.
@@ -312,8 +312,8 @@ func (c *call) recall(r approvalRequest) (*approval, error) {
 	return a, a.finish("Removed")
 }
 
-// first returns the first column of the first row, which is a text, or "".
-func (c *call) first(query string, args ...any) (text string, err error) {
+// firstText returns the first column of the first row, which is a text, or "".
+func (c *call) firstText(query string, args ...any) (text string, err error) {
 	err = c.db.QueryRowContext(c.Context(), query, args...).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil

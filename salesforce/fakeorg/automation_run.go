@@ -145,8 +145,8 @@ func (o *Object) columns(fields values) ([]change, error) {
 	return changes, nil
 }
 
-// put makes a record as the platform itself does: every field may be set, and nothing is checked.
-func (c *call) put(name string, fields values) (string, error) {
+// putRecord makes a record as the platform itself does: every field may be set, and nothing is checked.
+func (c *call) putRecord(name string, fields values) (string, error) {
 	o := c.org.schema.Object(name)
 	changes, err := o.columns(fields)
 	if err != nil {
@@ -155,8 +155,8 @@ func (c *call) put(name string, fields values) (string, error) {
 	return c.add(o, c.withDefaults(o, changes))
 }
 
-// set changes a record as the platform itself does.
-func (c *call) set(name, id string, fields values) error {
+// setFields changes a record as the platform itself does.
+func (c *call) setFields(name, id string, fields values) error {
 	o := c.org.schema.Object(name)
 	changes, err := o.columns(fields)
 	if err != nil {

@@ -89,8 +89,8 @@ func (r *workflowRule) show() object {
 	return object{{"actions", actions}, {"description", orNull(r.Description)}, {"id", r.id[:15]}, {"name", r.Name}, {"namespacePrefix", nil}, {"object", r.Object}}
 }
 
-// rule finds the object and the rule that the path names.
-func (c *call) rule() (*Object, *workflowRule, error) {
+// namedRule finds the object and the rule that the path names.
+func (c *call) namedRule() (*Object, *workflowRule, error) {
 	o, err := c.object()
 	if err != nil {
 		return nil, nil, err
@@ -106,7 +106,7 @@ func (c *call) rule() (*Object, *workflowRule, error) {
 
 // getRule is GET /process/rules/{object}/{rule}.
 func getRule(c *call) (*answer, error) {
-	_, r, err := c.rule()
+	_, r, err := c.namedRule()
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func triggerRules(c *call) (*answer, error) {
 
 // triggerRule is POST /process/rules/{object}/{rule}.
 func triggerRule(c *call) (*answer, error) {
-	o, r, err := c.rule()
+	o, r, err := c.namedRule()
 	if err != nil {
 		return nil, err
 	}

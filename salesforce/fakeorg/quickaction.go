@@ -44,7 +44,7 @@ func inBodyOrNil(err error) error {
 // quickActionDefaults is GET …/quickActions/{action}/defaultValues[/{id}]: the values of the form's fields and of
 // those that are set beside it.
 func quickActionDefaults(c *call) (*answer, error) {
-	q, err := c.quickAction()
+	q, err := c.namedQuickAction()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (q *quickAction) parentField(target *Object, context actionContext) *Field 
 
 // performQuickAction is POST …/quickActions/{action}.
 func performQuickAction(c *call) (*answer, error) {
-	q, err := c.quickAction()
+	q, err := c.namedQuickAction()
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (c *call) createByAction(q *quickAction, target *Object, context actionCont
 		if kind == "" {
 			kind = "CreateRecordEvent"
 		}
-		post, err := c.put("FeedItem", values{"ParentId": context.id, "Type": kind, "Title": q.Label})
+		post, err := c.putRecord("FeedItem", values{"ParentId": context.id, "Type": kind, "Title": q.Label})
 		if err != nil {
 			return nil, err
 		}

@@ -80,8 +80,8 @@ func (c *call) quickActionItem(q *quickAction) object {
 	return object{{"actionEnumOrId", q.id}, {"label", q.Label}, {"name", q.Name}, {"type", q.Type}, {"urls", urls}}
 }
 
-// quickAction finds the action that the path names. Below an object its name may stand without the object's.
-func (c *call) quickAction() (*quickAction, error) {
+// namedQuickAction finds the action that the path names. Below an object its name may stand without the object's.
+func (c *call) namedQuickAction() (*quickAction, error) {
 	of := ""
 	if c.PathValue("object") != "" {
 		o, err := c.object()
@@ -90,7 +90,7 @@ func (c *call) quickAction() (*quickAction, error) {
 		}
 		of = o.Name
 	}
-	name := c.PathValue("action")
+	name := strings.TrimPrefix(c.PathValue("action"), "Global.") // clients may write so from v46.0 on
 	for _, q := range c.org.auto.QuickActions {
 		if of == "" && strings.EqualFold(q.Name, name) {
 			return q, nil
@@ -109,7 +109,7 @@ func (c *call) quickAction() (*quickAction, error) {
 
 // getQuickAction is GET …/quickActions/{action}.
 func getQuickAction(c *call) (*answer, error) {
-	q, err := c.quickAction()
+	q, err := c.namedQuickAction()
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func getQuickAction(c *call) (*answer, error) {
 
 // describeQuickAction is GET …/quickActions/{action}/describe, with the members that the library jsforce declares.
 func describeQuickAction(c *call) (*answer, error) {
-	q, err := c.quickAction()
+	q, err := c.namedQuickAction()
 	if err != nil {
 		return nil, err
 	}

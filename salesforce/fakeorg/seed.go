@@ -97,7 +97,7 @@ func (s *seeder) add(name string, daysAgo int, fields values) string {
 		return ""
 	}
 	s.at = s.org.now().Add(-time.Duration(daysAgo)*24*time.Hour - time.Hour)
-	id, err := s.put(name, fields)
+	id, err := s.putRecord(name, fields)
 	if err != nil {
 		s.err = fmt.Errorf("seed: %w", err)
 	}
