@@ -41,12 +41,16 @@ func soapRoutes() []route {
 // handle answers a SOAP request. A fault undoes what was done.
 func (s *soapService) handle(c *call) (*answer, error) {
 	c.version = "v" + c.PathValue("number")
-	operation, results, err := s.serve(c)
+	a := &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/xml;charset=UTF-8"}}}
+	err := c.within(func() error {
+		operation, results, err := s.serve(c)
+		a.body = soapEnvelope(`xmlns="`+s.namespace+`"`, xmlNode{operation + "Response", results})
+		return err
+	})
 	if err != nil {
-		return nil, &fault{status: http.StatusInternalServerError, body: s.fault(err)}
+		a.status, a.body = http.StatusInternalServerError, s.fault(err)
 	}
-	response := xmlNode{operation + "Response", results}
-	return &answer{status: http.StatusOK, body: soapEnvelope(`xmlns="`+s.namespace+`"`, response), header: http.Header{"Content-Type": {"text/xml;charset=UTF-8"}}}, nil
+	return a, nil
 }
 
 // serve reads the envelope, finds out who asks and does what is asked for.
