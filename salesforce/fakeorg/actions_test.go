@@ -2,6 +2,7 @@ package fakeorg_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"salesforce-mcp/salesforce/fakeorg"
@@ -73,11 +74,11 @@ func TestFlows(t *testing.T) {
 // TestFlowFails: one of several inputs fails; the others are kept, and the answer is 400.
 func TestFlowFails(t *testing.T) {
 	s := start(t, fakeorg.Options{})
-	one, locked := s.create("Case", `{"Subject": "a"}`), s.create("Case", `{"Type": "Return"}`)
+	one, locked, late := s.create("Case", `{"Subject": "a"}`), s.create("Case", `{"Type": "Return"}`), s.create("Case", `{"Subject": "b"}`)
 	s.approval("Submit", locked, `, "nextApproverIds": ["005Sm0000000006"]`)
-	results := s.invoke("custom/flow/Escalate_Case", `{"caseId": "`+one+`"}, {"caseId": "`+locked+`"}, {}, {"caseId": "`+one+`", "why": "x"}, {"caseId": 5}, {"caseId": "`+
+	results := s.invoke("custom/flow/Escalate_Case", `{"caseId": "`+one+`"}, {"caseId": "`+locked+`"}, {"caseId": "`+late+`", "reason": "`+strings.Repeat("x", 300)+`"}, {}, {"caseId": "`+one+`", "why": "x"}, {"caseId": 5}, {"caseId": "`+
 		s.create("Account", `{"Name": "x"}`)+`"}, {"caseId": "x"}, {"caseId": "500Sm0000000zzz"}`, 400)
-	for i, want := range []string{"", "UNKNOWN_EXCEPTION", "REQUIRED_FIELD_MISSING", "INVALID_API_INPUT", "INVALID_API_INPUT", "UNKNOWN_EXCEPTION", "UNKNOWN_EXCEPTION", "UNKNOWN_EXCEPTION"} {
+	for i, want := range []string{"", "UNKNOWN_EXCEPTION", "UNKNOWN_EXCEPTION", "REQUIRED_FIELD_MISSING", "INVALID_API_INPUT", "INVALID_API_INPUT", "UNKNOWN_EXCEPTION", "UNKNOWN_EXCEPTION", "UNKNOWN_EXCEPTION"} {
 		code := ""
 		if len(results[i].Errors) > 0 {
 			code = results[i].Errors[0].StatusCode
@@ -88,6 +89,9 @@ func TestFlowFails(t *testing.T) {
 	}
 	if a, b := s.get("Case", one, "Status"), s.get("Case", locked, "Status"); a != "Escalated" || b != "On Hold" {
 		t.Errorf("the cases are %v and %v", a, b)
+	}
+	if got := s.get("Case", late, "Status"); got != "New" {
+		t.Errorf("an interview that failed in its second step has made the case %v", got)
 	}
 	if got := s.query("SELECT Id FROM Task WHERE WhatId = '" + locked + "'"); len(got) != 0 {
 		t.Errorf("the interview that failed has left %v", got)

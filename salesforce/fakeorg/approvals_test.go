@@ -84,6 +84,7 @@ func TestApproval(t *testing.T) {
 		t.Fatalf("approved once: %+v", second)
 	}
 	ada.refuses("INVALID_CROSS_REFERENCE_KEY", "Approve", r.NewWorkitemIDs[0], "")
+	other.do("PATCH", "/sobjects/Opportunity/"+id, `{"NextStep": "x"}`).wants(t, 400, "ENTITY_IS_LOCKED") // though asked: the process does not let approvers edit
 	done := other.do("POST", "/process/approvals", `{"requests": [{"actionType": "Approve", "contextId": "`+second.NewWorkitemIDs[0]+`"}]}`)
 	done.want(t, 200, `[{"actorIds":null,"entityId":"`+id+`","errors":null,"instanceId":"`+r.InstanceID+`","instanceStatus":"Approved","newWorkitemIds":[],"success":true}]`)
 	if status, next := s.get("Opportunity", id, "Approval_Status__c"), s.get("Opportunity", id, "NextStep"); status != "Approved" || next != "Send the quote" {

@@ -95,3 +95,27 @@ func TestExpressions(t *testing.T) {
 		t.Errorf("only %d expressions", checked)
 	}
 }
+
+// TestApprovalLevels: a level whose condition does not hold is passed over, or ends the process.
+func TestApprovalLevels(t *testing.T) {
+	for otherwise, want := range map[string]string{"": "Pending", "GotoNextStep": "Pending", "ApproveRecord": "Approved", "RejectRecord": "Rejected"} {
+		o := newOrg(t, time.Now())
+		p := o.auto.Approvals[0]
+		p.Levels[0].When, p.Levels[0].Otherwise, p.Levels[1].When = "FALSE", otherwise, ""
+		err := o.write(t.Context(), func(db querier) error {
+			c := &call{Request: httptest.NewRequest("POST", "/", nil), org: o, db: db, user: &user{id: makeID("005", 1)}}
+			id, err := c.putRecord("Opportunity", values{"Name": "x", "StageName": "Prospecting", "CloseDate": "2027-01-01", "Discount__c": 20})
+			if err != nil {
+				return err
+			}
+			a, err := c.submit(approvalRequest{ContextID: id})
+			if err == nil && (a.status != want || (len(a.items) == 1) != (want == "Pending")) {
+				t.Errorf("%s: the record is %s, with the work items %v", otherwise, a.status, a.items)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -93,8 +93,8 @@ func TestTriggerRulesRefused(t *testing.T) {
 		part       string
 	}{
 		"unknown rule":          {"/Case/01QSm0000000009", `{"contextIds": ["` + id + `"]}`, 404, "NOT_FOUND"},
-		"other object":          {"/Case/01QSm0000000001", `{"contextIds": ["` + id + `", "` + account + `"]}`, 400, "INVALID_CROSS_REFERENCE_KEY"},
-		"objects mixed":         {"", `{"contextIds": ["` + id + `", "` + account + `"]}`, 400, "INVALID_CROSS_REFERENCE_KEY"},
+		"other object":          {"/Case/01QSm0000000001", `{"contextIds": ["` + id + `", "` + account + `"]}`, 400, "is not of type Case"},
+		"objects mixed":         {"", `{"contextIds": ["` + id + `", "` + account + `"]}`, 400, "is not of type Case"},
 		"no object":             {"", `{"contextIds": ["zzz000000000001"]}`, 400, "INVALID_CROSS_REFERENCE_KEY"},
 		"deleted":               {"", `{"contextIds": ["` + gone + `"]}`, 400, "ENTITY_IS_DELETED"},
 		"missing":               {"", `{"contextIds": ["` + id + `", "500Sm0000000zzz"]}`, 400, "INVALID_CROSS_REFERENCE_KEY"},

@@ -95,6 +95,8 @@ func TestQuickActionDefaults(t *testing.T) {
 	s.do("GET", "/sobjects/Account/quickActions/NewCase/defaultValues", "").want(t, 200,
 		`{"attributes":{"type":"Case"},"Status":"New","Origin":"Phone","Subject":null,"Priority":"Medium","Description":null}`)
 	s.do("GET", "/sobjects/Case/quickActions/CloseCase/defaultValues/"+c, "").want(t, 200, `{"attributes":{"type":"Case"},"Status":"Closed","Reason":"Damaged"}`)
+	s.do("GET", "/sobjects/Case/quickActions/Escalate/defaultValues/"+c, "").want(t, 200,
+		`{"attributes":{"type":"Case"},"Status":"Escalated","Priority":"High","IsEscalated":true}`)
 	s.do("GET", "/sobjects/Case/quickActions/CloseCase/defaultValues/"+account, "").wants(t, 400, "INVALID_CROSS_REFERENCE_KEY")
 	s.do("GET", "/quickActions/LogACall/defaultValues/x", "").wants(t, 400, "MALFORMED_ID")
 }
@@ -150,6 +152,15 @@ func TestQuickActionsUpdate(t *testing.T) {
 		`{"id":"`+c+`","feedItemIds":null,"success":true,"created":false,"contextId":"`+c+`","errors":[]}`)
 	if status, reason := s.get("Case", c, "Status"), s.get("Case", c, "Reason"); status != "Closed" || reason != "Feedback" {
 		t.Errorf("the case is %v, %v", status, reason)
+	}
+	s.do("POST", "/quickActions/Case.Escalate", `{"contextId": "`+c+`"}`).wants(t, 200, `"success":true`)
+	if got := s.get("Case", c, "IsEscalated"); got != true {
+		t.Errorf("the case has IsEscalated %v", got)
+	}
+	claim := s.create("Warranty_Claim__c", `{"Amount__c": 5}`)
+	s.do("POST", "/quickActions/Warranty_Claim__c.Review", `{"contextId": "`+claim+`", "record": {"Status__c": "Approved"}}`).wants(t, 200, `"success":true`)
+	if got := s.get("Warranty_Claim__c", claim, "Status__c"); got != "Approved" {
+		t.Errorf("the claim is %v, though another status was given", got)
 	}
 	s.do("POST", "/quickActions/Case.ChangeStatus", `{"contextId": "`+c+`", "record": {"Status": "Working"}}`).wants(t, 200, `"success":true`)
 	if got := s.get("Case", c, "Status"); got != "Working" {

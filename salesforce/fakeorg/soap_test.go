@@ -143,7 +143,7 @@ func TestConvertLeadRefused(t *testing.T) {
 	long := s.create("Lead", `{"LastName": "x", "Company": "Refused", "Website": "`+strings.Repeat("w", 250)+`"}`)
 	for name, test := range map[string]struct{ lead, code string }{
 		"no lead":                {"<convertedStatus>Closed - Converted</convertedStatus>", "REQUIRED_FIELD_MISSING"},
-		"nil lead":               {`<leadId xsi:nil="true"/>`, "REQUIRED_FIELD_MISSING"},
+		"nil lead":               {`<leadId xsi:nil="true">` + id + `</leadId>`, "REQUIRED_FIELD_MISSING"},
 		"no id":                  {lead("x", ""), "MALFORMED_ID"},
 		"no lead's id":           {lead(account, ""), "INVALID_CROSS_REFERENCE_KEY"},
 		"missing":                {lead("00QSm0000000zzz", ""), "INVALID_CROSS_REFERENCE_KEY"},
