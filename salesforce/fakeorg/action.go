@@ -97,8 +97,8 @@ func (c *call) invoke(i *invocable, invocations []actionInputs) ([]actionOutcome
 	var failure error
 	err := c.within(func() error {
 		for n := range invocations {
-			if failure = each(n); failure != nil {
-				failure = outcomes[n].err
+			if err := each(n); err != nil {
+				failure = firstError(outcomes[n].err, err)
 				return failure
 			}
 		}

@@ -187,8 +187,8 @@ func (a *approval) finish(status string) error {
 
 // workItem is a pending request to approve.
 type workItem struct {
-	id, instance, asked string
-	node, nodeID        string // the level it belongs to: its row, and the id of its definition
+	id, asked    string
+	node, nodeID string // the level it belongs to: its row, and the id of its definition
 }
 
 // pending finds a work item and the approval it belongs to.

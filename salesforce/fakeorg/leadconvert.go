@@ -88,7 +88,7 @@ func (l *leadConversion) reference(name, object string) (string, error) {
 	if l.org.schema.ObjectOf(id) != o {
 		return "", invalid("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id: "+given+" is not of type "+object)
 	}
-	return id, inBodyOrNil(l.mustExist(o, id))
+	return id, inBody(l.mustExist(o, id))
 }
 
 // checkStatus wants one of the statuses for converted leads.

@@ -2,6 +2,7 @@ package fakeorg
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -163,10 +164,11 @@ func (c *call) trigger(o *Object, rules []*workflowRule, ids []string) (*answer,
 	return ok(object{{"errors", nil}, {"success", true}})
 }
 
-// inBody is an error about a record that the body names, and not the path: a request is then not found, but wrong.
+// inBody is an error about a record that the body names, and not the path: nothing is not found then, the request is
+// wrong.
 func inBody(err error) error {
-	f := asFault(err)
-	if f.status != http.StatusNotFound {
+	var f *fault
+	if !errors.As(err, &f) || f.status != http.StatusNotFound {
 		return err
 	}
 	return invalid(f.code, f.message, f.fields...)

@@ -31,14 +31,7 @@ func (c *call) contextOf(q *quickAction, given string, needed bool) (actionConte
 	if o == nil || q.of != "" && o.Name != q.of {
 		return actionContext{}, invalid("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 	}
-	return actionContext{o, id}, inBodyOrNil(c.mustExist(o, id))
-}
-
-func inBodyOrNil(err error) error {
-	if err == nil {
-		return nil
-	}
-	return inBody(err)
+	return actionContext{o, id}, inBody(c.mustExist(o, id))
 }
 
 // quickActionDefaults is GET …/quickActions/{action}/defaultValues[/{id}]: the values of the form's fields and of
