@@ -25,8 +25,8 @@ func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mux = mux
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		compositeRoutes(), o.queryRoutes()))
-	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
+		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes()))
+	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
 	mux.HandleFunc("/_events", o.eventLog)
@@ -70,6 +70,11 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 	}
 	route, found := methods[method(r)]
 	c := &call{Request: r, org: o, version: r.PathValue("version")}
+	defer func() {
+		if seen, isWatched := w.(*watched); isWatched && c.user != nil {
+			seen.user = c.user.username
+		}
+	}()
 	if c.version != "" && !versionExists(c.version) {
 		o.writeError(w, r, noResource())
 		return
@@ -134,9 +139,6 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	c.user = u
-	if seen, ok := w.(*watched); ok {
-		seen.user = u.username
-	}
 	if c.version == "" {
 		return nil
 	}

@@ -24,6 +24,11 @@ func (c *call) insert(o *Object, r record) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return c.create(o, changes)
+}
+
+// create makes a record with the changes, once they are found to be valid.
+func (c *call) create(o *Object, changes []change) (string, error) {
 	changes = c.withDefaults(o, changes)
 	if err := c.validate(o, "", changes, true); err != nil {
 		return "", err
@@ -54,9 +59,22 @@ func (c *call) update(o *Object, id string, r record) error {
 	if err != nil {
 		return err
 	}
+	return c.edit(o, id, changes)
+}
+
+// edit changes a record that is there and not locked.
+func (c *call) edit(o *Object, id string, changes []change) error {
 	if err := c.mustExist(o, id); err != nil {
 		return err
 	}
+	if err := c.mayEdit(o, id); err != nil {
+		return err
+	}
+	return c.change(o, id, changes)
+}
+
+// change changes a record, locked or not.
+func (c *call) change(o *Object, id string, changes []change) error {
 	if err := c.validate(o, id, changes, false); err != nil {
 		return err
 	}
