@@ -59,6 +59,9 @@ func (e *Error) readArray(body []byte) (whole bool) {
 			e.add(item)
 		}
 		e.readNested(item)
+		if item["success"] != nil || item["isSuccess"] != nil {
+			e.Results = body
+		}
 	}
 	return whole
 }

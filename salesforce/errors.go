@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -56,6 +57,10 @@ type Error struct {
 	// upsert that matched several (status 300), or the ids of the matches of
 	// a duplicate rule.
 	Candidates []string
+	// Results is the body of an answer that lists what became of each part of
+	// the request (approvals, invocable actions). Parts that succeeded are done
+	// although the answer is an error. It is nil otherwise.
+	Results []byte
 	// NotExecuted is true only when it is proven that no exchange of this
 	// call was executed by the platform. False means unknown.
 	NotExecuted bool
@@ -200,4 +205,5 @@ func (e *Error) mask(token Secret) {
 	for i := range e.Details {
 		e.Details[i].Code, e.Details[i].Message = out(e.Details[i].Code), out(e.Details[i].Message)
 	}
+	e.Results = bytes.ReplaceAll(e.Results, []byte(token.Reveal()), []byte(mask))
 }

@@ -2,6 +2,9 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
 	"strings"
 
 	"salesforce-mcp/salesforce"
@@ -21,8 +24,8 @@ var (
 //
 // listRulesForObject is documented with a list and with a map by object; both
 // are read. triggerRule has contextIds where older texts have contextId. What
-// status an approval answers when some of its requests fail is not documented:
-// each result is judged by itself.
+// status an approval answers when some of its requests fail is not documented,
+// 200 or 400: each result is judged by itself.
 var Process = Tool{Name: "process", Doc: "Workflow rules, approvals, invocable actions.", Ops: []Op{
 	{Action: "listRules", Instruction: "listProcessRules", Doc: "List workflow rules.", Effect: Read,
 		Call: "GET /process/rules", View: byObject("rules")},
@@ -34,7 +37,7 @@ var Process = Tool{Name: "process", Doc: "Workflow rules, approvals, invocable a
 		Call: "GET /process/approvals", View: byObject("approvals"),
 		Note: always("These are process definitions. Pending requests: tool query, action soql, q \"SELECT Id, ActorId, Actor.Name, ProcessInstance.TargetObjectId, CreatedDate FROM ProcessInstanceWorkitem\".")},
 	{Action: "submitApproval", Instruction: "submitApproval", Doc: "Submit, approve or reject; each request counts by itself.", Effect: Act,
-		Call: "POST /process/approvals", Needs: []Param{approvalSteps}},
+		Call: "POST /process/approvals", Needs: []Param{approvalSteps}, Run: inParts},
 	{Action: "listActions", Instruction: "listInvocableActions", Doc: "List invocable actions.", Effect: Read,
 		Call: "GET /actions/standard", Needs: []Param{actionKind}, Run: invocable, Brief: briefActions},
 	{Action: "describeAction", Instruction: "describeInvocableAction", Doc: "Show an action's inputs and outputs.", Effect: Read,
@@ -60,7 +63,31 @@ func invocable(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Res
 	if kind := args[actionKind.Name].(string); kind != "standard" {
 		req.Path = strings.Replace(req.Path, "/actions/standard", "/actions/custom/"+kind, 1)
 	}
-	return org.Do(ctx, req)
+	return parts(org.Do(ctx, req))
+}
+
+// inParts sends the row's request, whose parts succeed or fail by themselves.
+func inParts(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
+	return parts(plain(ctx, org, op, args))
+}
+
+// parts makes an answer of the error with which Salesforce answers when parts of
+// a request failed and others are done: all of them are to be seen.
+func parts(resp *salesforce.Response, err error) (*salesforce.Response, error) {
+	var e *salesforce.Error
+	if !errors.As(err, &e) || e.Results == nil {
+		return resp, err
+	}
+	var results []struct{ Success, IsSuccess bool }
+	if json.Unmarshal(e.Results, &results) != nil {
+		return resp, err
+	}
+	for _, r := range results {
+		if r.Success || r.IsSuccess {
+			return &salesforce.Response{Status: http.StatusMultiStatus, Header: http.Header{"Content-Type": {"application/json"}}, Body: e.Results, RequestID: e.RequestID}, nil
+		}
+	}
+	return resp, err
 }
 
 // byObject lists what Salesforce gives as lists by object, with the object in
