@@ -59,7 +59,7 @@ func (e *Error) readArray(body []byte) (whole bool) {
 			e.add(item)
 		}
 		e.readNested(item)
-		if item["success"] != nil || item["isSuccess"] != nil {
+		if string(item["success"]) == "true" || string(item["isSuccess"]) == "true" {
 			e.Results = body
 		}
 	}

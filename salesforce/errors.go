@@ -58,8 +58,8 @@ type Error struct {
 	// a duplicate rule.
 	Candidates []string
 	// Results is the body of an answer that lists what became of each part of
-	// the request (approvals, invocable actions). Parts that succeeded are done
-	// although the answer is an error. It is nil otherwise.
+	// the request (approvals, invocable actions), when some succeeded: they are
+	// done although the answer is an error. It is nil otherwise.
 	Results []byte
 	// NotExecuted is true only when it is proven that no exchange of this
 	// call was executed by the platform. False means unknown.

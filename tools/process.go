@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -78,16 +77,7 @@ func parts(resp *salesforce.Response, err error) (*salesforce.Response, error) {
 	if !errors.As(err, &e) || e.Results == nil {
 		return resp, err
 	}
-	var results []struct{ Success, IsSuccess bool }
-	if json.Unmarshal(e.Results, &results) != nil {
-		return resp, err
-	}
-	for _, r := range results {
-		if r.Success || r.IsSuccess {
-			return &salesforce.Response{Status: http.StatusMultiStatus, Header: http.Header{"Content-Type": {"application/json"}}, Body: e.Results, RequestID: e.RequestID}, nil
-		}
-	}
-	return resp, err
+	return &salesforce.Response{Status: http.StatusMultiStatus, Header: http.Header{"Content-Type": {"application/json"}}, Body: e.Results, RequestID: e.RequestID}, nil
 }
 
 // byObject lists what Salesforce gives as lists by object, with the object in
