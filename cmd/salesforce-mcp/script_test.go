@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"salesforce-mcp/tools"
 )
 
 // TestMain lets scripts start the program itself as "salesforce-mcp".
@@ -22,8 +27,61 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "../../testdata/scripts",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"ready": ready},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "keep": keep, "until": until},
 	})
+}
+
+// TestOperationsScript: the script of all operations calls every one of them.
+func TestOperationsScript(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/scripts/operations.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range tools.All.InstructionNames() {
+		if !regexp.MustCompile(`(?m)^(exec|until \S+) salesforce-mcp call ` + name + `( |$)`).Match(text) {
+			t.Errorf("operations.txtar does not call %s", name)
+		}
+	}
+}
+
+// keep puts a value of the last output, a line of JSON, into the environment:
+// "keep JOB id", "keep FIRST records.0.Id", "keep LOCATOR ." for a bare value.
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep NAME PATH")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+	for step := range strings.SplitSeq(args[1], ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[step]
+		case []any:
+			n, err := strconv.Atoi(step)
+			ts.Check(err)
+			v = in[n]
+		}
+	}
+	if v == nil {
+		ts.Fatalf("there is no %s in %s", args[1], ts.ReadFile("stdout"))
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
+}
+
+// until runs a command again and again until its output holds a text:
+// until '"state":"JobComplete"' salesforce-mcp call getIngestJob jobId=$JOB.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until TEXT COMMAND [ARG …]")
+	}
+	for range 200 {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not come: %s", args[0], ts.ReadFile("stdout"))
 }
 
 // ready starts a command of the program that prints one JSON line once it is
