@@ -31,11 +31,7 @@ type task struct {
 // error here, but a state that the work writes down. Work may promise more work.
 func (c *call) later(steps int, do func(*call) error) {
 	o := c.org
-	from := o.options.Clock()
-	if !c.at.IsZero() {
-		from = c.at
-	}
-	t := task{at: from.Add(time.Duration(steps) * o.options.Pace), user: c.user, version: c.version, do: do}
+	t := task{at: c.instant().Add(time.Duration(steps) * o.options.Pace), user: c.user, version: c.version, do: do}
 	o.dueMu.Lock()
 	defer o.dueMu.Unlock()
 	at, _ := slices.BinarySearchFunc(o.due, t, func(known, new task) int {

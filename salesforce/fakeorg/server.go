@@ -23,7 +23,7 @@ const uriLimit = 16384
 func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		o.queryRoutes()))
+		o.queryRoutes(), bulkRoutes()))
 	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
@@ -79,7 +79,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 			r.Method, allowed(methods)))
 		return
 	}
-	if err := readBody(w, r); err != nil {
+	if err := readBody(w, r, max(bodyLimit, route.body)); err != nil {
 		o.writeError(w, r, err)
 		return
 	}
@@ -140,13 +140,13 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 }
 
 // readBody reads the body to its end, decompressed, so that a slow client keeps nobody waiting for a turn.
-func readBody(w http.ResponseWriter, r *http.Request) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		return refuse(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: %v", err)
 	}
 	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
-		if body, err = decompressed(body); err != nil {
+		if body, err = decompressed(body, limit); err != nil {
 			return refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not in gzip format: %v", err)
 		}
 	}
@@ -154,12 +154,16 @@ func readBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func decompressed(body []byte) ([]byte, error) {
+func decompressed(body []byte, limit int64) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(z, bodyLimit))
+	plain, err := io.ReadAll(io.LimitReader(z, limit+1))
+	if err == nil && int64(len(plain)) > limit {
+		err = fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return plain, err
 }
 
 // take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
