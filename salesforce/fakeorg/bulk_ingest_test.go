@@ -132,7 +132,7 @@ func TestHardDelete(t *testing.T) {
 	s.ingest(`{"operation":"hardDelete","object":"Account"}`, "Id\n"+hard+"\n")
 	s.ingest(`{"operation":"delete","object":"Account"}`, "Id\n"+soft+"\n")
 	for query, want := range map[string]string{
-		"SELECT Name FROM Account WHERE Name IN ('Hard','Soft')":       `"Name":"Soft"`,
+		"SELECT Name FROM Account WHERE Name IN ('Hard','Soft')":      `"Name":"Soft"`,
 		"SELECT Account.Name FROM Contact WHERE LastName = 'Detail' ": `"Name":"Soft"`,
 	} {
 		r := s.do("GET", "/queryAll?q="+strings.ReplaceAll(query, " ", "+"), "")
@@ -259,9 +259,10 @@ func TestIngestFails(t *testing.T) {
 // TestIngestNothing: a job without rows is complete.
 func TestIngestNothing(t *testing.T) {
 	s := startBulk(t)
-	for _, csv := range []string{"", "LastName\n", "LastName", "\n\n"} {
-		if info := s.ingest(`{"operation":"insert","object":"Contact"}`, csv); info.State != "JobComplete" || info.NumberRecordsProcessed != 0 {
-			t.Errorf("%q: %+v", csv, info)
+	for _, csv := range []string{"", "LastName\n", "LastName", "LastName\n\n", "\n\n"} {
+		info := s.ingest(`{"operation":"insert","object":"Contact"}`, csv)
+		if _, _, unprocessed := s.results(info.ID); info.State != "JobComplete" || info.NumberRecordsProcessed != 0 || unprocessed != "LastName\n"[:len(unprocessed)] {
+			t.Errorf("%q: %+v, unprocessed %q", csv, info, unprocessed)
 		}
 	}
 	id := s.open("ingest", `{"operation":"delete","object":"Contact"}`) // nothing has been uploaded
@@ -315,7 +316,9 @@ func TestIngestAbort(t *testing.T) {
 	s := startBulk(t)
 	const csv = "LastName,Company\nL,Stopped\n"
 	before := []func(id string){
-		func(id string) { s.do("PUT", "/jobs/ingest/"+id+"/batches", csv, "Content-Type", "text/csv").want(t, 201, "") },
+		func(id string) {
+			s.do("PUT", "/jobs/ingest/"+id+"/batches", csv, "Content-Type", "text/csv").want(t, 201, "")
+		},
 		func(id string) { s.upload(id, csv) },
 		func(id string) { s.upload(id, csv); s.steps(1) },
 	}
@@ -394,20 +397,21 @@ func TestIngestRefused(t *testing.T) {
 // TestIngestSize: an upload may be larger than other bodies, and compressed.
 func TestIngestSize(t *testing.T) {
 	s := startBulk(t)
-	id := s.open("ingest", `{"operation":"insert","object":"Lead"}`)
-	zipped := func(size int) string {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = z.Write(bytes.Repeat([]byte{'\n'}, size))
-		_ = z.Close()
-		return b.String()
+	var megabyte bytes.Buffer
+	z := gzip.NewWriter(&megabyte)
+	if _, err := z.Write(bytes.Repeat([]byte{'\n'}, 1<<20)); err != nil {
+		t.Fatal(err)
 	}
-	path := "/jobs/ingest/" + id + "/batches"
-	s.do("PUT", path, zipped(150<<20+1), "Content-Type", "text/csv", "Content-Encoding", "gzip").wants(t, 400, "larger than")
-	s.do("POST", "/sobjects/Lead", zipped(50<<20+1), "Content-Encoding", "gzip").wants(t, 400, "larger than")
-	s.do("PUT", path, zipped(60<<20)+"", "Content-Type", "text/csv", "Content-Encoding", "gzip").want(t, 201, "")
-	plain := s.open("ingest", `{"operation":"insert","object":"Lead"}`)
-	s.do("PUT", "/jobs/ingest/"+plain+"/batches", strings.Repeat("\n", 51<<20), "Content-Type", "text/csv").want(t, 201, "")
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	upload := func(megabytes int) reply {
+		id := s.open("ingest", `{"operation":"insert","object":"Lead"}`)
+		return s.do("PUT", "/jobs/ingest/"+id+"/batches", strings.Repeat(megabyte.String(), megabytes), "Content-Type", "text/csv", "Content-Encoding", "gzip")
+	}
+	upload(51).want(t, 201, "")
+	upload(151).wants(t, 400, "larger than")
+	s.do("POST", "/sobjects/Lead", strings.Repeat(megabyte.String(), 51), "Content-Encoding", "gzip").wants(t, 400, "larger than")
 }
 
 // TestIngestVersions: before v53.0 results have no ids of records that failed.

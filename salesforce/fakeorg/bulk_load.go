@@ -41,6 +41,7 @@ func (j *bulkJob) begin(c *call) error {
 	case err != nil:
 		j.fail(c, err.Error())
 	case rows == 0:
+		j.load.next = len(j.load.upload)
 		j.enter(c, jobComplete)
 	default:
 		j.load.batches = (rows + batchRows - 1) / batchRows
