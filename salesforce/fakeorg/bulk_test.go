@@ -18,7 +18,7 @@ type bulkOrg struct {
 
 func startBulk(t *testing.T) bulkOrg {
 	c := newClock()
-	return bulkOrg{start(t, fakeorg.Options{Clock: c.time, Pace: time.Second}), c}
+	return bulkOrg{start(t, fakeorg.Options{Clock: c.time, Pace: time.Second, DailyCalls: 1 << 30}), c}
 }
 
 // steps lets so many steps go by.
@@ -137,4 +137,49 @@ func TestIngestJob(t *testing.T) {
 		s.do(method, path, "").want(t, 404, `[{"message":"The requested resource does not exist","errorCode":"NOT_FOUND"}]`)
 	}
 	s.get("Contact", made, "Id") // is still there
+}
+
+// TestJobList: jobs are listed for the whole org, by type, a thousand at a time, and for seven days.
+func TestJobList(t *testing.T) {
+	s := startBulk(t)
+	for range 1001 {
+		s.open("ingest", `{"operation":"insert","object":"Lead"}`)
+	}
+	query := s.open("query", `{"operation":"query","query":"SELECT Id FROM Lead"}`)
+	deleted := s.ingest(`{"operation":"insert","object":"Lead"}`, "").ID
+	s.do("DELETE", "/jobs/ingest/"+deleted, "").want(t, 204, "")
+	s.token = s.MintToken(fakeorg.AdminUser) // who has made none of them
+	r := s.do("GET", "/jobs/ingest", "")
+	next := api + "/jobs/ingest?queryLocator=01gSm0000000001IAA-1000"
+	r.wants(t, 200, `{"done":false,"nextRecordsUrl":"`+next+`","records":[{"id":"750Sm0000000001IAA","operation":"insert","object":"Lead","createdById":"005Sm0000000001IAA",`+
+		`"createdDate":"2027-03-01T12:00:00.000+0000","systemModstamp":"2027-03-01T12:00:00.000+0000","state":"Open","concurrencyMode":"Parallel","contentType":"CSV","apiVersion":62.0,`+
+		`"jobType":"V2Ingest","contentUrl":"services/data/v62.0/jobs/ingest/750Sm0000000001IAA/batches","lineEnding":"LF","columnDelimiter":"COMMA"},`)
+	if n := strings.Count(r.body, `"id"`); n != 1000 {
+		t.Errorf("%d jobs", n)
+	}
+	r = s.do("GET", next, "")
+	r.wants(t, 200, `{"done":true,"nextRecordsUrl":null,"records":[{`)
+	if n := strings.Count(r.body, `"id"`); n != 1 {
+		t.Errorf("%d more jobs", n)
+	}
+	for path, want := range map[string]int{"ingest?jobType=Classic": 0, "ingest?jobType=BigObjectIngest": 0, "ingest?isPkChunkingEnabled=true": 0, "query": 1, "query?jobType=V2Query": 1,
+		"query?concurrencyMode=serial": 0, "query?concurrencyMode=parallel": 1, "query?jobType=V2Ingest&isPkChunkingEnabled=false": 1000} {
+		r := s.do("GET", "/jobs/"+path, "")
+		if n := strings.Count(r.body, `"id"`); n != want || r.status != 200 {
+			t.Errorf("%s: %d jobs, want %d", path, n, want)
+		}
+	}
+	s.do("GET", "/jobs/query?jobType=V3", "").wants(t, 400, "supplied for property: 'jobType'")
+	for _, locator := range []string{"x", "01gSm0000000001IAA", "01gSm0000000001IAA--1"} {
+		s.do("GET", "/jobs/query?queryLocator="+locator, "").wants(t, 400, "INVALID_QUERY_LOCATOR")
+	}
+	s.do("GET", "/jobs/ingest?queryLocator=01gSm0000000001IAA-99999", "").want(t, 200, `{"done":true,"nextRecordsUrl":null,"records":[]}`)
+	s.clock.move(7*24*time.Hour - 1000*time.Second) // there were 1000 since the query was made
+	s.token = s.MintToken(fakeorg.AdminUser)
+	s.do("GET", "/jobs/query/"+query, "").wants(t, 200, "JobComplete")
+	s.clock.move(time.Hour)
+	s.do("GET", "/jobs/query/"+query, "").wants(t, 404, "NOT_FOUND")
+	s.do("GET", "/jobs/ingest", "").want(t, 200, `{"done":true,"nextRecordsUrl":null,"records":[]}`)
+	s.open("ingest", `{"operation":"insert","object":"Lead"}`) // the old ones are forgotten
+	s.do("GET", "/jobs/ingest", "").wants(t, 200, `"id":"750Sm0000000`)
 }

@@ -145,7 +145,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if err != nil {
 		return refuse(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: %v", err)
 	}
-	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") && len(body) > 0 { // go-salesforce says so of no body, too
 		if body, err = decompressed(body, limit); err != nil {
 			return refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not in gzip format: %v", err)
 		}
@@ -215,13 +215,13 @@ func (o *Org) write(ctx context.Context, do func(querier) error) error {
 	return tx.Commit()
 }
 
-// observe notes every request, names the answer as simulated, and forgives a trailing slash.
+// observe notes every request, names the answer as simulated, and forgives a slash too many at either end of the path.
 func (o *Org) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Simulated-Org", "true")
 		w.Header().Set("X-SFDC-Request-Id", strings.ReplaceAll(uuid.NewString(), "-", ""))
 		if len(r.URL.Path) > 1 {
-			r.URL.Path, r.URL.RawPath = strings.TrimRight(r.URL.Path, "/"), strings.TrimRight(r.URL.RawPath, "/")
+			r.URL.Path, r.URL.RawPath = trimmed(r.URL.Path), trimmed(r.URL.RawPath)
 		}
 		seen := &watched{ResponseWriter: w}
 		defer func() { o.note(r, seen) }()
@@ -231,6 +231,14 @@ func (o *Org) observe(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(seen, r)
 	})
+}
+
+// trimmed leaves one slash, the first. The sf command line asks for //services/data when its URL of the org ends in one.
+func trimmed(path string) string {
+	if path == "" {
+		return ""
+	}
+	return "/" + strings.Trim(path, "/")
 }
 
 // watched keeps the status of an answer, 0 until there is one, and the user it went to.
