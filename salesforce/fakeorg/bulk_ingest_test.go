@@ -72,7 +72,7 @@ func TestIngestOperations(t *testing.T) {
 				`"{gone}","ENTITY_IS_DELETED:entity is deleted:--","{gone}"|`},
 		"hard delete": {`{"operation":"hardDelete","object":"Account"}`, "Id\n{a}\n{busy}\n",
 			`"{a}","false","{a}"|`, `"{busy}","DELETE_FAILED:` + busyAccount + `:--","{busy}"|`},
-		"events": {`{"operation":"insert","object":"Return_Completed__e"}`, "Case_Id__c\n{contact}\n\n", `NEW,"true","{contact}"|`, ""},
+		"events": {`{"operation":"insert","object":"Return_Completed__e"}`, "Case_Id__c\n{contact}\n\n\"\"\n", `NEW,"true","{contact}"|`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startBulk(t)
@@ -104,6 +104,9 @@ func TestIngestOperations(t *testing.T) {
 			}
 			if header, _, _ := strings.Cut(test.csv, "\n"); unprocessed != header+"\n" {
 				t.Errorf("unprocessed %q", unprocessed)
+			}
+			if got := s.count("Account WHERE Name = 'Negative'"); got != 0 { // a row that fails when it is written is undone
+				t.Errorf("%d of the rows that failed are there", got)
 			}
 		})
 	}

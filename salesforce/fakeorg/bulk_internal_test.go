@@ -63,11 +63,15 @@ func TestQueryJobLimit(t *testing.T) {
 		o.jobs = append(o.jobs, &bulkJob{kind: typeQuery, created: time.Now(), changed: time.Now(), deleted: true})
 	}
 	o.jobs[0].created = time.Now().Add(-25 * time.Hour)
+	o.jobs = append(o.jobs, &bulkJob{kind: typeIngest, changed: time.Now().Add(-8 * 24 * time.Hour)}) // which nobody can ask for
 	const job = `{"operation":"query","query":"SELECT Id FROM Account"}`
 	for i, want := range []string{"UploadComplete", "UploadComplete", "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10001)"} {
 		if code, body := askOrg(o, http.MethodPost, "/jobs/query", job); !strings.Contains(body, want) || (code == 200) != (i < 2) {
 			t.Errorf("%d: %d %s, want %s", i, code, body, want)
 		}
+	}
+	if len(o.jobs) != dailyQueryJobs+1 {
+		t.Errorf("%d jobs are kept", len(o.jobs))
 	}
 	if _, body := askOrg(o, http.MethodGet, "/limits", ""); !strings.Contains(body, `"DailyBulkV2QueryJobs":{"Max":10000,"Remaining":0}`) {
 		t.Error(body)

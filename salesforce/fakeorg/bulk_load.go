@@ -30,9 +30,10 @@ func (j *bulkJob) start(c *call) {
 	c.later(1, j.begin)
 }
 
-// begin reads the upload from end to end, so that one that cannot be read changes nothing.
+// begin reads the upload from end to end, so that one that cannot be read changes nothing. Of a job that has been
+// deleted meanwhile there is nothing left to read.
 func (j *bulkJob) begin(c *call) error {
-	if j.state != jobUploaded || j.deleted {
+	if j.state != jobUploaded {
 		return nil
 	}
 	j.enter(c, jobRunning)
@@ -77,7 +78,7 @@ func (j *bulkJob) survey(s *Schema) (rows int, err error) {
 
 // step does the next rows.
 func (j *bulkJob) step(c *call) error {
-	if j.state != jobRunning || j.deleted {
+	if j.state != jobRunning {
 		return nil
 	}
 	if tx, isTx := c.db.(*sql.Tx); isTx {
