@@ -36,19 +36,19 @@ const (
 func bulkRoutes() []route {
 	return []route{
 		{method: http.MethodPost, path: "/jobs/ingest", body: uploadLimit, handle: createIngestJob},
-		{method: http.MethodGet, path: "/jobs/ingest", handle: func(c *call) (*answer, error) { return c.listJobs(typeIngest) }},
-		{method: http.MethodGet, path: "/jobs/ingest/{id}", handle: func(c *call) (*answer, error) { return c.showJob(typeIngest) }},
+		{method: http.MethodGet, path: "/jobs/ingest", handle: func(c *call) (*answer, error) { return c.listJobs(ingestType) }},
+		{method: http.MethodGet, path: "/jobs/ingest/{id}", handle: func(c *call) (*answer, error) { return c.showJob(ingestType) }},
 		{method: http.MethodPatch, path: "/jobs/ingest/{id}", handle: updateIngestJob},
-		{method: http.MethodDelete, path: "/jobs/ingest/{id}", handle: func(c *call) (*answer, error) { return c.deleteJob(typeIngest, jobUploaded) }},
+		{method: http.MethodDelete, path: "/jobs/ingest/{id}", handle: func(c *call) (*answer, error) { return c.deleteJob(ingestType, jobUploaded) }},
 		{method: http.MethodPut, path: "/jobs/ingest/{id}/batches", body: uploadLimit, handle: uploadJobData},
 		{method: http.MethodGet, path: "/jobs/ingest/{id}/successfulResults", handle: successfulResults},
 		{method: http.MethodGet, path: "/jobs/ingest/{id}/failedResults", handle: failedResults},
 		{method: http.MethodGet, path: "/jobs/ingest/{id}/unprocessedrecords", handle: unprocessedRecords},
 		{method: http.MethodPost, path: "/jobs/query", handle: createQueryJob},
-		{method: http.MethodGet, path: "/jobs/query", handle: func(c *call) (*answer, error) { return c.listJobs(typeQuery) }},
-		{method: http.MethodGet, path: "/jobs/query/{id}", handle: func(c *call) (*answer, error) { return c.showJob(typeQuery) }},
+		{method: http.MethodGet, path: "/jobs/query", handle: func(c *call) (*answer, error) { return c.listJobs(queryType) }},
+		{method: http.MethodGet, path: "/jobs/query/{id}", handle: func(c *call) (*answer, error) { return c.showJob(queryType) }},
 		{method: http.MethodPatch, path: "/jobs/query/{id}", handle: abortQueryJob},
-		{method: http.MethodDelete, path: "/jobs/query/{id}", handle: func(c *call) (*answer, error) { return c.deleteJob(typeQuery) }},
+		{method: http.MethodDelete, path: "/jobs/query/{id}", handle: func(c *call) (*answer, error) { return c.deleteJob(queryType) }},
 		{method: http.MethodGet, path: "/jobs/query/{id}/results", handle: queryResults},
 		{method: http.MethodGet, path: "/jobs/query/{id}/resultPages", handle: queryResultPages},
 		{method: http.MethodGet, path: "/jobs/query/{id}/resultpages", handle: queryResultPages}, // as in its nextRecordsUrl
@@ -57,8 +57,8 @@ func bulkRoutes() []route {
 
 // Types of jobs.
 const (
-	typeIngest = "V2Ingest"
-	typeQuery  = "V2Query"
+	ingestType = "V2Ingest"
+	queryType  = "V2Query"
 )
 
 // bulkSpec is the body of a request for a job.
@@ -165,7 +165,7 @@ func (c *call) bulkUse() (batches, queries int) {
 	for _, j := range c.org.jobs {
 		if c.now().Sub(j.created) < 24*time.Hour {
 			batches += j.load.batches
-			if j.kind == typeQuery {
+			if j.kind == queryType {
 				queries++
 			}
 		}
@@ -173,19 +173,19 @@ func (c *call) bulkUse() (batches, queries int) {
 	return batches, queries
 }
 
-// job finds the job of the path.
-func (c *call) job(kind string) (*bulkJob, error) {
+// bulkJob finds the job of the path.
+func (c *call) bulkJob(kind string) (*bulkJob, error) {
 	id, _ := parseID(c.PathValue("id"))
 	for _, j := range c.org.jobs {
-		if j.id == id && j.kind == kind && c.keeps(j) {
+		if j.id == id && j.kind == kind && c.keepsJob(j) {
 			return j, nil
 		}
 	}
 	return nil, noResource()
 }
 
-// keeps reports whether a job can still be asked for.
-func (c *call) keeps(j *bulkJob) bool { return !j.deleted && c.now().Sub(j.changed) <= jobLife }
+// keepsJob reports whether a job can still be asked for.
+func (c *call) keepsJob(j *bulkJob) bool { return !j.deleted && c.now().Sub(j.changed) <= jobLife }
 
 // ended reports whether nothing more will happen to the job.
 func (j *bulkJob) ended() bool {
@@ -238,7 +238,7 @@ func (j *bulkJob) already(doing string) *fault {
 
 // deleteJob is DELETE /jobs/ingest/{id} and /jobs/query/{id}: of a job that has ended, or is in the state given.
 func (c *call) deleteJob(kind string, also ...string) (*answer, error) {
-	j, err := c.job(kind)
+	j, err := c.bulkJob(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +251,7 @@ func (c *call) deleteJob(kind string, also ...string) (*answer, error) {
 
 // showJob is GET /jobs/ingest/{id} and /jobs/query/{id}.
 func (c *call) showJob(kind string) (*answer, error) {
-	j, err := c.job(kind)
+	j, err := c.bulkJob(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +263,7 @@ func (c *call) listJobs(kind string) (*answer, error) {
 	q := c.URL.Query()
 	switch wanted := q.Get("jobType"); wanted {
 	case "":
-	case typeIngest, typeQuery, "Classic", "BigObjectIngest":
+	case ingestType, queryType, "Classic", "BigObjectIngest":
 		kind = wanted
 	default:
 		return nil, badValue("jobType", wanted)
@@ -277,11 +277,11 @@ func (c *call) listJobs(kind string) (*answer, error) {
 	}
 	records, at := []object{}, from
 	for ; at < len(c.org.jobs) && len(records) < jobPage; at++ {
-		if j := c.org.jobs[at]; j.kind == kind && c.keeps(j) {
+		if j := c.org.jobs[at]; j.kind == kind && c.keepsJob(j) {
 			records = append(records, j.listed())
 		}
 	}
-	rest := slices.ContainsFunc(c.org.jobs[min(at, len(c.org.jobs)):], func(j *bulkJob) bool { return j.kind == kind && c.keeps(j) })
+	rest := slices.ContainsFunc(c.org.jobs[min(at, len(c.org.jobs)):], func(j *bulkJob) bool { return j.kind == kind && c.keepsJob(j) })
 	var next any
 	if rest {
 		q.Set("queryLocator", fmt.Sprintf("%s-%d", makeID("01g", 1), at))

@@ -69,8 +69,8 @@ func (j *bulkJob) column(s *Schema, name string) (bulkColumn, error) {
 	return c, nil
 }
 
-// null is what a cell says to make a field empty. An empty cell leaves it alone.
-const null = "#N/A"
+// nullCell is what a cell says to make a field empty. An empty cell leaves it alone.
+const nullCell = "#N/A"
 
 // bulkRecord makes a record of a row.
 func bulkRecord(columns []bulkColumn, row []string) (record, error) {
@@ -79,7 +79,7 @@ func bulkRecord(columns []bulkColumn, row []string) (record, error) {
 		return nil, invalid("INVALID_FIELD", fmt.Sprintf("The row has %d values for %d columns", len(row), len(columns)))
 	}
 	for i, cell := range row {
-		if cell == "" || cell == null && columns[i].field.Name == "Id" {
+		if cell == "" || cell == nullCell && columns[i].field.Name == "Id" {
 			continue
 		}
 		value, err := columns[i].value(i, cell)
@@ -93,7 +93,7 @@ func bulkRecord(columns []bulkColumn, row []string) (record, error) {
 
 func (c bulkColumn) value(at int, cell string) (input, error) {
 	switch {
-	case cell == null:
+	case cell == nullCell:
 		return input{name: c.field.Name}, nil
 	case c.by != nil && c.by.Name != "Id":
 		return input{name: c.field.Relationship, value: map[string]any{"attributes": map[string]any{"type": c.parent.Name}, c.by.Name: cell}}, nil

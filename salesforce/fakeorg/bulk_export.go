@@ -108,7 +108,7 @@ const exportPage = 250_000
 // answer is 409, and that results of a job that is not complete are refused with 412 is documented; codes and words
 // are not.
 func (c *call) completeQuery() (*bulkJob, error) {
-	j, err := c.job(typeQuery)
+	j, err := c.bulkJob(queryType)
 	switch {
 	case err != nil:
 	case j.version != c.version:

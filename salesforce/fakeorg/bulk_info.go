@@ -42,11 +42,11 @@ func (j *bulkJob) whole() object {
 	if j.state != jobOpen {
 		o = append(o, member{"numberRecordsProcessed", j.processed})
 	}
-	if j.kind == typeIngest && j.state != jobOpen {
+	if j.kind == ingestType && j.state != jobOpen {
 		o = append(o, member{"numberRecordsFailed", j.failed})
 	}
 	o = append(o, object{{"retries", 0}, {"totalProcessingTime", j.total.Milliseconds()}}...)
-	if j.kind == typeIngest { // no record of the org has a trigger
+	if j.kind == ingestType { // no record of the org has a trigger
 		o = append(o, object{{"apiActiveProcessingTime", j.active.Milliseconds()}, {"apexProcessingTime", 0}}...)
 	} else {
 		o = append(o, member{"isPkChunkingSupported", true})

@@ -23,7 +23,7 @@ func createIngestJob(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := c.addJob(typeIngest, spec, o, jobOpen)
+	j := c.addJob(ingestType, spec, o, jobOpen)
 	if data != nil {
 		j.load.upload = data
 		j.start(c)
@@ -96,7 +96,7 @@ func notInBulk(o *Object) *fault {
 
 // uploadJobData is PUT /jobs/ingest/{id}/batches.
 func uploadJobData(c *call) (*answer, error) {
-	j, err := c.job(typeIngest)
+	j, err := c.bulkJob(ingestType)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func uploadJobData(c *call) (*answer, error) {
 
 // updateIngestJob is PATCH /jobs/ingest/{id}: it starts or aborts the job.
 func updateIngestJob(c *call) (*answer, error) {
-	j, err := c.job(typeIngest)
+	j, err := c.bulkJob(ingestType)
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +143,10 @@ func updateIngestJob(c *call) (*answer, error) {
 	return ok(j.changedInfo())
 }
 
-// results finds a job whose results can be asked for: one that has ended. What the platform says of others was not
+// bulkResults finds a job whose results can be asked for: one that has ended. What the platform says of others was not
 // found.
-func (c *call) results() (*bulkJob, error) {
-	j, err := c.job(typeIngest)
+func (c *call) bulkResults() (*bulkJob, error) {
+	j, err := c.bulkJob(ingestType)
 	if err == nil && !j.ended() {
 		err = bulkError("InvalidJobState", "The job has no results yet: its state is %s", j.state)
 	}
@@ -155,7 +155,7 @@ func (c *call) results() (*bulkJob, error) {
 
 // successfulResults is GET /jobs/ingest/{id}/successfulResults.
 func successfulResults(c *call) (*answer, error) {
-	j, err := c.results()
+	j, err := c.bulkResults()
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func successfulResults(c *call) (*answer, error) {
 
 // failedResults is GET /jobs/ingest/{id}/failedResults.
 func failedResults(c *call) (*answer, error) {
-	j, err := c.results()
+	j, err := c.bulkResults()
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func failedResults(c *call) (*answer, error) {
 
 // unprocessedRecords is GET /jobs/ingest/{id}/unprocessedrecords: the upload without what has been done of it.
 func unprocessedRecords(c *call) (*answer, error) {
-	j, err := c.results()
+	j, err := c.bulkResults()
 	if err != nil {
 		return nil, err
 	}

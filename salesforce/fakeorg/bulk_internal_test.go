@@ -34,7 +34,7 @@ func newTestOrg(t *testing.T) *Org {
 // TestResultPages: where a large result is to be had, five parts at a time.
 func TestResultPages(t *testing.T) {
 	o := newTestOrg(t)
-	j := &bulkJob{id: makeID("750", 1), kind: typeQuery, version: "v62.0", state: jobComplete, changed: time.Now(), processed: 5*exportPage + 1}
+	j := &bulkJob{id: makeID("750", 1), kind: queryType, version: "v62.0", state: jobComplete, changed: time.Now(), processed: 5*exportPage + 1}
 	o.jobs = append(o.jobs, j)
 	path := "/jobs/query/" + j.id + "/resultPages"
 	url := func(resource string, row int) string {
@@ -60,10 +60,10 @@ func TestResultPages(t *testing.T) {
 func TestQueryJobLimit(t *testing.T) {
 	o := newTestOrg(t)
 	for range dailyQueryJobs - 1 {
-		o.jobs = append(o.jobs, &bulkJob{kind: typeQuery, created: time.Now(), changed: time.Now(), deleted: true})
+		o.jobs = append(o.jobs, &bulkJob{kind: queryType, created: time.Now(), changed: time.Now(), deleted: true})
 	}
 	o.jobs[0].created = time.Now().Add(-25 * time.Hour)
-	o.jobs = append(o.jobs, &bulkJob{kind: typeIngest, changed: time.Now().Add(-8 * 24 * time.Hour)}) // which nobody can ask for
+	o.jobs = append(o.jobs, &bulkJob{kind: ingestType, changed: time.Now().Add(-8 * 24 * time.Hour)}) // which nobody can ask for
 	const job = `{"operation":"query","query":"SELECT Id FROM Account"}`
 	for i, want := range []string{"UploadComplete", "UploadComplete", "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10001)"} {
 		if code, body := askOrg(o, http.MethodPost, "/jobs/query", job); !strings.Contains(body, want) || (code == 200) != (i < 2) {
@@ -102,7 +102,7 @@ func FuzzUpload(f *testing.F) {
 		o.jobs = nil
 		c := &call{Request: httptest.NewRequest(http.MethodPost, "/", nil), org: o, user: &user{id: makeID("005", 2)}, version: "v62.0"}
 		spec := bulkSpec{Operation: "insert", Object: "Lead", LineEnding: ending, ColumnDelimiter: delimiter}
-		j := c.addJob(typeIngest, spec, o.schema.Object("Lead"), jobOpen)
+		j := c.addJob(ingestType, spec, o.schema.Object("Lead"), jobOpen)
 		j.load.upload = []byte(upload)
 		j.start(c)
 		for !j.ended() {

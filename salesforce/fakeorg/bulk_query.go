@@ -30,7 +30,7 @@ func createQueryJob(c *call) (*answer, error) {
 	if _, used := c.bulkUse(); used >= dailyQueryJobs {
 		return nil, bulkError("LIMIT_EXCEEDED", "Max bulk v2 query jobs (%d) per 24 hrs has been reached (%d)", dailyQueryJobs, used+1)
 	}
-	j := c.addJob(typeQuery, spec, p.shape.of.object, jobUploaded)
+	j := c.addJob(queryType, spec, p.shape.of.object, jobUploaded)
 	j.enter(c, jobUploaded)
 	j.export.plan, j.export.columns = p, exportColumns(p.shape, "")
 	if versionNumber(c.version) < 50 {
@@ -115,7 +115,7 @@ func exportColumns(s *shape, path string) []exportColumn {
 
 // abortQueryJob is PATCH /jobs/query/{id}.
 func abortQueryJob(c *call) (*answer, error) {
-	j, err := c.job(typeQuery)
+	j, err := c.bulkJob(queryType)
 	if err != nil {
 		return nil, err
 	}
