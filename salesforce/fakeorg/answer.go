@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -32,6 +33,10 @@ func (o *Org) writeAnswer(w http.ResponseWriter, r *http.Request, a *answer) {
 	for key, values := range a.header {
 		w.Header()[key] = values
 	}
+	if content, isStream := a.body.(stream); isStream {
+		o.writeStream(w, r, a.status, content)
+		return
+	}
 	body, raw := a.body.([]byte)
 	if a.body != nil && !raw {
 		var err error
@@ -52,19 +57,44 @@ func (o *Org) writeAnswer(w http.ResponseWriter, r *http.Request, a *answer) {
 	_, _ = w.Write(body) // the client has gone: nothing to do about it
 }
 
+// stream writes a body that is too large to be kept in memory as a whole. It runs when the turn on the database has
+// been given back, so that it reads only what does not change.
+type stream func(io.Writer) error
+
+// writeStream writes a stream, compressed when the client accepts that.
+func (o *Org) writeStream(w http.ResponseWriter, r *http.Request, status int, content stream) {
+	compress := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+	if compress {
+		w.Header().Set("Content-Encoding", "gzip")
+	}
+	w.WriteHeader(status)
+	if compress {
+		o.compress(w, content)
+		return
+	}
+	_ = content(w) // the client has gone: nothing to do about it
+}
+
 // gzipWriters keeps writers for the next answer: making one takes longer than compressing with it.
 type gzipWriters struct{ pool sync.Pool }
 
-func (g *gzipWriters) compressed(body []byte) []byte {
+func (g *gzipWriters) compress(to io.Writer, content stream) {
 	z, isKept := g.pool.Get().(*gzip.Writer)
 	if !isKept {
 		z = gzip.NewWriter(nil)
 	}
 	defer g.pool.Put(z)
-	var b bytes.Buffer
-	z.Reset(&b)
-	_, _ = z.Write(body) // a buffer takes everything
+	z.Reset(to)
+	_ = content(z) // as above; a buffer takes everything
 	_ = z.Close()
+}
+
+func (g *gzipWriters) compressed(body []byte) []byte {
+	var b bytes.Buffer
+	g.compress(&b, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
 	return b.Bytes()
 }
 

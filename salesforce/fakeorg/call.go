@@ -26,11 +26,14 @@ type call struct {
 }
 
 // now is the time records are written at.
-func (c *call) now() time.Time {
+func (c *call) now() time.Time { return c.instant().UTC().Truncate(time.Second) }
+
+// instant is the time of the call, or the time its work was promised for, with its fractions of a second.
+func (c *call) instant() time.Time {
 	if c.at.IsZero() {
-		return c.org.now()
+		return c.org.options.Clock()
 	}
-	return c.at.UTC().Truncate(time.Second)
+	return c.at
 }
 
 // querier is what a transaction and the database have in common.
@@ -50,10 +53,12 @@ type route struct {
 	reads  bool   // does not write, so that it runs beside others; GET always does
 	open   bool   // needs no token
 	alone  bool   // is no subrequest of a composite request
+	body   int64  // the largest request body, if that is more than bodyLimit
 	handle handler
 }
 
-// answer is what a handler gives back. Body is bytes as they are, or a value that is written as JSON; nil is no body.
+// answer is what a handler gives back. Body is bytes as they are, a stream, or a value that is written as JSON; nil is
+// no body.
 type answer struct {
 	status int
 	header http.Header

@@ -185,16 +185,21 @@ func updateMany(c *call) (*answer, error) {
 		if err != nil {
 			return outcome{err: err}
 		}
-		given, rest := withoutField(many.records[i], "Id")
-		if given == "" {
-			return outcome{err: invalid("MISSING_ARGUMENT", "Id not specified in an update call")}
-		}
-		id, err := rowID(given)
-		if err != nil {
-			return outcome{err: err}
-		}
-		return outcome{id: id, err: c.update(o, id, rest)}
+		return c.updateOne(o, many.records[i])
 	})
+}
+
+// updateOne updates the record whose id is a member of the new values.
+func (c *call) updateOne(o *Object, r record) outcome {
+	given, rest := withoutField(r, "Id")
+	if given == "" {
+		return outcome{err: invalid("MISSING_ARGUMENT", "Id not specified in an update call")}
+	}
+	id, err := rowID(given)
+	if err != nil {
+		return outcome{err: err}
+	}
+	return outcome{id: id, err: c.update(o, id, rest)}
 }
 
 // rowID is the id of one record among many.
@@ -262,26 +267,29 @@ func upsertMany(c *call) (*answer, error) {
 		count[strings.ToLower(key)]++
 	}
 	return c.each(len(many.records), many.allOrNone, func(i int) outcome {
-		key, rest := withoutField(many.records[i], by.Name)
-		switch kind := typeOf(many.records[i]); {
-		case kind != "" && !strings.EqualFold(kind, o.Name):
+		if kind := typeOf(many.records[i]); kind != "" && !strings.EqualFold(kind, o.Name) {
 			return outcome{err: invalid("INVALID_TYPE", "the record is a "+kind+", but all must be "+o.Name)}
-		case key == "" && by.Name != "Id":
-			return outcome{err: invalid("MISSING_ARGUMENT", by.Name+" not specified")}
-		case key != "" && count[strings.ToLower(key)] > 1:
-			return outcome{err: invalid("DUPLICATE_VALUE", "Duplicate external id specified: "+key, by.Name)}
 		}
-		return c.upsertOne(o, by, key, rest)
+		return c.upsertOne(o, by, many.records[i], count)
 	})
 }
 
-func (c *call) upsertOne(o *Object, by *Field, key string, r record) outcome {
+// upsertOne upserts one record of many. Count says how often each key, in lower case, is among them: those that are
+// not alone are refused.
+func (c *call) upsertOne(o *Object, by *Field, r record, count map[string]int) outcome {
+	key, rest := withoutField(r, by.Name)
+	switch {
+	case key == "" && by.Name != "Id":
+		return outcome{err: invalid("MISSING_ARGUMENT", by.Name+" not specified")}
+	case count[strings.ToLower(key)] > 1 && key != "":
+		return outcome{err: invalid("DUPLICATE_VALUE", "Duplicate external id specified: "+key, by.Name)}
+	}
 	created := key == ""
 	if created {
-		id, err := c.insert(o, r) // upsert by Id without an Id
+		id, err := c.insert(o, rest) // upsert by Id without an Id
 		return outcome{id: id, created: &created, err: err}
 	}
-	id, created, err := c.upsert(o, by, key, r)
+	id, created, err := c.upsert(o, by, key, rest)
 	return outcome{id: id, created: &created, err: err}
 }
 

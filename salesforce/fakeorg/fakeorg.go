@@ -46,6 +46,7 @@ type Org struct {
 	db      *sql.DB
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
 	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
+	jobs    []*bulkJob       // of the Bulk API, the oldest first; guarded by turn
 	handler http.Handler
 	mux     *http.ServeMux // knows the routes, for requests and for those inside others
 	sessions

@@ -48,11 +48,7 @@ func (p *promises) forget(n int) {
 // work.
 func (c *call) later(steps int, do func(*call) error) {
 	o := c.org
-	from := o.options.Clock()
-	if !c.at.IsZero() {
-		from = c.at
-	}
-	t := task{at: from.Add(time.Duration(steps) * o.options.Pace), user: c.user, version: c.version, do: do}
+	t := task{at: c.instant().Add(time.Duration(steps) * o.options.Pace), user: c.user, version: c.version, do: do}
 	if c.promised != nil {
 		c.promised.tasks = append(c.promised.tasks, t)
 		return

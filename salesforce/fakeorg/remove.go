@@ -83,18 +83,23 @@ func (c *call) nameOf(o *Object, id string) (name string, err error) {
 
 // find returns the ids of the live records whose field has the value.
 func (c *call) find(o *Object, f *Field, value string) ([]string, error) {
-	rows, err := c.db.QueryContext(c.Context(), fmt.Sprintf(`SELECT Id FROM %q WHERE %q = ? AND NOT IsDeleted ORDER BY Id`, o.Name, f.Name), value)
+	return c.texts(fmt.Sprintf(`SELECT Id FROM %q WHERE %q = ? AND NOT IsDeleted ORDER BY Id`, o.Name, f.Name), value)
+}
+
+// texts gives the one column of a query.
+func (c *call) texts(query string, args ...any) ([]string, error) {
+	rows, err := c.db.QueryContext(c.Context(), query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var ids []string
+	var found []string
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var text string
+		if err := rows.Scan(&text); err != nil {
 			return nil, err
 		}
-		ids = append(ids, id)
+		found = append(found, text)
 	}
-	return ids, rows.Err()
+	return found, rows.Err()
 }

@@ -25,7 +25,7 @@ func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mux = mux
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes()))
+		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes(), bulkRoutes()))
 	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
@@ -89,7 +89,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 		o.writeError(w, r, notAllowed(r.Method, methods))
 		return
 	}
-	if err := readBody(w, r); err != nil {
+	if err := readBody(w, r, max(bodyLimit, route.body)); err != nil {
 		o.writeError(w, r, err)
 		return
 	}
@@ -164,13 +164,13 @@ func limitReached() *fault {
 }
 
 // readBody reads the body to its end, decompressed, so that a slow client keeps nobody waiting for a turn.
-func readBody(w http.ResponseWriter, r *http.Request) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		return refuse(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: %v", err)
 	}
-	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
-		if body, err = decompressed(body); err != nil {
+	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") && len(body) > 0 { // go-salesforce says so of no body, too
+		if body, err = decompressed(body, limit); err != nil {
 			return refuse(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not in gzip format: %v", err)
 		}
 	}
@@ -178,12 +178,16 @@ func readBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func decompressed(body []byte) ([]byte, error) {
+func decompressed(body []byte, limit int64) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(z, bodyLimit))
+	plain, err := io.ReadAll(io.LimitReader(z, limit+1))
+	if err == nil && int64(len(plain)) > limit {
+		err = fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return plain, err
 }
 
 // take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
@@ -250,7 +254,7 @@ func (o *Org) write(ctx context.Context, do func(querier) error) error {
 	return tx.Commit()
 }
 
-// observe notes every request, names the answer as simulated, and forgives a trailing slash.
+// observe notes every request, names the answer as simulated, and forgives a slash too many at either end of the path.
 func (o *Org) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Simulated-Org", "true")
@@ -266,11 +270,19 @@ func (o *Org) observe(next http.Handler) http.Handler {
 	})
 }
 
-// trimSlash takes slashes off the end of a path.
+// trimSlash takes slashes off the end of a path, and leaves one at its beginning. The sf command line asks for
+// //services/data when its URL of the org ends in one.
 func trimSlash(u *url.URL) {
 	if len(u.Path) > 1 {
-		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+		u.Path, u.RawPath = trimmed(u.Path), trimmed(u.RawPath)
 	}
+}
+
+func trimmed(path string) string {
+	if path == "" {
+		return ""
+	}
+	return "/" + strings.Trim(path, "/")
 }
 
 // watched keeps the status of an answer, 0 until there is one, the user it went to, and what was inside the request.

@@ -18,6 +18,7 @@ type plan struct {
 	children []*plan  // the subqueries of the SELECT list, each run once for all records
 	views    bool     // FOR VIEW or FOR REFERENCE: reading the records counts as viewing them
 	reads    []string // SQL of the columns
+	fields   int      // selected fields so far
 }
 
 // shape says what a record of the answer is made of.
@@ -32,6 +33,7 @@ type shapeMember struct {
 	key      string
 	field    *Field
 	column   int
+	place    int  // of the field in the SELECT list
 	format   bool // FORMAT()
 	parts    map[string]int
 	parent   *shape
@@ -153,7 +155,8 @@ func (s *selection) leaf(at *shape, op operand, where soql.Node, key string, for
 			return s.refuse("INVALID_FIELD", where, "duplicate field selected: %s", op.name)
 		}
 	}
-	m := shapeMember{key: key, field: op.field, format: format}
+	m := shapeMember{key: key, field: op.field, format: format, place: s.plan.fields}
+	s.plan.fields++
 	switch op.typ {
 	case "address":
 		m.parts = map[string]int{}

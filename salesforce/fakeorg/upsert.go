@@ -5,13 +5,15 @@ import (
 	"strings"
 )
 
-// several is the answer 300: an external id that is not unique fits several records.
-func (c *call) several(o *Object, ids []string) *fault {
+// several is the answer 300: an external id that is not unique fits several records. Results of many records have a
+// message instead.
+func (c *call) several(o *Object, f *Field, ids []string) *fault {
 	var paths []string
 	for _, id := range ids {
 		paths = append(paths, c.recordURL(o, id))
 	}
-	return &fault{status: http.StatusMultipleChoices, code: "DUPLICATE_EXTERNAL_ID", message: "the external id fits several records", body: paths}
+	return &fault{status: http.StatusMultipleChoices, code: "DUPLICATE_EXTERNAL_ID", fields: []string{f.Name}, body: paths,
+		message: f.Label + ": more than one record found for external id field: [" + strings.Join(ids, ", ") + "]"}
 }
 
 // externalField returns the field a path or a collection upsert identifies records by.
@@ -44,7 +46,7 @@ func (c *call) one(o *Object, f *Field, value string) (string, error) {
 	case err != nil || len(ids) == 0:
 		return "", err
 	case len(ids) > 1:
-		return "", c.several(o, ids)
+		return "", c.several(o, f, ids)
 	}
 	return ids[0], nil
 }

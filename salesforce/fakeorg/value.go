@@ -53,21 +53,23 @@ func shown(f *Field, column any) any {
 type double float64
 
 // MarshalJSON writes the number.
-func (d double) MarshalJSON() ([]byte, error) {
+func (d double) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d double) String() string {
 	n := float64(d)
 	if abs := math.Abs(n); abs != 0 && (abs >= 1e7 || abs < 1e-3) {
 		mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(n, 'e', -1, 64), "e")
 		if !strings.Contains(mantissa, ".") {
 			mantissa += ".0"
 		}
-		e, err := strconv.Atoi(exponent)
-		return []byte(mantissa + "E" + strconv.Itoa(e)), err
+		e, _ := strconv.Atoi(exponent) // which is a number
+		return mantissa + "E" + strconv.Itoa(e)
 	}
 	text := strconv.FormatFloat(n, 'f', -1, 64)
 	if !strings.Contains(text, ".") {
 		text += ".0"
 	}
-	return []byte(text), nil
+	return text
 }
 
 // blobURL is what an answer shows for a blob: the path its bytes are at.

@@ -136,7 +136,11 @@ func (c *call) foreignKey(o *Object, in input) (*Field, any, error) {
 	if f == nil || !isObject {
 		return nil, nil, noColumn(o, in.name)
 	}
+	attributes, _ := given["attributes"].(map[string]any)
 	for _, name := range f.To {
+		if kind, isGiven := attributes["type"].(string); isGiven && !strings.EqualFold(kind, name) {
+			continue
+		}
 		parent := c.org.schema.Object(name)
 		for key, value := range given {
 			by := parent.Field(key)
