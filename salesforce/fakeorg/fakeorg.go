@@ -51,6 +51,7 @@ type Org struct {
 	journal
 	cursors
 	schedule
+	analytics
 	gzipWriters
 }
 

@@ -53,7 +53,7 @@ func versions(*call) (*answer, error) {
 // resources is GET /services/data/{version}.
 func resources(c *call) (*answer, error) {
 	var all object
-	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite"} {
+	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite", "analytics"} {
 		all = append(all, member{name, "/services/data/" + c.version + "/" + name})
 	}
 	return ok(append(all, member{"identity", c.identityURL(c.user)}))
@@ -66,10 +66,11 @@ func limits(c *call) (*answer, error) {
 	c.org.journalMu.Lock()
 	used := c.org.calls
 	c.org.journalMu.Unlock()
-	return ok(object{{"DailyApiRequests", limit(daily, max(0, daily-used))}, {"DailyAsyncApexExecutions", limit(250000, 250000)},
+	return ok(append(object{{"DailyApiRequests", limit(daily, max(0, daily-used))}, {"DailyAsyncApexExecutions", limit(250000, 250000)},
 		{"DailyBulkApiBatches", limit(15000, 15000)}, {"DailyBulkV2QueryJobs", limit(10000, 10000)}, {"DataStorageMB", limit(5, 5)},
-		{"FileStorageMB", limit(20, 20)}, {"HourlyPublishedPlatformEvents", limit(50000, 50000)}, {"HourlySyncReportRuns", limit(500, 500)},
-		{"PermissionSets", append(limit(1500, 1498), member{"CreateCustom", limit(1000, 998)})}, {"SingleEmail", limit(15, 15)}})
+		{"FileStorageMB", limit(20, 20)}, {"HourlyPublishedPlatformEvents", limit(50000, 50000)},
+		{"PermissionSets", append(limit(1500, 1498), member{"CreateCustom", limit(1000, 998)})}, {"SingleEmail", limit(15, 15)}},
+		c.org.hourlyUsage()...))
 }
 
 // recordCount is GET /limits/recordCount?sObjects=Account,Contact; without names, all objects. Names that do not

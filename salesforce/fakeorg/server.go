@@ -23,7 +23,7 @@ const uriLimit = 16384
 func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		o.queryRoutes()))
+		o.queryRoutes(), analyticsRoutes()))
 	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
