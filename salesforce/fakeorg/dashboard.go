@@ -60,8 +60,9 @@ type dashboardSeed struct {
 // dashboardView is a dashboard as somebody looks at it: with the rows of a user, and with options of its filters.
 type dashboardView struct {
 	*dashboard
-	user    string
-	options []*dashboardOption // one for each filter, nil where none is chosen
+	user     string
+	inactive bool               // the user is not active any more
+	options  []*dashboardOption // one for each filter, nil where none is chosen
 }
 
 // pathDashboard returns the dashboard of the path.
@@ -96,14 +97,13 @@ func (c *call) view() (*dashboardView, error) {
 		v.user = id
 	}
 	row, err := c.load(c.org.schema.Object("User"), v.user)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case row == nil:
-		return nil, badReport("You don't have permission to view data as this user.")
-	case row["IsActive"] == int64(0):
-		return nil, badReport("The running user for this dashboard is inactive. Your system administrator should select an active user for this dashboard.")
 	}
+	if row == nil {
+		return nil, badReport("You don't have permission to view data as this user.")
+	}
+	v.inactive = row["IsActive"] == int64(0)
 	for i, name := range []string{"filter1", "filter2", "filter3"} {
 		given := c.URL.Query().Get(name)
 		if given == "" {
@@ -115,6 +115,14 @@ func (c *call) view() (*dashboardView, error) {
 		}
 	}
 	return v, nil
+}
+
+// checkUser refuses to show or to refresh the rows of a user who is not active.
+func (v *dashboardView) checkUser() error {
+	if v.inactive {
+		return badReport("The running user for this dashboard is inactive. Your system administrator should select an active user for this dashboard.")
+	}
+	return nil
 }
 
 // choose sets the option of a filter, and reports whether there is one with the id.

@@ -61,6 +61,9 @@ func (r componentResult) status() object {
 
 // answerComponents is the answer with the results of some components.
 func (c *call) answerComponents(v *dashboardView, components []dashboardComponent) (object, error) {
+	if err := v.checkUser(); err != nil {
+		return nil, err
+	}
 	metadata, err := c.dashboardMetadata(v, components)
 	if err != nil {
 		return nil, err
@@ -88,6 +91,9 @@ func (c *call) answerComponents(v *dashboardView, components []dashboardComponen
 func refreshDashboard(c *call) (*answer, error) {
 	v, err := c.view()
 	if err != nil {
+		return nil, err
+	}
+	if err := v.checkUser(); err != nil {
 		return nil, err
 	}
 	if c.org.refreshing(v) {

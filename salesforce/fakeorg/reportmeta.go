@@ -239,11 +239,14 @@ func (m *reportMetadata) checkGroupings(t *reportType) error {
 				return badReport("Grouping: Invalid value specified: %s", g.Name)
 			}
 			seen[g.Name] = true
-			if g.DateGranularity == "" {
-				g.DateGranularity = "None"
-			}
-			if g.DateGranularity != "None" && (granularityOf(g.DateGranularity) == nil || !isDateField(column.field)) {
+			if g.DateGranularity != "" && g.DateGranularity != "None" && granularityOf(g.DateGranularity) == nil {
 				return badReport("Date granularity: Invalid value specified: %s", g.DateGranularity)
+			}
+			switch dates := isDateField(column.field); {
+			case !dates:
+				g.DateGranularity = "None"
+			case granularityOf(g.DateGranularity) == nil:
+				g.DateGranularity = "Day"
 			}
 			if err := checkOrder(&g.SortOrder); err != nil {
 				return err
