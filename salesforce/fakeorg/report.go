@@ -91,7 +91,8 @@ func recentReports(c *call) (*answer, error) {
 	reports := []object{}
 	for _, item := range items {
 		url := c.analyticsURL("reports/" + item.id)
-		reports = append(reports, object{{"describeUrl", url + "/describe"}, {"id", item.id}, {"instancesUrl", url + "/instances"}, {"name", item.name}, {"url", url}})
+		reports = append(reports, object{{"describeUrl", url + "/describe"}, {"id", item.id}, {"instancesUrl", url + "/instances"}, {"name", item.name},
+			{"url", url}})
 	}
 	return ok(reports)
 }

@@ -3,8 +3,10 @@ package fakeorg_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +130,37 @@ func TestReportsAgreeWithQueries(t *testing.T) {
 		}
 		if count := result.FactMap["T!T"].Aggregates[0].Value; rows != int(*count) {
 			r.Fatalf("%s: %d detail rows of %v", body, rows, *count)
+		}
+	})
+}
+
+// Any members of a definition together are run or refused, never a failure of the org.
+func TestReportPiecesNeverFail(t *testing.T) {
+	c := newClient(t)
+	pieces := map[string][]string{
+		"reportFormat":        {`"TABULAR"`, `"SUMMARY"`, `"MATRIX"`, `null`, `1`},
+		"detailColumns":       {`["OPPORTUNITY_NAME"]`, `["AMOUNT","DESCRIPTION","CREATED_DATE"]`, `[]`, `null`, `["x"]`, `["AMOUNT","AMOUNT"]`},
+		"groupingsDown":       {`[]`, `null`, `[{"name":"STAGE_NAME"}]`, `[{"name":"AMOUNT","sortOrder":"Desc"},{"name":"Account.Sales_Regions__c"}]`, `[{"name":"CREATED_DATE","dateGranularity":"Week"},{"name":"CLOSED"}]`, `[{"name":"DESCRIPTION"}]`, `[{"name":"STAGE_NAME","sortAggregate":"s!AMOUNT"}]`, `[{"name":"OPPORTUNITY_NAME"},{"name":"ACCOUNT_OWNER"},{"name":"PROBABILITY"}]`},
+		"groupingsAcross":     {`[]`, `[{"name":"CLOSE_DATE","dateGranularity":"FiscalQuarter"}]`, `[{"name":"TYPE"},{"name":"OPPORTUNITY_ID"}]`, `[{}]`},
+		"aggregates":          {`[]`, `null`, `["RowCount"]`, `["s!AMOUNT","a!AMOUNT","u!FULL_NAME","m!PROBABILITY"]`, `["RowCount","RowCount"]`, `["s!"]`, `["!"]`, `["u!DESCRIPTION"]`},
+		"sortBy":              {`[]`, `null`, `[{"sortColumn":"AMOUNT","sortOrder":"Desc"}]`, `[{"sortColumn":"DESCRIPTION"}]`, `[{"sortColumn":"AMOUNT","sortOrder":"up"}]`},
+		"topRows":             {`null`, `{"rowLimit":3,"direction":"Asc"}`, `{"rowLimit":-1}`},
+		"reportFilters":       {`[]`, `[{"column":"OPPORTUNITY_NAME","operator":"contains","value":"'%_\\"}]`, `[{"column":"AMOUNT","operator":"equals","value":"1e400"}]`, `[{"column":"CLOSE_DATE","operator":"equals","value":"LAST_N_DAYS:99999999999999999999"}]`, `[{"column":"Account.Sales_Regions__c","operator":"includes","value":""}]`, `[{"column":"STAGE_NAME","operator":"lessThan","value":""},{"column":"CLOSED","operator":"equals","value":""}]`, `[{"column":"OPPORTUNITY_ID","operator":"notEqual","value":"006000000000000"}]`, `[{"column":"OPPORTUNITY_NAME","operator":"contains","value":"` + strings.Repeat("x", 60000) + `"}]`},
+		"reportBooleanFilter": {`null`, `"1"`, `"1 OR 2"`, `"(((1"`, `"1 AND NOT 2"`, `""`, `"` + strings.Repeat("(", 500) + "1" + strings.Repeat(")", 500) + `"`},
+		"standardDateFilter":  {`null`, `{}`, `{"column":"CREATED_DATE","durationValue":"LAST_N_YEARS:3"}`, `{"column":"CLOSE_DATE","durationValue":"CUSTOM","startDate":"2026-01-01 00:00:00"}`},
+		"standardFilters":     {`null`, `[]`, `[{"name":"open","value":"closedwon"}]`, `[{"name":"x","value":"y"}]`},
+		"scope":               {`"user"`, `"organization"`, `null`},
+	}
+	names := slices.Sorted(maps.Keys(pieces))
+	rapid.Check(t, func(r *rapid.T) {
+		*c.now = c.now.Add(10 * time.Second)
+		metadata := `"reportType":{"type":"Opportunity"},"hasDetailRows":true`
+		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 6, rapid.ID[string]).Draw(r, "members") {
+			metadata += `,"` + name + `":` + rapid.SampledFrom(pieces[name]).Draw(r, name)
+		}
+		status, body := c.ask("POST", "/services/data/v62.0/analytics/reports/query", `{"reportMetadata":{`+metadata+`}}`)
+		if status != 200 && status != 400 && status != 501 && !strings.Contains(body, "JSON_PARSER_ERROR") {
+			r.Fatalf("%.1000s: %d %.500s", metadata, status, body)
 		}
 	})
 }
@@ -299,10 +332,10 @@ func (c reportable) soql(operator string, values []string) string {
 	for _, value := range values {
 		terms = append(terms, c.compare(operator, value))
 	}
-	switch {
-	case operator == "includes" || operator == "excludes":
+	switch operator {
+	case "includes", "excludes":
 		return c.path + " " + strings.ToUpper(operator) + " ('" + strings.Join(values, "', '") + "')"
-	case operator == "notEqual" || operator == "notContain":
+	case "notEqual", "notContain":
 		return "(" + strings.Join(terms, " AND ") + ")"
 	}
 	return "(" + strings.Join(terms, " OR ") + ")"

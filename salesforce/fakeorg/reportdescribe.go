@@ -43,8 +43,9 @@ func (c *reportColumn) info() object {
 	for _, value := range c.field.Values {
 		values = append(values, object{{"apiName", value}, {"label", value}, {"name", value}})
 	}
-	return object{{"dataType", c.dataType()}, {"entityColumnName", c.of.Name + "." + c.field.Name}, {"filterValues", values}, {"filterable", c.filterable()},
-		{"inactiveFilterValues", []any{}}, {"isLookup", strings.Contains(c.Path, ".") && c.field.NameField}, {"label", c.Label}, {"uniqueCountable", !longText(c.field)}}
+	return object{{"dataType", c.dataType()}, {"entityColumnName", c.of.Name + "." + c.field.Name}, {"filterValues", values},
+		{"filterable", c.filterable()}, {"inactiveFilterValues", []any{}}, {"isLookup", strings.Contains(c.Path, ".") && c.field.NameField},
+		{"label", c.Label}, {"uniqueCountable", !longText(c.field)}}
 }
 
 // metadata describes a type of report.
@@ -70,17 +71,18 @@ func (t *reportType) metadata(now time.Time) object {
 	if t.object.Field("OwnerId") != nil {
 		scopes = append([]object{{{"allowsDivision", false}, {"label", "My " + strings.ToLower(t.Label)}, {"value", "user"}}}, scopes...)
 	}
-	return object{{"categories", categories}, {"dataTypeFilterOperatorMap", operatorMap()}, {"dateGranularityInfos", granularityInfos}, {"divisionInfo", nil},
-		{"hasOuterJoin", len(t.Parents) > 0}, {"isExternalObjectReport", false}, {"isHistorical", false}, {"objectRelationships", []any{}},
-		{"objects", []object{{{"apiName", t.Object}, {"label", t.object.Label}}}}, {"scopeInfo", object{{"defaultValue", "organization"}, {"values", scopes}}},
-		{"standardDateFilterDurationGroups", durationInfos(now)}, {"standardFilterInfos", t.standardFilterInfos()}, {"supportsJoinedFormat", false}}
+	return object{{"categories", categories}, {"dataTypeFilterOperatorMap", operatorMap()}, {"dateGranularityInfos", granularityInfos},
+		{"divisionInfo", nil}, {"hasOuterJoin", len(t.Parents) > 0}, {"isExternalObjectReport", false}, {"isHistorical", false},
+		{"objectRelationships", []any{}}, {"objects", []object{{{"apiName", t.Object}, {"label", t.object.Label}}}},
+		{"scopeInfo", object{{"defaultValue", "organization"}, {"values", scopes}}}, {"standardDateFilterDurationGroups", durationInfos(now)},
+		{"standardFilterInfos", t.standardFilterInfos()}, {"supportsJoinedFormat", false}}
 }
 
 // operatorMap lists the operators of filters by the type of column.
 func operatorMap() object {
 	operators := object{}
-	for _, typ := range []string{"date", "string", "double", "picklist", "textarea", "percent", "int", "url", "datetime", "boolean", "phone", "currency", "id",
-		"email", "multipicklist"} {
+	for _, typ := range []string{"date", "string", "double", "picklist", "textarea", "percent", "int", "url", "datetime", "boolean", "phone",
+		"currency", "id", "email", "multipicklist"} {
 		infos := []object{}
 		for _, operator := range filterOperators {
 			if slices.Contains(operatorsOf(typ), operator.name) {
@@ -103,8 +105,8 @@ func durationInfos(now time.Time) []object {
 			if !known {
 				first, last = now, now.AddDate(0, 0, -1)
 			}
-			durations = append(durations, object{{"endDate", last.Format(time.DateOnly)}, {"label", duration[0]}, {"startDate", first.Format(time.DateOnly)},
-				{"value", duration[1]}})
+			durations = append(durations, object{{"endDate", last.Format(time.DateOnly)}, {"label", duration[0]},
+				{"startDate", first.Format(time.DateOnly)}, {"value", duration[1]}})
 		}
 		groups = append(groups, object{{"label", group.label}, {"standardDateFilterDurations", durations}})
 	}

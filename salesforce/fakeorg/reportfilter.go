@@ -247,7 +247,8 @@ func (c *reportColumn) literal(value string) (string, error) {
 		return c.dateLiteral(value)
 	case c.dataType() == "id":
 		if _, valid := parseID(value); !valid {
-			return "", badReport("The filter value for ID %s is incorrect. Specify an ID that is 15 or 18 characters long, such as 006D000000CrRLw or 005U0000000Rg2CIAS.", value)
+			return "", badReport("The filter value for ID %s is incorrect. Specify an ID that is 15 or 18 characters long, such as 006D000000CrRLw or "+
+				"005U0000000Rg2CIAS.", value)
 		}
 	}
 	return soql.Quote(value), nil

@@ -166,11 +166,12 @@ func getInstance(c *call) (*answer, error) {
 		return nil, err
 	}
 	if i.status == "Success" && i.outdated {
-		return nil, refuse(http.StatusInternalServerError, "INTERNAL_ERROR", "Results for this instance are unavailable because the report's metadata has changed "+
-			"from when the report was last run. To get results, run the report again or undo changes to the report's metadata.")
+		return nil, refuse(http.StatusInternalServerError, "INTERNAL_ERROR", "Results for this instance are unavailable because the report's metadata "+
+			"has changed from when the report was last run. To get results, run the report again or undo changes to the report's metadata.")
 	}
-	attributes := member{"attributes", object{{"completionDate", i.completion()}, {"id", i.id}, {"ownerId", i.owner}, {"queryable", false}, {"reportId", i.reportID},
-		{"reportName", i.name}, {"requestDate", i.requested.Format(time.RFC3339)}, {"status", i.status}, {"type", "ReportInstance"}}}
+	attributes := member{"attributes", object{{"completionDate", i.completion()}, {"id", i.id}, {"ownerId", i.owner}, {"queryable", false},
+		{"reportId", i.reportID}, {"reportName", i.name}, {"requestDate", i.requested.Format(time.RFC3339)}, {"status", i.status},
+		{"type", "ReportInstance"}}}
 	if i.status != "Success" {
 		return ok(object{attributes, {"allData", false}, {"factMap", nil}, {"groupingsAcross", nil}, {"groupingsDown", nil}, {"hasDetailRows", i.details},
 			{"reportExtendedMetadata", nil}, {"reportMetadata", nil}})
