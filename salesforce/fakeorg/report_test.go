@@ -193,6 +193,7 @@ func TestReportFilters(t *testing.T) {
 		"logic":           {`"reportFilters":[` + only + `,{"column":"AMOUNT","operator":"lessThan","value":"11"},{"column":"AMOUNT","operator":"equals","value":""}],"reportBooleanFilter":"1AND(2OR3)"`, "2"},
 		"number in words": {`"reportFilters":[{"column":"AMOUNT","operator":"greaterThan","value":"\"150,000\""}]`, "4"},
 		"quoted comma":    {`"reportFilters":[{"column":"OPPORTUNITY_NAME","operator":"equals","value":"\"a,b\",c"}]`, "1"},
+		"no value of two": {`"reportFilters":[` + only + `,{"column":"OPPORTUNITY_NAME","operator":"notContain","value":"a,b"}]`, "1"},
 		"relative date":   {`"reportFilters":[` + only + `,{"column":"CLOSE_DATE","operator":"lessOrEqual","value":"NEXT 40 DAYS"}]`, "2"},
 		"standard date":   {`"reportFilters":[` + only + `],"standardDateFilter":{"column":"CLOSE_DATE","durationValue":"CUSTOM","startDate":"2027-04-10","endDate":"2027-05-31"}`, "2"},
 		"duration":        {`"reportFilters":[` + only + `],"standardDateFilter":{"column":"CREATED_DATE","durationValue":"TODAY"}`, "3"},
@@ -204,9 +205,10 @@ func TestReportFilters(t *testing.T) {
 			t.Errorf("%s: %s rows, want %s", name, got, test.count)
 		}
 	}
-	r := a.do("POST", path, `{"reportMetadata":{"name":"other","reportFilters":[`+only+`,`+only+`],"reportBooleanFilter":"(1or 2)"}}`)
+	r := a.do("POST", path, `{"reportMetadata":{"id":"00O000000000001AAA","name":"other","reportFilters":[`+only+`,`+only+`],"reportBooleanFilter":"(1or 2)"}}`)
 	r.has(t, "reportMetadata/reportBooleanFilter", `"(1 OR 2)"`)
 	r.has(t, "reportMetadata/name", `"Opportunities by Stage"`)
+	r.has(t, "reportMetadata/id", `"`+strings.TrimPrefix(path, "/analytics/reports/")+`"`)
 	r.has(t, "reportMetadata/reportFilters/0", `{"column":"ACCOUNT_NAME","filterType":"fieldValue","isRunPageEditable":true,"operator":"equals","value":"Three"}`)
 	if a.do("GET", path+"/describe", "").body != saved {
 		t.Error("a run with filters has changed the report")
@@ -311,6 +313,7 @@ func TestReportErrors(t *testing.T) {
 		{"aggregate", "POST", stages, `{"reportMetadata":{"aggregates":["s!STAGE_NAME"]}}`, 400, `[{"message":"STAGE_NAME is not a valid custom summary formula name","errorCode":"INVALID_FIELD"}]`},
 		{"sort by a hidden column", "POST", cases, `{"reportMetadata":{"sortBy":[{"sortColumn":"REASON"}]}}`, 400, bad("The sort column name must be from a selected column.")},
 		{"sort by two", "POST", cases, `{"reportMetadata":{"sortBy":[{"sortColumn":"STATUS"},{"sortColumn":"SUBJECT"}]}}`, 400, bad("A report can only be sorted by one column.")},
+		{"sort a matrix", "POST", a.report("Pipeline_by_Owner_and_Stage"), `{"reportMetadata":{"sortBy":[{"sortColumn":"AMOUNT"}]}}`, 400, bad("Column sorting isn't supported for matrix reports.")},
 		{"sort by none", "POST", cases, `{"reportMetadata":{"sortBy":[{"sortOrder":"Asc"}]}}`, 400, bad("The sort column name can't be null.")},
 		{"rows without order", "POST", cases, `{"reportMetadata":{"sortBy":[],"topRows":{"rowLimit":3,"direction":"Asc"}}}`, 400, bad("A report must be sorted by one column when requesting a Top N number of rows.")},
 		{"date column", "POST", cases, `{"reportMetadata":{"standardDateFilter":{"column":"STATUS","durationValue":"TODAY"}}}`, 400, bad("The column STATUS cannot be a standard date filter because it is not a date column.")},
