@@ -193,8 +193,8 @@ func compareFacts(r *rapid.T, c *client, result factMap, object, number, counted
 		want[groupKey(values)] = record
 	}
 	found := 0
-	for _, d := range leaves("T", result.GroupingsDown.Groupings, down) {
-		for _, a := range leaves("T", result.GroupingsAcross.Groupings, across) {
+	for _, d := range lowestGroups("T", result.GroupingsDown.Groupings, down) {
+		for _, a := range lowestGroups("T", result.GroupingsAcross.Groupings, across) {
 			key := d.key + "!" + a.key
 			fact, exists := result.FactMap[key]
 			if !exists || len(fact.Aggregates) != 6 {
@@ -221,20 +221,20 @@ func compareFacts(r *rapid.T, c *client, result factMap, object, number, counted
 	}
 }
 
-// leaf is a group of the level looked at, with the values that identify it in a query.
-type leaf struct {
+// lowestGroup is a group of the level looked at, with the values that identify it in a query.
+type lowestGroup struct {
 	key    string
 	values []any
 }
 
-func leaves(key string, groups []group, levels []grouped) []leaf {
+func lowestGroups(key string, groups []group, levels []grouped) []lowestGroup {
 	if len(levels) == 0 {
-		return []leaf{{key: key}}
+		return []lowestGroup{{key: key}}
 	}
-	var all []leaf
+	var all []lowestGroup
 	for _, g := range groups {
-		for _, below := range leaves(g.Key, g.Groupings, levels[1:]) {
-			all = append(all, leaf{below.key, append(levels[0].values(g.Value), below.values...)})
+		for _, below := range lowestGroups(g.Key, g.Groupings, levels[1:]) {
+			all = append(all, lowestGroup{below.key, append(levels[0].values(g.Value), below.values...)})
 		}
 	}
 	return all
