@@ -65,6 +65,7 @@ type Entry struct {
 
 	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
 	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
+	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on
 	Outcome   Status        `json:"outcome,omitempty"`    // how it ended; empty in an intent
 	Code      string        `json:"code,omitempty"`       // of an error or refusal, for programs
 	Message   string        `json:"message,omitempty"`    // of an error or refusal, for people
@@ -93,4 +94,5 @@ type Outcome struct {
 	Message   string
 	Exchanges []Exchange
 	Records   []string
+	Bytes     int64
 }

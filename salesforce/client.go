@@ -22,10 +22,11 @@ type Options struct {
 	// Concurrency is how many requests one org (host) is sent at once; more
 	// wait. Default 10.
 	Concurrency int
-	// Timeout bounds one HTTP exchange. Default 2 minutes.
+	// Timeout bounds one HTTP exchange or, where a body is streamed, the time in
+	// which nothing of it moves. Default 2 minutes.
 	Timeout time.Duration
-	// BodyLimit bounds a response body in bytes after decompression.
-	// Default 64 MiB.
+	// BodyLimit bounds a response body in bytes after decompression, unless it
+	// is streamed. Default 64 MiB.
 	BodyLimit int64
 	// UserAgent is sent with every request. Default salesforce-mcp.
 	UserAgent string
@@ -33,9 +34,13 @@ type Options struct {
 
 // An org with which the last breakerFailures calls all failed at the network or
 // the edge is left alone for breakerPause; then one request tries again.
+//
+// concurrentStreams is how many streamed bodies one org has at once, beside
+// its other requests.
 const (
-	breakerFailures = 10
-	breakerPause    = 5 * time.Second
+	concurrentStreams = 4
+	breakerFailures   = 10
+	breakerPause      = 5 * time.Second
 )
 
 // Client holds what is shared by all orgs of a process: connections, and for
@@ -52,6 +57,7 @@ type Client struct {
 // orgState is what the requests to one origin share.
 type orgState struct {
 	slots   *semaphore.Weighted
+	streams *semaphore.Weighted
 	breaker *gobreaker.CircuitBreaker[*Response]
 
 	mu            sync.Mutex
@@ -122,7 +128,8 @@ func (c *Client) state(origin string) *orgState {
 	s, ok := c.orgs[origin]
 	if !ok {
 		s = &orgState{
-			slots: semaphore.NewWeighted(int64(c.options.Concurrency)),
+			slots:   semaphore.NewWeighted(int64(c.options.Concurrency)),
+			streams: semaphore.NewWeighted(concurrentStreams),
 			breaker: gobreaker.NewCircuitBreaker[*Response](gobreaker.Settings{
 				Timeout:      breakerPause,
 				ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },

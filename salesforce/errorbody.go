@@ -24,6 +24,9 @@ func parseError(status int, body []byte) (*Error, bool) {
 		whole = e.readArray(body)
 	case len(body) > 0 && body[0] == '{':
 		e.readObject(body)
+	case len(body) > 0 && body[0] == '<' && e.readFault(body):
+		e.Class = ClassOf(e.Code, http.StatusBadRequest) // the status is 500 whatever was wrong
+		return e, true
 	}
 	e.lead()
 	if e.Code == "" && e.Message == "" {
@@ -70,7 +73,13 @@ func (e *Error) readObject(body []byte) {
 	}
 	e.readNested(item)
 	for _, result := range item.objects("results") {
+		was := len(e.Details)
 		e.readNested(result)
+		for i := range e.Details[was:] {
+			if reference := result.text("referenceId"); reference != "" {
+				e.Details[was+i].Message = clip(reference, 100) + ": " + e.Details[was+i].Message
+			}
+		}
 	}
 }
 

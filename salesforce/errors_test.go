@@ -39,7 +39,7 @@ func TestParseError(t *testing.T) {
 		{"Agent API", 423, `{"status":423,"path":"/x","requestId":"r","error":"Locked","message":"one at a time","timestamp":1}`, false,
 			Error{Class: ClassValidation, Code: "Locked", Message: "one at a time"}},
 		{"tree", 400, `{"hasErrors":true,"results":[{"referenceId":"ref1","errors":[{"statusCode":"INVALID_EMAIL_ADDRESS","message":"m","fields":["Email"]}]}]}`, false,
-			Error{Class: ClassValidation, Code: "INVALID_EMAIL_ADDRESS", Message: "m", Fields: []string{"Email"}}},
+			Error{Class: ClassValidation, Code: "INVALID_EMAIL_ADDRESS", Message: "ref1: m", Fields: []string{"Email"}}},
 		{"one failed result", 400, `{"id":"001","success":false,"errors":[{"statusCode":"MALFORMED_ID","message":"m","fields":[]}]}`, false,
 			Error{Class: ClassNotFound, Code: "MALFORMED_ID", Message: "m"}},
 		{"several matches", 300, `["/services/data/v62.0/sobjects/Account/001A","/services/data/v62.0/sobjects/Account/001B"]`, false,
@@ -124,7 +124,7 @@ func TestEveryErrorHasHint(t *testing.T) {
 // action that does not exist.
 func TestHintsNameDocumentedActions(t *testing.T) {
 	documented := map[string]bool{
-		"sobjects describe": true, "sobjects describeGlobal": true, "records getDeleted": true, "versions getLimits": true, "versions listVersions": true,
+		"sobjects describe": true, "sobjects describeGlobal": true, "records getDeleted": true, "versions getLimits": true, "versions listVersions": true, "process listApprovals": true,
 	}
 	for code, hint := range hints {
 		for _, m := range regexp.MustCompile(`(\w+),? action (\w+)`).FindAllStringSubmatch(hint, -1) {

@@ -16,23 +16,29 @@ import (
 )
 
 // exchange makes one HTTP exchange: sends the request with the token to
-// origin and reads the answer. NotExecuted of its error speaks of this
-// exchange alone.
+// origin and reads the answer, or hands it on to be read. NotExecuted of its
+// error speaks of this exchange alone.
 func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token Token) (*Response, *Error) {
 	c := o.Client
 	began := time.Now()
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	timed, cancel := context.WithTimeout(httptrace.WithClientTrace(ctx, trace), c.options.Timeout)
-	defer cancel()
+	watched, watch := newWatch(httptrace.WithClientTrace(ctx, trace), c.options.Timeout)
+	defer watch.end()
 
-	req, err := o.httpRequest(timed, r, origin, token)
+	req, err := o.httpRequest(watched, r, origin, token)
 	if err != nil {
 		return nil, &Error{Class: ClassValidation, Message: withoutURL(err).Error(), NotExecuted: true}
 	}
-	response, e := c.answer(req, token)
+	if r.Stream != nil {
+		req.Body = io.NopCloser(&uploading{r.Stream, watch})
+	}
+	response, e := c.answer(req, token, r.Streamed, watch)
 	if e != nil && e.Status == 0 {
 		e = noAnswer(ctx, e.Err, connected.Load())
+	}
+	if e == nil {
+		response.Origin = origin.String()
 	}
 	o.report(r, req, response, e, time.Since(began))
 	return response, e
@@ -42,17 +48,25 @@ func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token T
 // for the token's own host.
 func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, token Token) (*http.Request, error) {
 	var body io.Reader
-	if r.Body != nil {
+	switch {
+	case r.Stream != nil:
+		body = r.Stream
+	case r.Soap != "":
+		body = strings.NewReader(envelope(r.Soap, token.AccessToken, r.Body))
+	case r.Body != nil:
 		body = bytes.NewReader(r.Body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, origin.String()+o.path(r.Path), body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, origin.String()+o.path(r), body)
 	if err != nil {
 		return nil, err
 	}
 	req.URL.RawQuery = r.Query.Encode()
 	req.Header = http.Header{"Accept": {"application/json"}}
-	if r.Body != nil {
+	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.StreamSize > 0 {
+		req.ContentLength = r.StreamSize
 	}
 	for name, values := range r.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
@@ -61,6 +75,15 @@ func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, toke
 		req.Header.Del(name)
 	}
 	req.Header.Set("User-Agent", o.Client.options.UserAgent)
+	if r.Streamed { // net/http would decompress it unseen, however far it grows
+		req.Header.Set("Accept-Encoding", "gzip")
+	}
+	if r.Soap != "" {
+		req.Header.Set("Accept", "text/xml")
+		req.Header.Set("Content-Type", "text/xml; charset=UTF-8")
+		req.Header.Set("SOAPAction", `""`)
+		return req, nil
+	}
 	req.Header.Set("Authorization", "Bearer "+token.AccessToken.Reveal())
 	if r.Semantics == Unsafe && body == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		// net/http repeats these by itself when a used connection dies under
@@ -72,13 +95,17 @@ func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, toke
 
 // path returns the path below the version's root, or as it is when it is
 // already a whole one.
-func (o *Org) path(p string) string {
-	if strings.HasPrefix(p, "/services/") {
-		return p
-	}
+func (o *Org) path(r *Request) string {
+	p := r.Path
 	version := o.Version
 	if version == "" {
 		version = DefaultVersion
+	}
+	if r.Soap != "" {
+		return p + "/" + strings.TrimPrefix(version, "v")
+	}
+	if strings.HasPrefix(p, "/services/") {
+		return p
 	}
 	if p == "/" { // the list of resources, which has no slash at its end
 		p = ""
@@ -90,33 +117,41 @@ func (o *Org) path(p string) string {
 // own Apex REST services, prove nothing: their authors choose the body.
 const dataRoot = "/services/data/"
 
-// answer sends the request and reads the answer. An error without a status
-// has the cause in Err.
-func (c *Client) answer(req *http.Request, token Token) (*Response, *Error) {
+// answer sends the request and reads the answer, or with streamed hands a
+// success on unread. An error without a status has the cause in Err.
+func (c *Client) answer(req *http.Request, token Token, streamed bool, watch *watch) (*Response, *Error) {
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, &Error{Err: withoutURL(err)}
 	}
-	defer func() { _ = res.Body.Close() }()
 	c.state(origin(req)).noteUsage(res.Header)
-	requestID := clip(res.Header.Get("X-SFDC-Request-Id"), 100)
-
-	body, err := io.ReadAll(io.LimitReader(res.Body, c.options.BodyLimit+1))
+	response := &Response{Status: res.StatusCode, Header: res.Header, RequestID: clip(res.Header.Get("X-SFDC-Request-Id"), 100)}
+	from, err := unzipped(res, streamed)
+	if err == nil && streamed && res.StatusCode/100 == 2 {
+		response.Stream = watch.stream(from, res.Body, response.RequestID)
+		return response, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	var body []byte
+	if err == nil {
+		body, err = io.ReadAll(io.LimitReader(from, c.options.BodyLimit+1))
+	}
 	if err != nil {
-		return nil, &Error{Err: fmt.Errorf("the answer was cut off: %w", err), RequestID: requestID}
+		return nil, &Error{Err: fmt.Errorf("the answer was cut off: %w", err), RequestID: response.RequestID}
 	}
 	if int64(len(body)) > c.options.BodyLimit {
 		return nil, &Error{
-			Status: res.StatusCode, Class: ClassValidation, RequestID: requestID,
+			Status: res.StatusCode, Class: ClassValidation, RequestID: response.RequestID,
 			Message: fmt.Sprintf("the answer is larger than %d bytes; ask for fewer records or fields", c.options.BodyLimit),
 		}
 	}
 	if res.StatusCode/100 == 2 || res.StatusCode == http.StatusNotModified {
-		return &Response{Status: res.StatusCode, Header: res.Header, Body: body, RequestID: requestID}, nil
+		response.Body = body
+		return response, nil
 	}
 	e, whole := parseError(res.StatusCode, body)
 	e.mask(token.AccessToken)
-	e.RequestID = requestID
+	e.RequestID = response.RequestID
 	e.RetryAfter = parseRetryAfter(res.Header.Get("Retry-After"), time.Now())
 	e.NotExecuted = whole && (isExpired(e) || strings.HasPrefix(req.URL.Path, dataRoot) && refusedUnread(e))
 	return nil, e

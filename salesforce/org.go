@@ -28,6 +28,9 @@ type Org struct {
 
 // Do sends a request and returns the answer. All errors are [*Error].
 //
+// A streamed answer keeps its turn at the org until it is closed; there are
+// fewer turns for those, so that slow readers keep nobody else waiting.
+//
 // It repeats what may be repeated (see [Semantics]) while the client's retry
 // budget lasts, and gives up early when the wait would outlast the budget or
 // the context's deadline; when the platform asked for that wait, the error is
@@ -38,6 +41,7 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 		return nil, &Error{Class: ClassValidation, Message: err.Error(), NotExecuted: true}
 	}
 	began := time.Now()
+	r, used := once(r)
 	ran := false     // an exchange may have been executed
 	renewed := false // the token has been replaced
 	var last *Error
@@ -54,7 +58,7 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 		if ran && r.Method == http.MethodDelete && isGone(e) {
 			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true, Repeated: true}, nil
 		}
-		again := mayRepeat(r.Semantics, e, ran)
+		again := mayRepeat(r.Semantics, e, ran) && !used()
 		e.Repeated = ran
 		ran = ran || !e.NotExecuted
 		e.NotExecuted = !ran
@@ -92,10 +96,19 @@ func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, T
 		return nil, token, &Error{Class: ClassAuth, Message: "the token's instance URL was refused: " + err.Error(), NotExecuted: true}
 	}
 	state := o.Client.state(origin.String())
-	if err := state.slots.Acquire(ctx, 1); err != nil {
+	slots := state.slots
+	if r.Streamed || r.Stream != nil {
+		slots = state.streams
+	}
+	if err := slots.Acquire(ctx, 1); err != nil {
 		return nil, token, ended(ctx, "the call ended while it waited for its turn at the org")
 	}
-	defer state.slots.Release(1)
+	streaming := false
+	defer func() {
+		if !streaming {
+			slots.Release(1)
+		}
+	}()
 
 	response, err := state.breaker.Execute(func() (*Response, error) {
 		response, e := o.exchange(ctx, r, origin, token)
@@ -110,6 +123,10 @@ func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, T
 	var e *Error
 	switch {
 	case err == nil:
+		if s, ok := response.Stream.(*stream); ok {
+			streaming = true
+			s.closed = func() { slots.Release(1) }
+		}
 		return response, token, nil
 	case errors.As(err, &e):
 		return nil, token, e

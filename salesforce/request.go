@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -66,6 +67,18 @@ type Request struct {
 	Header http.Header
 	// Body is sent as it is; nil sends none.
 	Body []byte
+	// Stream is sent instead of Body when it is set, however long it is. The
+	// request is not repeated once Stream was read from.
+	Stream io.Reader
+	// StreamSize is how many bytes Stream has; 0 means unknown.
+	StreamSize int64
+	// Streamed asks for the body of an answer as Response.Stream.
+	Streamed bool
+	// Soap makes the request an operation of the SOAP API, for what the REST API
+	// has no resource. It is the operation's namespace; Body is the element
+	// inside the envelope's body, the version is added to Path, and the answer
+	// is XML. The envelope is made here because it holds the access token.
+	Soap string
 	// Semantics says what may be repeated. The zero value is Unsafe.
 	Semantics Semantics
 }
@@ -77,6 +90,11 @@ type Response struct {
 	Header http.Header
 	// Body is the whole body, decompressed. It is empty for 204 and 304.
 	Body []byte
+	// Stream is the body, decompressed, when the request asked for that. It is
+	// of any size, and the caller closes it; its errors are [*Error].
+	Stream io.ReadCloser
+	// Origin is scheme and host of the org that answered, where its pages are.
+	Origin string
 	// RequestID is the platform's X-SFDC-Request-Id; it may be empty.
 	RequestID string
 	// AlreadyRemoved reports that a repeated DELETE found nothing left to

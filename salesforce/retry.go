@@ -51,7 +51,8 @@ func isConcurrency(e *Error) bool {
 // same code and stay after any number of logins (seen in jsforce,
 // src/http-api.ts).
 func isExpired(e *Error) bool {
-	return e.Status == http.StatusUnauthorized && e.Code == "INVALID_SESSION_ID" &&
+	status := e.Status == http.StatusUnauthorized || e.Status == http.StatusInternalServerError // the latter from SOAP
+	return status && e.Code == "INVALID_SESSION_ID" &&
 		!strings.Contains(e.Message, "Connected app is not attached to Agent") &&
 		!strings.Contains(e.Message, "This session is not valid for use with the REST API")
 }

@@ -1,9 +1,11 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -45,9 +47,25 @@ type Orgs interface {
 // A Call is one request to do one operation.
 type Call struct {
 	Who     Identity
-	Surface string         // how it came in: "mcp" or "stdio"
+	Surface string         // how it came in: "mcp", "stdio", "instructions" or "results"
 	Tool    string         // a tool, or an instruction
 	Args    map[string]any // numbers are json.Number
+
+	// Instruction names the operation instead of Tool: it is no tool and has no
+	// action.
+	Instruction string
+	// Upload is the raw body of a row that takes one, beside the arguments.
+	Upload *Upload
+	// Stream takes an answer that is streamed, as Salesforce sent it, and is
+	// called at most once, before the outcome is recorded. With it no answer is
+	// shaped for a model: Result.Raw has those that are not streamed.
+	Stream func(*salesforce.Response) error
+}
+
+// An Upload is a body that is streamed to Salesforce.
+type Upload struct {
+	io.Reader
+	Size int64 // in bytes; 0 means unknown
 }
 
 // A Server answers calls. Its fields are set before the first call and not
@@ -57,6 +75,7 @@ type Server struct {
 	Gate    Gate
 	Journal *audit.Journal
 	Orgs    Orgs
+	Results Results       // remembers large results; nil offers none
 	Timeout time.Duration // bounds one call; 0 means two minutes
 	Log     zerolog.Logger
 
@@ -80,10 +99,10 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	}
 	actionName, _ := args[action.Name].(string)
 	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
-		Surface: c.Surface, Tool: c.Tool, Action: actionName}
+		Surface: c.Surface, Tool: cmp.Or(c.Tool, c.Instruction), Action: actionName}
 
 	// Find the row.
-	op, err := s.find(caller, c.Tool, actionName)
+	op, err := s.find(caller, c, actionName)
 	if err != nil {
 		entry.Arguments = audit.Names(args)
 		return nil, s.refuse(ctx, entry, err)
@@ -100,7 +119,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	entry.Decision = audit.DecisionAllowed
 
 	// Check the arguments.
-	checked, err := op.Check(args)
+	checked, err := op.checkCall(args, c)
 	if err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
@@ -110,28 +129,40 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	if err != nil {
 		return nil, s.unrecorded(ctx, err)
 	}
-	answer, err := s.perform(ctx, caller, intent, op, checked)
+	answer, err := s.perform(ctx, caller, intent, op, checked, c)
 	if err != nil {
 		return nil, err
 	}
 
 	// Shape the result.
+	if c.Stream != nil {
+		return &Result{Raw: answer.resp}, nil
+	}
 	res, err = op.shape(checked, answer)
 	if err != nil {
 		return nil, s.visible(intent, err)
 	}
+	s.offer(ctx, caller, op, args, res)
 	return res, nil
 }
 
+// streamTimeout bounds a call whose body or answer is streamed. What does not
+// move for a while is ended before.
+const streamTimeout = time.Hour
+
 // perform does what the intent says and records its outcome, panics included.
-func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *audit.Intent, op *Op, args Args) (a *answer, err error) {
+func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *audit.Intent, op *Op, args Args, c Call) (a *answer, err error) {
 	// Once it began, a call that changes something is not cut short because its
 	// caller hung up: nobody could say whether it was done.
 	call := ctx
 	if op.Effect != Read {
 		call = context.WithoutCancel(ctx)
 	}
-	call, cancel := context.WithTimeout(call, s.timeout())
+	timeout := s.timeout()
+	if c.Upload != nil || c.Stream != nil && op.Content != JSON {
+		timeout = streamTimeout
+	}
+	call, cancel := context.WithTimeout(call, timeout)
 	defer cancel() // after the outcome, which asks whether time was up
 
 	var t trace
@@ -168,11 +199,18 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
+	if resp.Stream != nil {
+		defer func() { _ = resp.Stream.Close() }() // an answer need not be read to its end
+		if c.Stream != nil {
+			a = &answer{resp: resp}
+			return a, a.stream(c.Stream)
+		}
+	}
 	if len(resp.Body) > largeAnswer {
 		s.large.Lock()
 		defer s.large.Unlock()
 	}
-	a = op.read(resp)
+	a = op.read(resp, args)
 	a.mend(op)
 	return a, a.verdict(op)
 }
@@ -204,8 +242,8 @@ func (s *Server) visible(intent *audit.Intent, err error) *Error {
 
 // find returns the row, or an error that names what the caller may use. A
 // caller who may use nothing is told that instead.
-func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error) {
-	op, err := s.Table.Find(tool, action)
+func (s *Server) find(caller allowlist.Caller, c Call, action string) (*Op, error) {
+	op, err := s.Table.look(c, action)
 	if err == nil {
 		return op, nil
 	}
@@ -214,12 +252,20 @@ func (s *Server) find(caller allowlist.Caller, tool, action string) (*Op, error)
 		return err == nil
 	})
 	if len(visible) == 0 {
-		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: clip(tool), Action: clip(action)}); refused != nil {
+		if _, refused := s.Gate.Allow(caller, allowlist.Operation{Tool: clip(cmp.Or(c.Tool, c.Instruction)), Action: clip(action)}); refused != nil {
 			return nil, refusal(NotAuthorized, refused)
 		}
 	}
-	_, err = visible.Find(tool, action)
+	_, err = visible.look(c, action)
 	return nil, err
+}
+
+// look finds the row that a call names.
+func (t Table) look(c Call, action string) (*Op, error) {
+	if c.Instruction != "" {
+		return t.Instruction(c.Instruction)
+	}
+	return t.Find(c.Tool, action)
 }
 
 // refuse records a call that is not let through, also when its caller has hung

@@ -126,7 +126,7 @@ func TestUnseen(t *testing.T) {
 		{"reader", "records", map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}, tools.NotAuthorized, "This agent is not authorized to use this connector"},
 		{"stranger", "records", map[string]any{"action": "get"}, tools.NotAuthorized, "This agent is not authorized to use this connector"},
 		{"stranger", "nonsense", nil, tools.NotAuthorized, "This agent is not authorized to use this connector"},
-		{"reader", "nonsense", nil, tools.UnknownTool, `there is no tool "nonsense" for this agent; there are records, query, compositeRecords, versions, sobjects`},
+		{"reader", "nonsense", nil, tools.UnknownTool, `there is no tool "nonsense" for this agent; there are records, query, compositeRecords, versions, sobjects, bulkIngest`},
 		{"reader", "records", map[string]any{"action": "destroy"}, tools.UnknownAction, `records has no action "destroy" for this agent; it has get, getField, getDeleted, getUpdated`},
 		{"reader", "records", map[string]any{}, tools.MissingArgument, "records needs an action: one of get, getField, getDeleted, getUpdated"},
 		{"admin", "records", map[string]any{"action": "get", "sObjectName": "Account"}, tools.MissingArgument, "records.get needs recordId"},

@@ -25,7 +25,7 @@ func (op *Op) Check(args map[string]any) (Args, error) {
 	checked := Args{}
 	for _, p := range op.params() {
 		v, ok := given[p.Name]
-		if !ok && slices.Contains(op.Needs, p) {
+		if !ok && op.needs(p) {
 			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs %s: %s", op.Name(), p.Name, p.Doc)}
 		}
 		if !ok {
@@ -39,6 +39,32 @@ func (op *Op) Check(args map[string]any) (Args, error) {
 		}
 	}
 	return checked, nil
+}
+
+// checkCall checks the arguments of a call: those of its raw body too, and that
+// a raw answer is not asked to be shaped.
+func (op *Op) checkCall(args map[string]any, c Call) (Args, error) {
+	for _, p := range op.params() {
+		if _, given := args[p.Name]; given && p.In == Shape && c.Stream != nil {
+			return nil, &Error{Code: UnknownArgument, Message: fmt.Sprintf("%s is for results that are shaped for a model, and this answer is raw; leave it out", p.Name)}
+		}
+	}
+	if c.Upload == nil {
+		return op.Check(args)
+	}
+	raw, ok := op.raw()
+	if !ok {
+		return nil, &Error{Code: InvalidArgument, Message: op.Name() + " takes no raw body; send its arguments as one JSON object"}
+	}
+	if _, twice := args[raw.Name]; twice {
+		return nil, &Error{Code: InvalidArgument, Message: raw.Name + " is given twice, as the body and as an argument; give it once"}
+	}
+	args = maps.Clone(args)
+	if args == nil {
+		args = map[string]any{}
+	}
+	args[raw.Name] = c.Upload
+	return op.Check(args)
 }
 
 // flatten returns the arguments that are present, with the members of an

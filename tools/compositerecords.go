@@ -19,7 +19,7 @@ var (
 // records fail: each has its own success and errors. It has no resource that
 // creates records of one type (a POST to composite/sobjects/{sObjectName}
 // reads), so createManyForType names the type in every record.
-var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Up to 200 Salesforce records in one call (2,000 to read).", Ops: []Op{
+var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Up to 200 records in one call (2,000 to read).", Ops: []Op{
 	{Action: "createMany", Instruction: "createRecords", Doc: "Create records of any types.", Effect: Add,
 		Call: "POST /composite/sobjects", Needs: []Param{recordList}, Takes: []Param{allOrNone}},
 	{Action: "createManyForType", Instruction: "createRecordsForType", Doc: "Create records of one type.", Effect: Add,
@@ -31,7 +31,7 @@ var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Up to 200 Salesforce
 	{Action: "deleteMany", Instruction: "deleteRecords", Doc: "Move records to the recycle bin.", Effect: Remove,
 		Call: "DELETE /composite/sobjects", Needs: []Param{recordIDs}, Takes: []Param{allOrNone}},
 	{Action: "getMany", Instruction: "getRecordsCollection", Doc: "Fetch records of one type; null for an ID that is not there.", Effect: Read,
-		Call: "POST /composite/sobjects/{sObjectName}", Needs: []Param{recordType, recordIDs}, Takes: []Param{fields}, Run: getMany, More: moreOfIDs},
+		Call: "POST /composite/sobjects/{sObjectName}", Flat: true, Needs: []Param{recordType, recordIDs}, Takes: []Param{fields}, Run: getMany, More: moreOfIDs},
 }}
 
 // upsertMany sends the upsert. A record without the external ID is created anew by

@@ -44,6 +44,7 @@ func (p *page) cut(budget int, want format, whole bool) {
 			l.rows[n] = row
 		}
 	}
+	p.clipped = p.clipped || len(c.notes) > 0
 	p.notes = append(p.notes, slices.Sorted(maps.Keys(c.notes))...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -38,82 +39,111 @@ func (t Tool) Hints() Hints {
 	return h
 }
 
+// lean reports whether the tool is described in few words: one that only reads
+// is, because a wrong call of it costs nothing and is told what would fit.
+func (t Tool) lean() bool { return !t.flat && t.Hints().ReadOnly }
+
 // Help is the tool's description: its own sentence, then a signature and a
-// sentence for each row.
+// sentence for each row; of a lean tool, which rows need which arguments.
 func (t Tool) Help() string {
 	var b strings.Builder
 	b.WriteString(t.Doc)
+	if t.lean() {
+		for _, line := range t.needs() {
+			b.WriteString("\n" + line)
+		}
+	}
 	for i := range t.Ops {
-		fmt.Fprintf(&b, "\n%s: %s", t.Ops[i].signature(), t.Ops[i].Doc)
+		if op := &t.Ops[i]; !t.lean() && !t.flat { // a flat tool's sentence is that of its row
+			fmt.Fprintf(&b, "\n%s: %s", op.signature(), op.Doc)
+		}
 	}
 	return b.String()
 }
 
+// needs says which rows need which arguments beyond those that all of them need:
+// "describe,describeBasic(sObjectName)".
+func (t Tool) needs() []string {
+	var lines []string
+	rows := map[string][]string{} // by what they need
+	for _, op := range t.Ops {
+		some := slices.DeleteFunc(slices.Clone(op.Needs), func(p Param) bool { return t.alwaysNeeds(p.Name) })
+		needed := strings.ReplaceAll(op.signatureOf(some, nil), ", ", ",")
+		if needed == "()" {
+			continue
+		}
+		if rows[needed] == nil {
+			lines = append(lines, needed)
+		}
+		rows[needed] = append(rows[needed], op.Action)
+	}
+	for i, needed := range lines {
+		lines[i] = strings.Join(rows[needed], ",") + needed
+	}
+	return lines
+}
+
 // signature is the row as a call: "createMany(body{records, allOrNone?})".
-func (op *Op) signature() string {
+func (op *Op) signature() string { return op.Action + op.signatureOf(op.Needs, op.Takes) }
+
+func (op *Op) signatureOf(needs, takes []Param) string {
 	var args, members []string
 	add := func(params []Param, mark string) {
 		for _, p := range params {
-			if op.enveloped() && op.member(p) {
+			switch {
+			case p.Rare:
+			case op.enveloped() && op.member(p):
 				members = append(members, p.Name+mark)
-			} else {
+			default:
 				args = append(args, p.Name+mark)
 			}
 		}
 	}
-	add(op.Needs, "")
-	add(op.Takes, "?")
+	add(needs, "")
+	add(takes, "?")
 	if members != nil {
 		args = append(args, bodyName+"{"+strings.Join(members, ", ")+"}")
 	}
-	return op.Action + "(" + strings.Join(args, ", ") + ")"
+	return "(" + strings.Join(args, ", ") + ")"
 }
 
 // Schema is the tool's input schema: one flat object. It uses only the keywords
 // that every model provider takes; Op.Check does the rest.
 func (t Tool) Schema() json.RawMessage {
-	var actions []string
-	var order []string
-	props := map[string]property{}
-	users := map[string][]string{}
+	schema := schemaObject{Type: "object", Properties: object{}}
+	if !t.flat {
+		var actions []string
+		for _, op := range t.Ops {
+			actions = append(actions, op.Action)
+		}
+		schema.Properties = object{{action.Name, property{Type: "string", Enum: actions}}}
+		schema.Required = []string{action.Name}
+	}
 	for i := range t.Ops {
 		op := &t.Ops[i]
-		actions = append(actions, op.Action)
-		seen := map[string]bool{}
 		for _, p := range op.params() {
-			prop := property{Type: p.Type, Description: p.Doc}
-			if p.Form == OutputFormat {
-				prop.Enum = formatNames
+			if p.Rare && !t.flat {
+				continue
 			}
-			name := p.Name
+			name, prop := p.Name, p.property(t.lean())
+			was, known := schema.Properties.get(name).(property)
 			if op.enveloped() && op.member(p) {
 				name = bodyName
-				prop = property{Type: "object", Description: "members of the request"}
-				if was, ok := props[name]; ok {
-					prop = was
+				was, known = schema.Properties.get(name).(property)
+				if !known {
+					was = property{Type: "object"}
 				}
-				prop = prop.with(p)
+				prop = was.with(p.Name, prop)
+			} else if known {
+				prop.Properties = was.Properties // of rows whose body is an envelope
 			}
-			if users[name] == nil {
-				order = append(order, name)
-			}
-			if !seen[name] {
-				seen[name] = true
-				users[name] = append(users[name], op.Action)
-			}
-			props[name] = prop
+			schema.Properties = schema.Properties.with(name, prop)
 		}
 	}
-	schema := schemaObject{Type: "object", Properties: object{{action.Name, property{Type: "string", Enum: actions}}}, Required: []string{action.Name}}
-	for _, name := range order {
-		prop := props[name]
-		switch {
-		case len(users[name]) < len(t.Ops):
-			prop.Description += " (" + strings.Join(users[name], ", ") + ")"
-		case name != outputFormat.Name && t.alwaysNeeds(name):
-			schema.Required = append(schema.Required, name)
+	for _, m := range schema.Properties {
+		if m.name != action.Name && t.alwaysNeeds(m.name) {
+			schema.Required = append(schema.Required, m.name)
 		}
-		schema.Properties = append(schema.Properties, member{name, prop})
 	}
 	b, err := encode(schema)
 	if err != nil {
@@ -122,13 +152,14 @@ func (t Tool) Schema() json.RawMessage {
 	return b
 }
 
-// alwaysNeeds reports whether every row of the tool needs that argument.
+// alwaysNeeds reports whether every row of the tool needs that argument, or a
+// member of it.
 func (t Tool) alwaysNeeds(name string) bool {
 	for i := range t.Ops {
-		needs := false
-		for _, p := range t.Ops[i].Needs {
-			needs = needs || p.Name == name
-		}
+		op := &t.Ops[i]
+		needs := slices.ContainsFunc(op.Needs, func(p Param) bool {
+			return p.Name == name || name == bodyName && op.enveloped() && op.member(p)
+		})
 		if !needs {
 			return false
 		}
@@ -139,7 +170,7 @@ func (t Tool) alwaysNeeds(name string) bool {
 type schemaObject struct {
 	Type       string   `json:"type"`
 	Properties object   `json:"properties"`
-	Required   []string `json:"required"`
+	Required   []string `json:"required,omitempty"`
 }
 
 type property struct {
@@ -150,13 +181,28 @@ type property struct {
 	Properties  object    `json:"properties,omitempty"`
 }
 
-// with returns the property of an envelope with one member more.
-func (prop property) with(p Param) property {
-	inner := property{Type: p.Type, Description: p.Doc}
-	if p.Type == "array" {
-		inner.Items = &property{Type: "object"}
+// property is the argument in a schema. A lean one has no description unless it
+// is all there is to say about an object.
+func (p Param) property(lean bool) property {
+	prop := property{Type: p.Type, Description: p.Doc, Enum: p.choices()}
+	if lean && p.In != Body {
+		prop.Description = ""
 	}
-	prop.Properties = prop.Properties.with(p.Name, inner)
+	if lean && p.Name == outputFormat.Name {
+		prop.Enum = nil
+	}
+	switch {
+	case p.Type == "array" && p.listed():
+		prop.Items = &property{Type: "string"}
+	case p.Type == "array":
+		prop.Items = &property{Type: "object"}
+	}
+	return prop
+}
+
+// with returns the property of an envelope with one member more.
+func (prop property) with(name string, inner property) property {
+	prop.Properties = prop.Properties.with(name, inner)
 	return prop
 }
 

@@ -3,6 +3,7 @@ package tools
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"salesforce-mcp/auth"
@@ -26,19 +27,22 @@ const (
 	NotConnected    Code = "salesforce_not_connected"
 	Unreadable      Code = "unreadable_answer"
 	TimedOut        Code = "timed_out"
+	ApexFailed      Code = "apex_failed"
+	NoResult        Code = "no_result"
 	Internal        Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.
 type Error struct {
-	Code      Code     `json:"code"`
-	Message   string   `json:"message"`
-	Status    int      `json:"status,omitempty"`     // HTTP status of Salesforce's answer
-	Fields    []string `json:"fields,omitempty"`     // the fields it is about
-	Related   []string `json:"candidates,omitempty"` // the records that stand in the way
-	Also      []string `json:"also,omitempty"`       // further errors of the same answer
-	RequestID string   `json:"requestId,omitempty"`  // Salesforce's X-SFDC-Request-Id
-	Hint      string   `json:"hint,omitempty"`       // what to do next
+	Code       Code     `json:"code"`
+	Message    string   `json:"message"`
+	Status     int      `json:"status,omitempty"`     // HTTP status of Salesforce's answer
+	Fields     []string `json:"fields,omitempty"`     // the fields it is about
+	Related    []string `json:"candidates,omitempty"` // the records that stand in the way
+	Also       []string `json:"also,omitempty"`       // further errors of the same answer
+	RequestID  string   `json:"requestId,omitempty"`  // Salesforce's X-SFDC-Request-Id
+	RetryAfter int      `json:"retryAfter,omitempty"` // seconds to wait before trying again
+	Hint       string   `json:"hint,omitempty"`       // what to do next
 }
 
 // Error returns everything a model needs, because many hosts hand it the text
@@ -63,6 +67,9 @@ func (e *Error) Error() string {
 			fmt.Fprintf(&b, "\n%s: %s", line.name, cell(strings.Join(line.values, ", ")))
 		}
 	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, "\nretry after: %d s", e.RetryAfter)
+	}
 	if e.Hint != "" {
 		b.WriteString("\nhint: " + e.Hint)
 	}
@@ -86,6 +93,7 @@ func asError(err error) *Error {
 	case errors.As(err, &theirs):
 		e := &Error{Code: Code(theirs.Code), Message: theirs.Message, Status: theirs.Status, Fields: theirs.Fields,
 			Related: theirs.Candidates, RequestID: theirs.RequestID, Hint: theirs.Hint()}
+		e.RetryAfter = int(math.Ceil(theirs.RetryAfter.Seconds()))
 		for _, d := range theirs.Details[min(1, len(theirs.Details)):] {
 			e.Also = append(e.Also, d.Code+": "+d.Message)
 		}
@@ -95,4 +103,13 @@ func asError(err error) *Error {
 		return e
 	}
 	return &Error{Code: Internal, Message: "the server failed; its log has the cause"}
+}
+
+// JSON is the error as programs read it: {"error":{"code","message",…}}.
+func (e *Error) JSON() []byte {
+	b, err := encode(map[string]*Error{"error": e})
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	return b
 }

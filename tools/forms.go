@@ -20,33 +20,61 @@ type Form int
 
 // The forms.
 const (
-	Any          Form = iota
-	Statement         // SOQL or SOSL that only reads
-	FieldValues       // the values of one record
-	SObjectName       // the API name of an object
-	FieldName         // the API name of a field
-	FieldList         // field names with relationship paths, comma-separated or an array; checked to []string
-	RecordID          // 15 characters, or 18 whose last three agree with them
-	RecordIDList      // record IDs, comma-separated or an array; checked to []string
-	RecordList        // records with attributes.type, at most 200
-	DateTime          // RFC 3339; checked to that
-	Locator           // a nextRecordsUrl or the locator in it; checked to the locator
-	PathValue         // text that becomes a segment of the path
-	Positive          // an integer above zero
-	OutputFormat      // one of the output formats
+	Any              Form = iota
+	Statement             // SOQL or SOSL that only reads
+	Text                  // text that is not blank
+	FieldValues           // the values of one record
+	SObjectName           // the API name of an object
+	FieldName             // the API name of a field
+	FieldList             // field names with relationship paths, comma-separated or an array; checked to []string
+	RecordID              // 15 characters, or 18 whose last three agree with them
+	RecordIDList          // record IDs, comma-separated or an array; checked to []string
+	RecordList            // records with attributes.type, at most 200
+	DateTime              // RFC 3339; checked to that
+	Locator               // a nextRecordsUrl or the locator in it; checked to the locator, with "tooling/" before one of the Tooling API
+	JobLocator            // a nextRecordsUrl of jobs or the locator in it; checked to the locator
+	PageLocator           // a Sforce-Locator
+	PathValue             // text that becomes a segment of the path
+	ActionName            // a quick action, as in LogACall or Account.NewCase
+	FileName              // a file's name, without a path
+	FullNames             // names of metadata components, comma-separated or an array; checked to []string, at most 10
+	Base64                // bytes in base64
+	Zip                   // a zip in base64; checked to its bytes
+	Positive              // an integer above zero
+	NotNegative           // an integer of zero or more
+	Subrequests           // the requests of a composite request
+	BatchRequests         // those of a batch
+	Graphs                // graphs of requests
+	TreeRecords           // records with their children
+	ApprovalRequests      // submissions and decisions
 )
 
+// toolingPrefix stands before a locator of the Tooling API.
+const toolingPrefix = "tooling/"
+
+const anOrigin = `(?:https://[A-Za-z0-9.-]+(?::443)?|http://(?:127\.0\.0\.1|localhost)(?::\d+)?)?`
+
 var (
-	nameRE    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}$`)
-	pathRE    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,5}$`)
-	locatorRE = regexp.MustCompile(`^(?:(?:https://[A-Za-z0-9.-]+(?::443)?|http://(?:127\.0\.0\.1|localhost)(?::\d+)?)?/services/data/v\d+\.\d+/query/)?([A-Za-z0-9]{15,18}-\d{1,9})$`)
+	nameRE        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}$`)
+	pathRE        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,5}$`)
+	actionRE      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79})?$`)
+	locatorRE     = regexp.MustCompile(`^(?:` + anOrigin + `/services/data/v\d+\.\d+/)?(tooling/)?(?:query/)?([A-Za-z0-9]{15,18}-\d{1,9})$`)
+	jobLocatorRE  = regexp.MustCompile(`^(?:` + anOrigin + `/services/data/v\d+\.\d+/jobs/(?:query|ingest)/?\?(?:.*&)?queryLocator=)?([A-Za-z0-9_=-]{1,100})$`)
+	pageLocatorRE = regexp.MustCompile(`^[A-Za-z0-9_=+/-]{1,200}$`)
 )
 
 // conform returns v as the form wants it, or an error that says what would fit.
 // The rest of the arguments decides the type and the number of records.
 func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 	s, _ := v.(string)
+	if choices := p.choices(); choices != nil && !slices.Contains(choices, s) {
+		return nil, p.wrong(fmt.Sprintf("%q is none of %s%s", clip(s), strings.Join(choices, ", "), near(s, choices)))
+	}
 	switch p.Form {
+	case Text:
+		if strings.TrimSpace(s) == "" {
+			return nil, p.wrong("it is empty")
+		}
 	case Statement:
 		if strings.TrimSpace(s) == "" {
 			return nil, p.wrong("it is empty")
@@ -86,19 +114,51 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 		if m == nil {
 			return nil, p.wrong(fmt.Sprintf("%q is no query locator; give the nextRecordsUrl of the query before, as in /services/data/v62.0/query/01g…-2000", clip(s)))
 		}
+		return m[1] + m[2], nil
+	case JobLocator:
+		m := jobLocatorRE.FindStringSubmatch(s)
+		if m == nil {
+			return nil, p.wrong(fmt.Sprintf("%q is no locator of jobs; give the nextRecordsUrl of the list before", clip(s)))
+		}
 		return m[1], nil
+	case PageLocator:
+		if !pageLocatorRE.MatchString(s) || s == "null" {
+			return nil, p.wrong(fmt.Sprintf("%q is no locator; give the one that came with the page before, or none for the first page (null is the end)", clip(s)))
+		}
 	case PathValue:
 		return p.pathValue(s)
+	case ActionName:
+		if !actionRE.MatchString(s) {
+			return nil, p.wrong(fmt.Sprintf("%q is no name of an action, as in LogACall or Account.NewCase", clip(s)))
+		}
+	case FileName, FullNames, Base64, Zip:
+		return p.file(v)
 	case Positive:
 		if n, err := v.(json.Number).Int64(); err != nil || n < 1 {
 			return nil, p.wrong("it must be above zero")
 		}
-	case OutputFormat:
-		if _, ok := formats[s]; !ok {
-			return nil, p.wrong(fmt.Sprintf("%q is no output format; there are %s", clip(s), strings.Join(formatNames, ", ")))
+	case NotNegative:
+		if n, err := v.(json.Number).Int64(); err != nil || n < 0 {
+			return nil, p.wrong("it must not be negative")
 		}
+	case Subrequests, BatchRequests, Graphs, TreeRecords, ApprovalRequests:
+		return v, p.requests(v.([]any))
 	}
 	return v, nil
+}
+
+// listed reports whether p is a list of texts, which may be one text with commas
+// as well.
+func (p Param) listed() bool {
+	return p.Form == FieldList || p.Form == RecordIDList || p.Form == FullNames
+}
+
+// choices returns the values that p may have, or nil for any.
+func (p Param) choices() []string {
+	if p.OneOf == "" {
+		return nil
+	}
+	return strings.Split(p.OneOf, "|")
 }
 
 // wrong returns the error for a value of p.
@@ -244,11 +304,14 @@ func (p Param) pathValue(s string) (string, error) {
 // a truth value or, for lists, their elements is taken for it, because shells
 // and some models give nothing but strings.
 func (p Param) ofType(v any) (any, error) {
+	if _, ok := v.(*Upload); ok {
+		return v, nil // no JSON is one
+	}
 	s, isString := v.(string)
 	switch p.Type {
 	case "string":
 		_, isArray := v.([]any)
-		if isString || isArray && (p.Form == FieldList || p.Form == RecordIDList) {
+		if isString || isArray && p.listed() {
 			return v, nil
 		}
 		if n, ok := v.(json.Number); ok && (p.Form == PathValue) {
@@ -272,6 +335,9 @@ func (p Param) ofType(v any) (any, error) {
 	case "array":
 		if a, ok := v.([]any); ok {
 			return a, nil
+		}
+		if isString && p.listed() {
+			return v, nil
 		}
 	case "object":
 		if o, ok := v.(map[string]any); ok {

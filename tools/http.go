@@ -13,7 +13,8 @@ import (
 
 // ServeHTTP answers one request of the streamable HTTP transport, without
 // sessions, for a host that has been authenticated. Both eras of the protocol
-// come in here: 2025-03-26 to 2025-11-25 and 2026-07-28.
+// come in here: 2025-03-26 to 2025-11-25 and 2026-07-28. The query parameter
+// view says as what tools the table is listed.
 //
 // The caller of ServeHTTP has checked Host and Origin and bounded the body.
 func (m *MCP) ServeHTTP(w http.ResponseWriter, r *http.Request, who Identity) {
@@ -31,6 +32,12 @@ func (m *MCP) ServeHTTP(w http.ResponseWriter, r *http.Request, who Identity) {
 	if !accepts(r, "application/json") {
 		who.Refused("accept")
 		http.Error(w, "Accept must include application/json (and, in MCP, text/event-stream)", http.StatusNotAcceptable)
+		return
+	}
+	view, err := ParseView(r.URL.Query().Get("view"))
+	if err != nil {
+		who.Refused("view")
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	raw, err := io.ReadAll(r.Body)
@@ -53,7 +60,7 @@ func (m *MCP) ServeHTTP(w http.ResponseWriter, r *http.Request, who Identity) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	notifications, reply := m.answer(r.Context(), who, "mcp", "", msg)
+	notifications, reply := m.answer(r.Context(), who, view, "mcp", "", msg)
 	if len(notifications) > 0 && accepts(r, "text/event-stream") {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-cache")

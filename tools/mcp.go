@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -27,6 +28,9 @@ type MCP struct {
 	// MaxMessage is how many bytes a line of stdio may have. It is set before
 	// the first message; NewMCP sets it to the constant of that name.
 	MaxMessage int
+	// View is as what tools stdio lists the table. It is set before the first
+	// message; NewMCP sets it to Dispatch.
+	View View
 
 	server   *Server
 	lib      *server.MCPServer
@@ -41,15 +45,24 @@ const maxLists = 256
 
 // NewMCP returns an MCP server that answers with s and calls itself name.
 func NewMCP(s *Server, name, version string) *MCP {
-	return &MCP{MaxMessage: MaxMessage, server: s, lib: server.NewMCPServer(name, version,
+	m := &MCP{MaxMessage: MaxMessage, View: Dispatch, server: s, lib: server.NewMCPServer(name, version,
 		server.WithToolCapabilities(false),
+		server.WithResourceCapabilities(false, false),
 		server.WithInstructions(s.Table.Instructions()))}
+	m.lib.AddResourceTemplate(mcp.NewResourceTemplate(resultURI+"{id}{?from}", "result",
+		mcp.WithTemplateDescription("A large result, to whom a tool offered it. Each page names the next one.")), m.readResult)
+	return m
 }
+
+// resultURI is how the URIs of large results begin.
+const resultURI = "salesforce://results/"
 
 // A session is what the library keeps for a client. Ours lives for one message:
 // nobody can cancel, watch or list what another caller does.
 type session struct {
 	id       string
+	who      Identity
+	surface  string
 	tools    map[string]server.ServerTool
 	outgoing chan mcp.JSONRPCNotification
 	failure  *rpcError // set by a handler whose failure is one of the protocol
@@ -66,7 +79,7 @@ var _ server.SessionWithTools = (*session)(nil)
 
 // answer answers one request. Notifications that the library made meanwhile
 // come first.
-func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID string, msg *message) (notifications []mcp.JSONRPCNotification, r *reply) {
+func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sessionID string, msg *message) (notifications []mcp.JSONRPCNotification, r *reply) {
 	defer func() {
 		if p := recover(); p != nil {
 			m.server.Log.Error().Str("method", msg.method).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("message panicked")
@@ -76,16 +89,16 @@ func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID strin
 	if sessionID == "" {
 		sessionID = strconv.FormatUint(m.sessions.Add(1), 10)
 	}
-	s := &session{id: sessionID, outgoing: make(chan mcp.JSONRPCNotification, 8)}
+	s := &session{id: sessionID, who: who, surface: surface, outgoing: make(chan mcp.JSONRPCNotification, 8)}
 	switch msg.method {
 	case string(mcp.MethodToolsList):
 		visible, err := who.Visible(m.server.Table)
 		if err != nil {
 			return nil, msg.fail(&rpcError{Code: codeInvalidRequest, Message: err.Error()})
 		}
-		s.tools = m.list(visible)
+		s.tools = m.list(visible, view)
 	case string(mcp.MethodToolsCall):
-		s.tools = map[string]server.ServerTool{msg.tool: {Tool: mcp.Tool{Name: msg.tool}, Handler: m.handler(who, surface, s)}}
+		s.tools = map[string]server.ServerTool{msg.tool: {Tool: mcp.Tool{Name: msg.tool}, Handler: m.handler(s)}}
 	}
 	response := m.lib.HandleMessage(m.lib.WithContext(ctx, s), msg.raw)
 	for len(s.outgoing) > 0 {
@@ -93,6 +106,9 @@ func (m *MCP) answer(ctx context.Context, who Identity, surface, sessionID strin
 	}
 	switch response := response.(type) {
 	case mcp.JSONRPCError:
+		if s.failure != nil {
+			return nil, msg.fail(s.failure)
+		}
 		return notifications, msg.fail(sanitised(response.Error, msg.method))
 	case mcp.JSONRPCResponse:
 		if s.failure != nil {
@@ -116,7 +132,7 @@ func sanitised(e mcp.JSONRPCErrorDetails, method string) *rpcError {
 }
 
 // handler runs tools/call.
-func (m *MCP) handler(who Identity, surface string, s *session) server.ToolHandlerFunc {
+func (m *MCP) handler(s *session) server.ToolHandlerFunc {
 	return func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var args map[string]any
 		if len(r.Params.RawArguments) > 0 {
@@ -126,7 +142,7 @@ func (m *MCP) handler(who Identity, surface string, s *session) server.ToolHandl
 				return failed(&Error{Code: InvalidArgument, Message: "the arguments are no JSON object"}), nil
 			}
 		}
-		res, err := m.server.Call(ctx, Call{Who: who, Surface: surface, Tool: r.Params.Name, Args: args})
+		res, err := m.server.Call(ctx, Call{Who: s.who, Surface: s.surface, Tool: r.Params.Name, Args: args})
 		if err != nil {
 			e := asError(err)
 			if e.Code == UnknownTool { // an error of the protocol: MCP, "Tools", Error Handling
@@ -136,6 +152,51 @@ func (m *MCP) handler(who Identity, surface string, s *session) server.ToolHandl
 		}
 		return res.mcp(), nil
 	}
+}
+
+// readResult runs resources/read: a page of a large result, and where the next
+// one is.
+func (m *MCP) readResult(ctx context.Context, r mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+	s, ok := server.ClientSessionFromContext(ctx).(*session)
+	if !ok {
+		return nil, errors.New("no session")
+	}
+	id, from, err := resultPlace(r.Params.Arguments)
+	var page *resultPage
+	if err == nil {
+		page, err = m.server.page(ctx, Call{Who: s.who, Surface: s.surface}, id, from)
+	}
+	if err != nil {
+		s.failure = &rpcError{Code: codeInvalidParams, Message: asError(err).Error()}
+		return nil, err
+	}
+	var contents mcp.ResourceContents
+	if page.blob != nil {
+		contents = mcp.BlobResourceContents{URI: r.Params.URI, MIMEType: page.mediaType, Blob: base64.StdEncoding.EncodeToString(page.blob)}
+	} else {
+		contents = mcp.TextResourceContents{URI: r.Params.URI, MIMEType: page.mediaType, Text: page.text}
+	}
+	if page.next == 0 {
+		return []mcp.ResourceContents{contents}, nil
+	}
+	next := fmt.Sprintf("%s%s?from=%d", resultURI, id, page.next)
+	return []mcp.ResourceContents{contents, mcp.TextResourceContents{URI: next, MIMEType: "text/plain", Text: "It goes on: read " + next}}, nil
+}
+
+// resultPlace reads which result is meant, and from where on.
+func resultPlace(vars map[string]any) (id string, from int, err error) {
+	first := func(name string) string {
+		if list, ok := vars[name].([]string); ok && len(list) > 0 {
+			return list[0]
+		}
+		return ""
+	}
+	if text := first("from"); text != "" {
+		if from, err = strconv.Atoi(text); err != nil || from < 0 {
+			return "", 0, &Error{Code: InvalidArgument, Message: "from must be a number"}
+		}
+	}
+	return first("id"), from, nil
 }
 
 // failed is an error as a result, so that the model reads it and can do better.
@@ -157,17 +218,22 @@ func (r *Result) mcp() *mcp.CallToolResult {
 		text = string(r.Structured)
 	}
 	out.Content = append(out.Content, mcp.NewTextContent(text))
-	if r.File != nil && r.File.attached() {
+	if r.File != nil && r.File.Attached {
 		out.Content = append(out.Content, mcp.NewEmbeddedResource(mcp.BlobResourceContents{
 			URI: r.File.URI, MIMEType: r.File.MediaType, Blob: base64.StdEncoding.EncodeToString(r.File.Content)}))
+	}
+	if r.Link != nil {
+		out.Content = append(out.Content, mcp.NewResourceLink(resultURI+r.Link.ID, r.Link.Name,
+			"The whole result, for a day: read it in pages, or download it with an authenticated GET of results/"+r.Link.ID+" beside the URL of this server's mcp endpoint.", r.Link.MediaType))
 	}
 	return out
 }
 
 // list returns the tools of a part of the table. There are as many different
 // parts as there are different rules, so they are kept.
-func (m *MCP) list(visible Table) map[string]server.ServerTool {
+func (m *MCP) list(visible Table, view View) map[string]server.ServerTool {
 	var rows strings.Builder
+	rows.WriteString(string(view) + " ")
 	for _, op := range visible.Operations() {
 		rows.WriteString(op.Tool + "." + op.Action + " ")
 	}
@@ -175,7 +241,7 @@ func (m *MCP) list(visible Table) map[string]server.ServerTool {
 		return tools.(map[string]server.ServerTool)
 	}
 	tools := map[string]server.ServerTool{}
-	for _, t := range visible {
+	for _, t := range visible.As(view) {
 		tools[t.Name] = server.ServerTool{Tool: t.mcp()}
 	}
 	if m.listed.Add(1) <= maxLists {
@@ -184,11 +250,15 @@ func (m *MCP) list(visible Table) map[string]server.ServerTool {
 	return tools
 }
 
+// mcp is the tool as the protocol lists it, with those hints that say something
+// (the others have no meaning for a tool that only reads, or are the default).
 func (t Tool) mcp() mcp.Tool {
-	h, open := t.Hints(), true
-	return mcp.Tool{Name: t.Name, Description: t.Help(), RawInputSchema: t.Schema(), Annotations: mcp.ToolAnnotation{
-		ReadOnlyHint: &h.ReadOnly, DestructiveHint: &h.Destructive, IdempotentHint: &h.Idempotent, OpenWorldHint: &open,
-	}}
+	h := t.Hints()
+	hints := mcp.ToolAnnotation{ReadOnlyHint: &h.ReadOnly}
+	if !h.ReadOnly {
+		hints.DestructiveHint, hints.IdempotentHint = &h.Destructive, &h.Idempotent
+	}
+	return mcp.Tool{Name: t.Name, Description: t.Help(), RawInputSchema: t.Schema(), Annotations: hints}
 }
 
 // checkHeaders compares the headers of a request with its message, as 2026-07-28

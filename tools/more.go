@@ -34,9 +34,24 @@ func moreOfQuery(op *Op, args Args, p *page) string {
 			return ""
 		}
 		rest := id + "-" + strconv.Itoa(row)
-		p.head = p.head.with("nextRecordsUrl", next[:strings.LastIndexByte(next, '/')+1]+rest)
+		if strings.HasPrefix(given, toolingPrefix) {
+			rest = toolingPrefix + rest
+		}
+		p.head = p.head.with("nextRecordsUrl", next[:strings.LastIndexByte(next, '/')+1]+strings.TrimPrefix(rest, toolingPrefix))
 		return fmt.Sprintf("For the rest: action next, queryLocator %q.", rest)
 	}
+	return moreByOffset(op, args, shown)
+}
+
+// moreOfToolingQuery is moreOfQuery for a row that has no action for the next
+// page: the query is run again with an OFFSET.
+func moreOfToolingQuery(op *Op, args Args, p *page) string {
+	p.head = p.head.with("done", false).without("nextRecordsUrl", "queryLocator")
+	return moreByOffset(op, args, p.shown())
+}
+
+// moreByOffset names the same query without its first rows.
+func moreByOffset(op *Op, args Args, shown int) string {
 	text, _ := args[q.Name].(string)
 	query, err := soql.Parse(text)
 	if err != nil {
@@ -86,4 +101,28 @@ func moreOfFields(*Op, Args, *page) string {
 // moreOfRelationship says how to see the other records of a relationship.
 func moreOfRelationship(*Op, Args, *page) string {
 	return "Query the related object instead: tool query, action soql."
+}
+
+// moreBySkipping names the same call without the rows that were shown.
+func moreBySkipping(op *Op, args Args, p *page) string {
+	var call strings.Builder
+	fmt.Fprintf(&call, "For the rest: action %s", op.Action)
+	for _, param := range op.params() {
+		if v, ok := args[param.Name]; ok && param.Name != skip.Name && param.Name != outputFormat.Name {
+			fmt.Fprintf(&call, ", %s %s", param.Name, cell(v))
+		}
+	}
+	seen := p.shown() + skipped(args)
+	if p.read > 0 {
+		seen = p.read
+	}
+	fmt.Fprintf(&call, ", %s %d.", skip.Name, seen)
+	return call.String()
+}
+
+// skipped is how many rows the caller wants left out.
+func skipped(args Args) int {
+	n, _ := args[skip.Name].(json.Number)
+	rows, _ := n.Int64() // it was checked
+	return int(rows)
 }

@@ -16,6 +16,8 @@ type Tool struct {
 	Name string
 	Doc  string
 	Ops  []Op
+
+	flat bool // it is one operation by itself, without an action
 }
 
 // An Op is one row of the table: something an agent may ask of a tool.
@@ -29,19 +31,41 @@ type Op struct {
 	Takes       []Param // arguments that may be given
 	Run         Run     // does what one plain request cannot; nil for most rows
 
+	// Once marks a row whose request is never sent twice, whatever its effect
+	// would allow: it makes a job, or a repetition would be refused.
+	Once bool
+	// Flat marks a row that takes the members of its JSON body as arguments of
+	// their own only, and not inside an argument "body" as well.
+	Flat bool
+	// Content is what the answer is; JSON for most rows.
+	Content Content
 	// Brief names what is kept of an answer too large for a model: the members
 	// of the object under "", and the columns of a list under its name. All is
 	// kept when it is nil.
 	Brief map[string][]string
+	// View arranges an answer for reading where its own form does not fit a
+	// table, such as a report's; nil leaves it as it is. The answer is not
+	// changed.
+	View func(Args, any) any
+	// Note says what a reader of the answer must know, or what to do next; nil
+	// and "" say nothing.
+	Note func(Args, any) string
 	// More says how to get the records that did not fit into a result, and may
 	// mend what the page says of itself; nil says to ask for less.
 	More func(*Op, Args, *page) string
-	// Value marks a row that fetches one value, which is given whole and may be
-	// a file. The answers of all other rows are JSON.
-	Value bool
 
 	tool string // name of the tool the row belongs to, set by NewTable
 }
+
+// Content says what a row's answer is.
+type Content int
+
+// The contents. Values and CSV may be of any size: they are streamed.
+const (
+	JSON  Content = iota
+	Value         // one value: a file's bytes, a text, or JSON
+	CSV           // a table as CSV
+)
 
 // Effect says what an operation does to the org.
 type Effect int
@@ -61,14 +85,15 @@ const (
 //
 // Where it goes follows from the row: into the hole of Call that bears its
 // name; otherwise, for GET and DELETE, into the query; otherwise it is a member
-// of the JSON body, and in a row that changes something it may then be given
-// inside the argument "body" as well.
+// of the JSON body, and may then be given inside the argument "body" as well.
 type Param struct {
-	Name string
-	Type string // JSON Schema type: string, integer, boolean, array or object
-	Form Form   // what a value must look like, beyond its type
-	Doc  string
-	In   In // exceptions to where it goes
+	Name  string
+	Type  string // JSON Schema type: string, integer, boolean, array or object
+	Form  Form   // what a value must look like, beyond its type
+	OneOf string // the values it may have, separated by |; "" is any
+	Doc   string
+	In    In   // exceptions to where it goes
+	Rare  bool // few need it: dispatcher tools take it without listing it
 }
 
 // In says where an argument goes when that does not follow from the row's Call.
@@ -76,9 +101,12 @@ type In int
 
 // The places. Plain is the rule described at Param.
 const (
-	Plain In = iota
-	Body     // it is the JSON body
-	Local    // it is not sent: only Run or the shaping of the result reads it
+	Plain   In = iota
+	InQuery    // it goes into the query although the request has a body
+	Body       // it is the JSON body
+	Raw        // it is the body as it is, CSV; callers of the instruction API may stream it
+	Local      // it is not sent: only Run reads it
+	Shape      // it is not sent: only the shaping of a result for a model reads it; raw answers know nothing of it
 )
 
 // An Org sends requests to one connected Salesforce org. *salesforce.Org is one.
@@ -98,7 +126,7 @@ type Args map[string]any
 // Arguments that every row takes.
 var (
 	action       = Param{Name: "action", Type: "string"}
-	outputFormat = Param{Name: "outputFormat", Type: "string", Form: OutputFormat, In: Local,
+	outputFormat = Param{Name: "outputFormat", Type: "string", OneOf: "verbose|structured|both", In: Shape,
 		Doc: "verbose is text, the default; structured is JSON"}
 )
 
@@ -137,7 +165,25 @@ func (op *Op) member(p Param) bool {
 // its own members, as the documented calls that change several records do.
 func (op *Op) enveloped() bool {
 	_, whole := op.param(bodyName)
-	return !whole && op.Effect != Read && slices.ContainsFunc(op.params(), op.member)
+	return !whole && !op.Flat && slices.ContainsFunc(op.params(), op.member)
+}
+
+// raw returns the row's parameter that is the body as it is, if it has one.
+func (op *Op) raw() (Param, bool) {
+	for _, p := range op.params() {
+		if p.In == Raw {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+// semantics says what the row's requests may do when they are sent twice.
+func (op *Op) semantics() salesforce.Semantics {
+	if op.Once {
+		return salesforce.Unsafe
+	}
+	return op.Effect.semantics()
 }
 
 // Name returns how the row is called in policies, case files and messages:
@@ -175,7 +221,7 @@ func (t Table) Only(keep func(allowlist.Operation) bool) Table {
 			}
 		}
 		if ops != nil {
-			part = append(part, Tool{tool.Name, tool.Doc, ops})
+			part = append(part, Tool{Name: tool.Name, Doc: tool.Doc, Ops: ops})
 		}
 	}
 	return part
@@ -205,28 +251,44 @@ func (t Table) Find(tool, action string) (*Op, error) {
 	var tools []string
 	for i := range t {
 		tools = append(tools, t[i].Name)
-		var actions []string
 		for j := range t[i].Ops {
-			op := &t[i].Ops[j]
-			actions = append(actions, op.Action)
-			if op.Instruction == tool && (action == "" || action == op.Action) {
-				return op, nil
-			}
-			if t[i].Name == tool && op.Action == action {
+			if op := &t[i].Ops[j]; op.Instruction == tool && (action == "" || action == op.Action) {
 				return op, nil
 			}
 		}
-		if t[i].Name == tool && action == "" {
+		named, ok := t[i].named(tool)
+		if !ok {
+			continue
+		}
+		var actions []string
+		for j := range named.Ops {
+			if named.Ops[j].Action == action {
+				return &named.Ops[j], nil
+			}
+			actions = append(actions, named.Ops[j].Action)
+		}
+		if action == "" {
 			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs an action: one of %s", tool, strings.Join(actions, ", "))}
 		}
-		if t[i].Name == tool {
-			return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent%s; it has %s", tool, clip(action), near(action, actions), strings.Join(actions, ", "))}
-		}
+		return nil, &Error{Code: UnknownAction, Message: fmt.Sprintf("%s has no action %q for this agent%s; it has %s", tool, clip(action), near(action, actions), strings.Join(actions, ", "))}
 	}
 	if len(tools) == 0 {
 		return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent; it may use none", clip(tool))}
 	}
 	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no tool %q for this agent%s; there are %s", clip(tool), near(tool, tools), strings.Join(tools, ", "))}
+}
+
+// Instruction returns the row of that instruction. The error names one that is
+// spelled almost like it.
+func (t Table) Instruction(name string) (*Op, error) {
+	for i := range t {
+		for j := range t[i].Ops {
+			if op := &t[i].Ops[j]; op.Instruction == name {
+				return op, nil
+			}
+		}
+	}
+	return nil, &Error{Code: UnknownTool, Message: fmt.Sprintf("there is no instruction %q for this agent%s", clip(name), near(name, t.InstructionNames()))}
 }
 
 var (

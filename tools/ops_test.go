@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -117,7 +118,11 @@ func transcript(t *testing.T, r *http.Request) string {
 	if err != nil {
 		t.Error(err)
 	}
-	return strings.TrimSpace(r.Method + " " + r.URL.RequestURI() + "\n" + string(body))
+	text := string(body)
+	if _, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && params["boundary"] != "" {
+		text = strings.ReplaceAll(text, params["boundary"], "boundary")
+	}
+	return strings.TrimSpace(r.Method + " " + r.URL.RequestURI() + "\n" + strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
 // answer writes a response: a line with the status and perhaps a media type,

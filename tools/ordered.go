@@ -37,6 +37,22 @@ func (o object) lookup(name string) (any, bool) {
 	return nil, false
 }
 
+// without returns o without the named members.
+func (o object) without(names ...string) object {
+	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return slices.Contains(names, m.name) })
+}
+
+// merge returns o with the members of other that it has not.
+func (o object) merge(other object) object {
+	c := slices.Clone(o)
+	for _, m := range other {
+		if _, ok := o.lookup(m.name); !ok {
+			c = append(c, m)
+		}
+	}
+	return c
+}
+
 // with returns o with the member set to value, at its place or at the end.
 func (o object) with(name string, value any) object {
 	c := slices.Clone(o)

@@ -15,6 +15,10 @@ type page struct {
 	lists []list
 	notes []string // what was left out, and how to get it
 	typed bool     // the rows say of which type they are also in the structured form
+
+	more    bool // the answer goes on beyond the rows, or the bytes, that were read
+	read    int  // of a file: up to which byte it is shown, when it goes on
+	clipped bool // some values are not shown whole
 }
 
 // A list is records that are shown as one table.
@@ -41,6 +45,15 @@ func (p *page) arrange(o object) {
 
 func (p *page) add(name string, rows []any) {
 	p.lists = append(p.lists, list{name, rows, len(rows)})
+}
+
+// skip leaves out the first n rows, which the caller has seen.
+func (p *page) skip(n int) {
+	for i := range p.lists {
+		l := &p.lists[i]
+		l.rows = l.rows[min(n, len(l.rows)):]
+		l.total = len(l.rows)
+	}
 }
 
 func (p *page) shown() (n int) {
@@ -185,41 +198,57 @@ func typeOf(row any) string {
 }
 
 // A column is the path of a value in a record: Name, or Account.Name.
-type column []string
+type column struct {
+	path   []string
+	parent bool // the members of some of its values have columns of their own
+}
 
-func (c column) title() string { return escapes.Replace(strings.Join(c, ".")) }
+func (c column) title() string { return escapes.Replace(strings.Join(c.path, ".")) }
 
+// of is the value of a record in this column.
 func (c column) of(o object) any {
-	v := o.get(c[0])
-	if len(c) == 1 {
-		return v
+	for _, name := range c.path[:len(c.path)-1] {
+		o, _ = o.get(name).(object)
 	}
-	parent, _ := v.(object)
-	return c[1:].of(parent)
+	v := o.get(c.path[len(c.path)-1])
+	if c.parent && spread(v) {
+		return nil
+	}
+	return v
+}
+
+// spread reports whether the members of a value become columns of their own.
+func spread(v any) bool {
+	o, ok := v.(object)
+	return ok && o.get("records") == nil
 }
 
 // columnsOf returns the columns of all rows, in the order of their first
 // appearance, and the names of those that have no value in any row. Parent
 // records become columns of their own.
 func columnsOf(rows []any) (columns []column, empty []string) {
-	filled := map[string]bool{} // by title; parents of filled columns too
+	type use struct{ value, parent bool }
+	uses := map[string]use{} // by title
 	var nulls []string
-	var visit func(prefix column, o object)
-	visit = func(prefix column, o object) {
+	var visit func(prefix []string, o object)
+	visit = func(prefix []string, o object) {
 		for _, m := range o {
 			path := append(prefix[:len(prefix):len(prefix)], m.name)
-			parent, nested := m.value.(object)
+			title := column{path: path}.title()
+			u := uses[title]
 			switch {
 			case m.name == "attributes":
 			case m.value == nil:
-				nulls = append(nulls, path.title())
+				nulls = append(nulls, title)
 			case isEmptyList(m.value): // nothing to say
-			case nested && parent.get("records") == nil && len(path) < 6:
-				filled[path.title()] = true
-				visit(path, parent)
-			case !filled[path.title()]:
-				filled[path.title()] = true
-				columns = append(columns, path)
+			case spread(m.value) && len(path) < 6:
+				u.parent = true
+				uses[title] = u
+				visit(path, m.value.(object))
+			case !u.value:
+				u.value = true
+				uses[title] = u
+				columns = append(columns, column{path: path})
 			}
 		}
 	}
@@ -228,9 +257,12 @@ func columnsOf(rows []any) (columns []column, empty []string) {
 			visit(nil, o)
 		}
 	}
+	for i := range columns {
+		columns[i].parent = uses[columns[i].title()].parent
+	}
 	for _, title := range nulls {
-		if !filled[title] {
-			filled[title] = true
+		if u := uses[title]; !u.value && !u.parent {
+			uses[title] = use{value: true}
 			empty = append(empty, title)
 		}
 	}

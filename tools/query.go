@@ -1,14 +1,22 @@
 package tools
 
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"salesforce-mcp/salesforce"
+)
+
 var (
 	q       = Param{Name: "q", Type: "string", Form: Statement, Doc: "the SOQL or SOSL statement"}
 	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Doc: "nextRecordsUrl of a query"}
 	search  = Param{Name: bodyName, Type: "object", In: Body,
-		Doc: "{q: the text to find, sobjects: [{name, fields, where, orderBy, limit}], fields, in: ALL|NAME|EMAIL|PHONE|SIDEBAR, overallLimit, defaultLimit}"}
+		Doc: "{q, sobjects: [{name, fields, where, limit}], fields, in, overallLimit}"}
 )
 
 // Query is the tool for SOQL and SOSL.
-var Query = Tool{Name: "query", Doc: "Find Salesforce records with SOQL, SOSL or a parameterized search.", Ops: []Op{
+var Query = Tool{Name: "query", Doc: "Find records with SOQL or SOSL.", Ops: []Op{
 	{Action: "soql", Instruction: "runQuery", Doc: "Run SOQL, as in SELECT Id, Name FROM Account WHERE Industry = 'Energy' LIMIT 20.", Effect: Read,
 		Call: "GET /query", Needs: []Param{q}, More: moreOfQuery},
 	{Action: "soqlAll", Instruction: "runQueryAll", Doc: "Run SOQL over deleted and archived rows too.", Effect: Read,
@@ -18,5 +26,34 @@ var Query = Tool{Name: "query", Doc: "Find Salesforce records with SOQL, SOSL or
 	{Action: "parameterizedSearch", Instruction: "runParameterizedSearch", Doc: "Search text without SOSL syntax.", Effect: Read,
 		Call: "POST /parameterizedSearch", Needs: []Param{search}},
 	{Action: "next", Instruction: "getQueryNext", Doc: "Fetch the next page of a query.", Effect: Read,
-		Call: "GET /query/{queryLocator}", Needs: []Param{locator}, More: moreOfQuery},
+		Call: "GET /query/{queryLocator}", Needs: []Param{locator}, Run: next, More: moreOfQuery},
+	{Action: "explain", Instruction: "explainQuery", Doc: "Show the query plans of SOQL.", Effect: Read,
+		Call: "GET /query", Needs: []Param{q}, Run: explain, Brief: briefPlans},
 }}
+
+var briefPlans = map[string][]string{
+	"":      {"sourceQuery", "plans"},
+	"plans": {"leadingOperationType", "relativeCost", "cardinality", "sobjectCardinality", "sobjectType", "fields", "notes"},
+}
+
+// next fetches a page. Those of the Tooling API are below a path of their own.
+func next(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
+	req, err := op.Request(args)
+	if err != nil {
+		return nil, err
+	}
+	if id, ok := strings.CutPrefix(args[locator.Name].(string), toolingPrefix); ok {
+		req.Path = "/tooling/query/" + id
+	}
+	return org.Do(ctx, req)
+}
+
+// explain asks for the plans of a statement instead of its rows.
+func explain(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
+	req, err := op.Request(args)
+	if err != nil {
+		return nil, err
+	}
+	req.Query = url.Values{"explain": {args[q.Name].(string)}}
+	return org.Do(ctx, req)
+}

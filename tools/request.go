@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -14,15 +15,29 @@ import (
 // Request builds the row's one plain request from checked arguments.
 func (op *Op) Request(args Args) (*salesforce.Request, error) {
 	method, pattern, _ := strings.Cut(op.Call, " ")
-	req := &salesforce.Request{Method: method, Path: fill(pattern, args), Semantics: op.Effect.semantics()}
+	req := &salesforce.Request{Method: method, Path: fill(pattern, args), Semantics: op.semantics(), Streamed: op.Content != JSON}
+	switch op.Content {
+	case CSV:
+		req.Header = http.Header{"Accept": {"text/csv"}}
+	case Value:
+		req.Header = http.Header{"Accept": {"*/*"}}
+	}
 	query, members := url.Values{}, map[string]any{}
 	var whole any
 	for _, p := range op.params() {
 		v, ok := args[p.Name]
 		switch {
-		case !ok || p.In == Local || strings.Contains(pattern, "{"+p.Name+"}"):
+		case !ok || p.In == Local || p.In == Shape || strings.Contains(pattern, "{"+p.Name+"}"):
 		case p.In == Body:
 			whole = v
+		case p.In == Raw:
+			req.Header = http.Header{"Content-Type": {rawType}}
+			switch v := v.(type) {
+			case *Upload:
+				req.Stream, req.StreamSize = v, v.Size
+			case string:
+				req.Body = []byte(v)
+			}
 		case op.member(p):
 			members[p.Name] = v
 		default:
@@ -42,6 +57,9 @@ func (op *Op) Request(args Args) (*salesforce.Request, error) {
 	req.Body, err = encode(whole)
 	return req, err
 }
+
+// rawType is the media type of a body that is sent as it is.
+const rawType = "text/csv; charset=UTF-8"
 
 // plain sends the row's one plain request.
 func plain(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {

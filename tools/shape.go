@@ -22,31 +22,36 @@ type Result struct {
 	Structured json.RawMessage      // a JSON object with the same facts; nil when only text was asked for
 	File       *File                // the content of a file, when that was fetched
 	Failed     bool                 // none of several records was written
+	Link       *Link                // where the whole of it is, when it was too large
+	partial    bool                 // it is not the whole answer
 }
 
-// A File is the content of a blob field.
+// A File is the content of a blob field, or its beginning.
 type File struct {
 	URI       string // names the field; it cannot be fetched
 	MediaType string
-	Content   []byte
+	Content   []byte // at most maxFile bytes
+	Attached  bool   // it goes with the result as bytes
 }
 
 // maxFile is how many bytes of a file are handed to a model's host.
 const maxFile = 256 << 10
 
-// readable reports whether the file is text that fits into a result. The media
-// type does not tell: Salesforce calls most files application/octetstream.
-func (f *File) readable() bool {
-	return len(f.Content) <= resultBudget && utf8.Valid(f.Content) && !bytes.ContainsRune(f.Content, 0)
+// cut returns the first bytes of a file as text, or "" if they are none. The
+// media type does not tell: Salesforce calls most files application/octetstream.
+func (f *File) cut(most int) string {
+	head := f.Content[:min(len(f.Content), most)]
+	for n := 0; n < utf8.UTFMax && !utf8.Valid(head); n++ { // a character may be cut in two
+		head = head[:len(head)-1]
+	}
+	if !utf8.Valid(head) || bytes.ContainsRune(head, 0) {
+		return ""
+	}
+	return string(head)
 }
-
-// attached reports whether the file goes with the result as bytes.
-func (f *File) attached() bool { return !f.readable() && len(f.Content) <= maxFile }
 
 // format is one value of the argument outputFormat.
 type format struct{ text, structured bool }
-
-var formatNames = []string{"verbose", "structured", "both"}
 
 var formats = map[string]format{"verbose": {text: true}, "structured": {structured: true}, "both": {true, true}}
 
@@ -62,9 +67,15 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 	res := &Result{Raw: a.resp, File: a.file}
 	page := op.page(args, a)
 	_, res.Failed = a.failed()
-	page.cut(resultBudget, want, op.Value)
-	if page.dropped() > 0 {
+	page.cut(resultBudget, want, op.Content == Value)
+	if page.dropped() > 0 || page.more {
 		page.notes = append(page.notes, op.rest(args, page))
+	}
+	res.partial = page.dropped() > 0 || page.more || page.clipped
+	if op.Note != nil {
+		if note := op.Note(args, a.value); note != "" {
+			page.notes = append(page.notes, note)
+		}
 	}
 	if want.text {
 		res.Text = page.text()
@@ -81,23 +92,36 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 
 // page arranges an answer: single values above, lists of records below.
 func (op *Op) page(args Args, a *answer) *page {
-	p := &page{}
-	switch v := a.value.(type) {
+	p := &page{more: a.more}
+	value := a.value
+	if op.View != nil && value != nil {
+		value = op.View(args, value)
+	}
+	switch v := value.(type) {
 	case nil:
-		if op.Value && a.file == nil {
+		if op.Content == Value && a.file == nil {
 			p.empty = []string{"value"}
 			break
 		}
-		p.head = op.done(args, a)
+		p.head = op.done(args, a, p)
 	case object:
 		p.arrange(op.brief(v, args))
 		p.typed = p.head.get("totalSize") == nil
+		if results, _ := a.results(); len(results) > 0 {
+			p.head = append(failureCount(results), p.head...)
+		}
 	case []any:
+		if columns := op.Brief["records"]; columns != nil {
+			v = pick(v, columns, true)
+		}
 		p.add("records", op.rows(args, v))
 		p.head = failureCount(v)
 		p.typed = true
 	default:
 		p.head = object{{"value", v}}
+	}
+	if op.Content == JSON {
+		p.skip(skipped(args))
 	}
 	return p
 }
@@ -132,18 +156,10 @@ func failureCount(results []any) object {
 	return object{{"failed", json.Number(fmt.Sprint(n))}, {"of", json.Number(fmt.Sprint(len(results)))}}
 }
 
-// done says what an answer without a body means.
-func (op *Op) done(args Args, a *answer) object {
-	if f := a.file; f != nil {
-		f.URI = "salesforce://" + fill(strings.TrimPrefix(op.Call, "GET /"), args)
-		o := object{{"mediaType", f.MediaType}, {"bytes", json.Number(fmt.Sprint(len(f.Content)))}}
-		switch {
-		case f.readable():
-			o = append(o, member{"content", string(f.Content)})
-		case !f.attached():
-			o = append(o, member{"note", fmt.Sprintf("more than %d bytes are not handed to a model", maxFile)})
-		}
-		return o
+// done says what an answer without a body means, or shows a file.
+func (op *Op) done(args Args, a *answer, p *page) object {
+	if a.file != nil {
+		return op.file(args, a, p)
 	}
 	o := object{{"success", true}}
 	for _, p := range op.Needs {
@@ -157,9 +173,42 @@ func (op *Op) done(args Args, a *answer) object {
 	return o
 }
 
+// file shows the content of a file: text as far as it fits, or else the bytes
+// go with the result when they are few.
+func (op *Op) file(args Args, a *answer, p *page) object {
+	f := a.file
+	f.URI = "salesforce://" + fill(strings.TrimPrefix(op.Call, "GET /"), args)
+	o := object{{"mediaType", f.MediaType}}
+	var size any = json.Number(fmt.Sprint(len(f.Content)))
+	if a.more {
+		size = fmt.Sprint("more than ", size)
+	}
+	text := f.cut(resultBudget)
+	switch {
+	case text != "" || len(f.Content) == 0:
+		o = append(o, member{"bytes", size}, member{"content", text})
+		if p.more = a.more || len(text) < len(f.Content); p.more {
+			p.read = skipped(args) + len(text)
+		}
+	case !a.more:
+		f.Attached = true
+		o = append(o, member{"bytes", size})
+	default:
+		p.clipped = true
+		o = append(o, member{"bytes", size}, member{"note", fmt.Sprintf("more than %d bytes are not handed to a model", maxFile)})
+	}
+	return o
+}
+
 // rest says how to get the records that were left out.
 func (op *Op) rest(args Args, p *page) string {
 	note := fmt.Sprintf("%d of %d not shown, for their length.", p.dropped(), p.dropped()+p.shown())
+	switch {
+	case p.read > 0:
+		note = fmt.Sprintf("It goes on after byte %d.", p.read)
+	case p.more:
+		note = fmt.Sprintf("These are %d rows; more follow.", p.shown())
+	}
 	if op.More != nil {
 		if how := op.More(op, args, p); how != "" {
 			return note + " " + how

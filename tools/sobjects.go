@@ -12,24 +12,32 @@ import (
 
 var describedFields = Param{Name: fields.Name, Type: "string", Form: FieldList, In: Local, Doc: "only these fields, comma-separated"}
 
+var (
+	briefGlobal = map[string][]string{
+		"":         {"sobjects"},
+		"sobjects": {"name", "label", "keyPrefix", "custom", "createable", "updateable", "deletable", "queryable"},
+	}
+	briefDescribe = map[string][]string{
+		"": {"name", "label", "keyPrefix", "createable", "updateable", "deletable", "queryable", "fields", "childRelationships", "recordTypeInfos"},
+		"fields": {"name", "label", "type", "length", "precision", "scale", "nillable", "createable", "updateable", "defaultedOnCreate",
+			"calculated", "externalId", "unique", "relationshipName", "referenceTo", "picklistValues"},
+		"childRelationships": {"relationshipName", "childSObject", "field"},
+		"recordTypeInfos":    {"name", "recordTypeId", "available", "defaultRecordTypeMapping"},
+	}
+)
+
+var sObjectNames = Param{Name: "sObjects", Type: "string", Form: FieldList, Doc: "comma-separated API names; without them all"}
+
 // SObjects is the tool for the shape of the org's data.
-var SObjects = Tool{Name: "sobjects", Doc: "Describe the objects and fields of the Salesforce org.", Ops: []Op{
+var SObjects = Tool{Name: "sobjects", Doc: "Objects and fields of the org.", Ops: []Op{
 	{Action: "describeGlobal", Instruction: "describeGlobal", Doc: "List all objects.", Effect: Read,
-		Call: "GET /sobjects", Brief: map[string][]string{
-			"":         {"sobjects"},
-			"sobjects": {"name", "label", "keyPrefix", "custom", "createable", "updateable", "deletable", "queryable"},
-		}},
+		Call: "GET /sobjects", Brief: briefGlobal},
 	{Action: "describe", Instruction: "describeSObject", Doc: "Show fields, picklist values and child relationships of an object.", Effect: Read,
-		Call: "GET /sobjects/{sObjectName}/describe", Needs: []Param{sObjectName}, Takes: []Param{describedFields}, Run: describe, More: moreOfFields,
-		Brief: map[string][]string{
-			"": {"name", "label", "keyPrefix", "createable", "updateable", "deletable", "queryable", "fields", "childRelationships", "recordTypeInfos"},
-			"fields": {"name", "label", "type", "length", "precision", "scale", "nillable", "createable", "updateable", "defaultedOnCreate",
-				"calculated", "externalId", "unique", "relationshipName", "referenceTo", "picklistValues"},
-			"childRelationships": {"relationshipName", "childSObject", "field"},
-			"recordTypeInfos":    {"name", "recordTypeId", "available", "defaultRecordTypeMapping"},
-		}},
+		Call: "GET /sobjects/{sObjectName}/describe", Needs: []Param{sObjectName}, Takes: []Param{describedFields}, Run: describe, More: moreOfFields, Brief: briefDescribe},
 	{Action: "describeBasic", Instruction: "describeSObjectBasic", Doc: "Show an object's basic metadata and recent records.", Effect: Read,
 		Call: "GET /sobjects/{sObjectName}", Needs: []Param{sObjectName}},
+	{Action: "recordCount", Instruction: "getRecordCount", Doc: "Count records, roughly and fast.", Effect: Read,
+		Call: "GET /limits/recordCount", Takes: []Param{sObjectNames}},
 }}
 
 // describe fetches the description of an object and, when fields are named,

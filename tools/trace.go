@@ -18,6 +18,7 @@ func (t *trace) add(x salesforce.Exchange) { *t = append(*t, audit.Exchange(x)) 
 func (t trace) outcome(op *Op, args Args, a *answer) audit.Outcome {
 	out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
 	if a != nil {
+		out.Bytes = a.bytes
 		var all bool
 		if out.Message, all = a.failed(); all {
 			out.Status = audit.Failed
@@ -93,7 +94,7 @@ func noteRecords(v any, note func(any)) {
 	case object:
 		for _, m := range v {
 			switch m.name {
-			case "id", "Id":
+			case "id", "Id", "sf__Id":
 				note(m.value)
 			case "ids":
 				list, _ := m.value.([]any)

@@ -4,7 +4,7 @@ var limit = Param{Name: "limit", Type: "integer", Form: Positive, Doc: "at most 
 
 // Versions is the tool for what the org offers: API versions, resources, limits
 // and recent items.
-var Versions = Tool{Name: "versions", Doc: "API versions, resources, limits and recent items of the Salesforce org.", Ops: []Op{
+var Versions = Tool{Name: "versions", Doc: "API versions, resources, limits, recent items.", Ops: []Op{
 	{Action: "listVersions", Instruction: "listVersions", Doc: "List the REST API versions.", Effect: Read,
 		Call: "GET /services/data"},
 	{Action: "listResources", Instruction: "listResources", Doc: "List the REST resources.", Effect: Read,

@@ -31,9 +31,9 @@ SALESFORCE_MCP_AGENT.`,
   salesforce-mcp call createRecord sObjectName=Lead body.LastName=Abitbol body.Company=Acme`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c := client{url: cmp.Or(url, e.getenv("SALESFORCE_MCP_URL")), token: cmp.Or(token, e.getenv("SALESFORCE_MCP_TOKEN")), agent: cmp.Or(agent, e.getenv("SALESFORCE_MCP_AGENT"))}
-			if c.url == "" {
-				return errors.New("--url is needed, or SALESFORCE_MCP_URL: the MCP endpoint, as in http://127.0.0.1:8080/w/demo/mcp")
+			c, err := e.client(url, token, agent)
+			if err != nil {
+				return err
 			}
 			arguments, err := parseArguments(args[0], args[1:], object)
 			if err != nil {
@@ -51,18 +51,16 @@ SALESFORCE_MCP_AGENT.`,
 		},
 	}
 	cmd.Flags().StringVar(&object, "json", "", "arguments as one JSON object; name=value adds to it")
-	cmd.Flags().StringVar(&url, "url", "", "MCP endpoint")
-	cmd.Flags().StringVar(&token, "token", "", "host token")
-	cmd.Flags().StringVar(&agent, "agent", "", "agent to call as")
+	connectionFlags(cmd, &url, &token, &agent)
 	return cmd
 }
 
 // parseArguments joins --json with name=value pairs. Where the instruction's
 // argument is an object or a list the value is JSON.
 func parseArguments(instruction string, pairs []string, object string) (map[string]any, error) {
-	op, err := tools.All.Find(instruction, "")
+	op, err := tools.All.Instruction(instruction)
 	if err != nil {
-		return nil, fmt.Errorf("there is no instruction %q; there are %s", instruction, strings.Join(tools.All.InstructionNames(), ", "))
+		return nil, fmt.Errorf("%w; docs/operations.md lists them", err)
 	}
 	args := map[string]any{}
 	if object != "" {
@@ -115,10 +113,10 @@ func decodeJSON(text string) (v any, err error) {
 	return v, nil
 }
 
-// client calls tools over streamable HTTP.
+// client calls a running server.
 type client struct{ url, token, agent string }
 
-// call returns the result's text, and whether the call failed.
+// call returns the text of a tool's result, and whether the call failed.
 func (c client) call(ctx context.Context, instruction string, arguments map[string]any) (text string, failed bool, err error) {
 	const protocol = "2026-07-28"
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": map[string]any{
@@ -135,17 +133,10 @@ func (c client) call(ctx context.Context, instruction string, arguments map[stri
 		return "", false, err
 	}
 	for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-		"Authorization": "Bearer " + c.token, "Agent-Id": c.agent, "Mcp-Protocol-Version": protocol, "Mcp-Method": "tools/call", "Mcp-Name": instruction} {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
+		"Mcp-Protocol-Version": protocol, "Mcp-Method": "tools/call", "Mcp-Name": instruction} {
+		req.Header.Set(name, value)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", false, fmt.Errorf("the server cannot be reached; is it running, and is this its URL? %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	resp, answer, err := c.send(req)
 	if err != nil {
 		return "", false, err
 	}
@@ -155,9 +146,6 @@ func (c client) call(ctx context.Context, instruction string, arguments map[stri
 			IsError bool
 			Content []struct{ Type, Text string }
 		}
-	}
-	if resp.StatusCode == http.StatusUnauthorized {
-		return "", false, fmt.Errorf("%s: the host token is missing or wrong; give it with --token or SALESFORCE_MCP_TOKEN", resp.Status)
 	}
 	if err := json.Unmarshal(answer, &reply); err != nil {
 		return "", false, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(answer)))
@@ -172,4 +160,26 @@ func (c client) call(ctx context.Context, instruction string, arguments map[stri
 		}
 	}
 	return strings.Join(parts, "\n"), reply.Result.IsError, nil
+}
+
+// send sends a request as the agent and reads the answer.
+func (c client) send(req *http.Request) (*http.Response, []byte, error) {
+	for name, value := range map[string]string{"Authorization": "Bearer " + c.token, "Agent-Id": c.agent} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the server cannot be reached; is it running, and is this its URL? %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return nil, nil, fmt.Errorf("%s: the host token is missing or wrong; give it with --token or SALESFORCE_MCP_TOKEN", resp.Status)
+	}
+	return resp, answer, nil
 }

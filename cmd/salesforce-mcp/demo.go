@@ -81,7 +81,8 @@ func (e *env) demo() *cobra.Command {
 			served := make(chan error, 1)
 			go func() { served <- serveUntil(ctx, l, a.handler()) }()
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
-				AgentID: demoAgent, UserID: demoUser, Org: org.ready.Org, OrgToken: org.ready.OrgToken}
+				AgentID: demoAgent, UserID: demoUser, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
+				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace)}
 			if err := ready.print(e.stdout, asJSON); err != nil {
 				cancel()
 				return errors.Join(err, <-served)
@@ -105,7 +106,7 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 		return allowlist.Source{Kind: kind, Name: name}
 	}
 	return &config.Config{
-		Listen: listen, Data: data, MaxMessageBytes: tools.MaxMessage, AllowLoopbackOrg: true,
+		Listen: listen, Data: data, MaxMessageBytes: tools.MaxMessage, MaxUploadBytes: config.MaxUpload, AllowLoopbackOrg: true,
 		Workspaces: []config.Workspace{{
 			APIVersion: salesforce.DefaultVersion,
 			Auth: &config.Auth{Mode: "jwt", LoginURL: org.Org, ClientID: org.ClientID, Username: org.Username,

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.fakeorg(), e.version())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -56,6 +56,7 @@ type app struct {
 	gate    *allowlist.Gate
 	store   *store.Store
 	journal *audit.Journal
+	server  *tools.Server
 	mcp     *tools.MCP
 	config  *config.Config
 	log     zerolog.Logger
@@ -96,12 +97,13 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Gate:    gate,
 		Journal: journal,
 		Orgs:    newOrgs(c),
+		Results: st,
 		Timeout: callTimeout,
 		Log:     log,
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
-	return &app{gate: gate, store: st, journal: journal, mcp: mcp, config: c, log: log}, nil
+	return &app{gate: gate, store: st, journal: journal, server: server, mcp: mcp, config: c, log: log}, nil
 }
 
 // withApp is the body of a command that works with what a configuration file
@@ -135,8 +137,8 @@ func (a *app) ready(ctx context.Context) error {
 
 // handler is the HTTP face of the app.
 func (a *app) handler() http.Handler {
-	s := &web.Server{MCP: a.mcp, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, Ready: a.ready, Log: a.log}
+	s := &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, Version: version(), Ready: a.ready, Log: a.log}
 	return s.Handler()
 }
 

@@ -8,10 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
+	"salesforce-mcp/tools"
 )
 
 func (e *env) stdio() *cobra.Command {
-	var file, workspace string
+	var file, workspace, view string
 	cmd := &cobra.Command{
 		Use:   "stdio --config FILE [--workspace NAME]",
 		Short: "Speak MCP over stdin and stdout, for one local user",
@@ -35,10 +36,14 @@ func (e *env) stdio() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if a.mcp.View, err = tools.ParseView(view); err != nil {
+				return fmt.Errorf("--view: %w", err)
+			}
 			return a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, profile))
 		}),
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&workspace, "workspace", "", "workspace to serve; needed when there are several")
+	cmd.Flags().StringVar(&view, "view", "", "how tools are listed: dispatch (default), split or flat")
 	return cmd
 }

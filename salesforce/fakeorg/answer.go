@@ -9,18 +9,22 @@ import (
 	"sync"
 )
 
-// writeError answers with an error body: an array with one error, as everywhere in the REST API.
+// writeError answers with an error body.
 func (o *Org) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	o.writeAnswer(w, r, failure(err))
+}
+
+// failure is the answer to what has failed: an array with one error, as everywhere in the REST API.
+func failure(err error) *answer {
 	f := asFault(err)
 	if f.body != nil {
-		o.writeAnswer(w, r, &answer{status: f.status, body: f.body})
-		return
+		return &answer{status: f.status, body: f.body}
 	}
 	body := object{{"message", f.message}, {"errorCode", f.code}}
 	if !f.noField {
 		body = append(body, member{"fields", append([]string{}, f.fields...)})
 	}
-	o.writeAnswer(w, r, &answer{status: f.status, body: []object{body}})
+	return &answer{status: f.status, body: []object{body}}
 }
 
 // writeAnswer writes status, headers and body, compressed when the client accepts that and it pays.

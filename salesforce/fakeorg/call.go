@@ -19,6 +19,10 @@ type call struct {
 	db      querier   // a transaction when the route writes; rolled back when the handler fails
 	at      time.Time // when records it writes are said to be written; zero is now
 	viewed  []string  // ids the request has viewed, put into RecentlyViewed afterwards
+
+	promised *promises // where work is kept that the call promises, until its transaction is; nil: on the schedule at once
+	failed   bool      // a record of a collection has failed, though the answer is 200
+	inside   []Seen    // the subrequests that were performed
 }
 
 // now is the time records are written at.
@@ -45,6 +49,7 @@ type route struct {
 	path   string // pattern of http.ServeMux without the method
 	reads  bool   // does not write, so that it runs beside others; GET always does
 	open   bool   // needs no token
+	alone  bool   // is no subrequest of a composite request
 	handle handler
 }
 

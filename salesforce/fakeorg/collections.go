@@ -97,12 +97,16 @@ type outcome struct {
 	err     error
 }
 
-// MarshalJSON writes an outcome. Errors in it have a statusCode, not an errorCode.
+// recordError is an error about one record among many, which has a statusCode, not an errorCode.
+func recordError(err error) object {
+	f := asFault(err)
+	return object{{"statusCode", f.code}, {"message", f.message}, {"fields", append([]string{}, f.fields...)}}
+}
+
+// MarshalJSON writes an outcome.
 func (r outcome) MarshalJSON() ([]byte, error) {
 	if r.err != nil {
-		f := asFault(r.err)
-		failed := object{{"statusCode", f.code}, {"message", f.message}, {"fields", append([]string{}, f.fields...)}}
-		return encode(object{{"success", false}, {"errors", []object{failed}}})
+		return encode(object{{"success", false}, {"errors", []object{recordError(r.err)}}})
 	}
 	out := object{{"id", r.id}, {"success", true}, {"errors", []any{}}}
 	if r.created != nil {
@@ -126,6 +130,7 @@ func (c *call) each(n int, allOrNone bool, do func(i int) outcome) (*answer, err
 			})
 			failed = failed || err != nil
 		}
+		c.failed = c.failed || failed
 		if failed && allOrNone {
 			return errRolledBack
 		}

@@ -14,9 +14,14 @@
 //	GET, DELETE       /_requests    the requests the org has seen, see [Seen]
 //	GET               /_events      the platform events that were published
 //
+// A fault that answers with an error fits the subrequests of a composite request too, and a composite request is seen
+// together with them.
+//
 // A POST to /_faults with {"method": "POST", "path": "/sobjects/Case", "cut": "after"} loses the answer to the next
 // creation of a case after the case is created.
 //
 // Where the platform's behaviour is not documented, the comments say what ours was taken from. Not simulated are
-// permissions (every user sees and changes everything), sharing, record types, duplicate rules, triggers and flows.
+// permissions (every user sees and changes everything), sharing, record types, duplicate rules and triggers. What runs
+// by itself is data as well: automation.yaml has workflow rules, approval processes, quick actions, flows and an Apex
+// action, which do their work when a client asks for it, not when a record is saved.
 package fakeorg

@@ -42,10 +42,12 @@ type Client struct {
 type Org struct {
 	options Options
 	schema  *Schema
+	auto    *automation
 	db      *sql.DB
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
 	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
 	handler http.Handler
+	mux     *http.ServeMux // knows the routes, for requests and for those inside others
 	sessions
 	faults
 	journal
@@ -73,7 +75,11 @@ func New(options Options) (*Org, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Org{options: options, schema: schema, numbers: map[string]int64{}}
+	auto, err := loadAutomation(automationFile, schema)
+	if err != nil {
+		return nil, err
+	}
+	o := &Org{options: options, schema: schema, auto: auto, numbers: map[string]int64{}}
 	if err := o.openDatabase(); err != nil {
 		return nil, errors.Join(fmt.Errorf("simulated org: %w", err), o.Close())
 	}

@@ -78,11 +78,14 @@ func decodeFaults(body io.Reader) ([]Fault, error) {
 	return queue, d.Decode(&queue)
 }
 
-// next takes the fault for a request out of the queue, or nil.
-func (o *Org) next(r *http.Request) *Fault {
+// next takes the fault for a request out of the queue, or nil. A subrequest meets only those that answer with an error.
+func (o *Org) next(r *http.Request, inside bool) *Fault {
 	o.faultsMu.Lock()
 	defer o.faultsMu.Unlock()
 	for i, f := range o.queue {
+		if inside && !f.isError() {
+			continue
+		}
 		if (f.Method == "" || f.Method == r.Method) && strings.Contains(r.RequestURI, f.Path) {
 			taken := *f
 			if f.Times > 0 {
@@ -104,7 +107,7 @@ func (o *Org) disturb(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		f := o.next(r)
+		f := o.next(r, false)
 		if f == nil {
 			next.ServeHTTP(w, r)
 			return
@@ -128,18 +131,27 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 	case f.Cut != "":
 		panic(http.ErrAbortHandler)
 	case f.LimitReached:
-		o.writeError(w, r, refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+		o.writeError(w, r, limitReached())
 	case f.HTML != "":
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(orElse(f.Status, http.StatusServiceUnavailable))
 		_, _ = io.WriteString(w, f.HTML)
 	case f.ErrorCode != "" && strings.HasPrefix(r.URL.Path, "/services/oauth2/"):
 		o.writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
-	case f.ErrorCode != "" || f.Status != 0:
-		o.writeError(w, r, refuse(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
+	case f.isError():
+		o.writeError(w, r, f.err())
 	default:
 		next.ServeHTTP(w, r)
 	}
+}
+
+// isError reports whether the fault answers with an error of the API.
+func (f *Fault) isError() bool {
+	return f.Cut == "" && f.HTML == "" && (f.ErrorCode != "" || f.Status != 0)
+}
+
+func (f *Fault) err() *fault {
+	return refuse(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message)
 }
 
 // wait lets time pass, but not after the client has gone.

@@ -3,6 +3,7 @@ package fakeorg_test
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"strings"
 	"testing"
 
 	salesforce "github.com/k-capehart/go-salesforce/v3"
@@ -62,6 +63,8 @@ func useGoSalesforce(t *testing.T, client *salesforce.Salesforce) {
 		t.Errorf("%+v", again)
 	}
 
+	useCompositesOfGoSalesforce(t, client)
+
 	var found []account
 	must(client.Query("SELECT Id, Name, ExternalId__c FROM Account WHERE Id IN ('"+made.Id+"', '"+upserted.Id+"') ORDER BY Name", &found))
 	if len(found) != 2 || found[0].Name != "Ext 2" || found[0].ExternalID != "GO-1" || found[1].Name != "One again" {
@@ -77,5 +80,66 @@ func useGoSalesforce(t *testing.T, client *salesforce.Salesforce) {
 	}
 	if err := client.UpdateOne("Account", account{ID: made.Id, Name: "x"}); err == nil {
 		t.Error("a deleted record could be updated")
+	}
+}
+
+// useCompositesOfGoSalesforce makes composite requests: each is one request with a collection for every two records.
+func useCompositesOfGoSalesforce(t *testing.T, client *salesforce.Salesforce) {
+	t.Helper()
+	named := func(names ...string) (all []account) {
+		for _, name := range names {
+			all = append(all, account{Name: name})
+		}
+		return all
+	}
+	var ids []account
+	for _, step := range []struct {
+		name      string
+		do        func() (salesforce.SalesforceResults, error)
+		succeeded string // a letter for each record: y, n
+		live      int    // accounts of these tests afterwards
+	}{
+		{"insert", func() (salesforce.SalesforceResults, error) {
+			return client.InsertComposite("Account", named("C1", "C2", "C3"), 2, true)
+		}, "yyy", 3},
+		{"insert, all or none", func() (salesforce.SalesforceResults, error) {
+			return client.InsertComposite("Account", named("C4", "C5", "C6", ""), 2, true)
+		}, "nnn", 3},
+		{"insert some", func() (salesforce.SalesforceResults, error) {
+			return client.InsertComposite("Account", named("C4", ""), 1, false)
+		}, "yn", 4},
+		{"update", func() (salesforce.SalesforceResults, error) {
+			return client.UpdateComposite("Account", ids[:3], 2, true)
+		}, "yyy", 4},
+		{"upsert", func() (salesforce.SalesforceResults, error) {
+			return client.UpsertComposite("Account", "ExternalId__c", []account{{Name: "C7", ExternalID: "GC-1"}, {Name: "C8", ExternalID: "GC-2"}}, 1, true)
+		}, "yy", 6},
+		{"delete", func() (salesforce.SalesforceResults, error) { return client.DeleteComposite("Account", ids, 4, true) }, "yyyyyy", 0},
+		{"delete again", func() (salesforce.SalesforceResults, error) {
+			return client.DeleteComposite("Account", ids[:1], 2, false)
+		}, "n", 0},
+	} {
+		got, err := step.do()
+		if err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		succeeded := ""
+		for _, r := range got.Results {
+			if r.Success {
+				succeeded += "y"
+			} else {
+				succeeded += "n"
+			}
+			if r.Success && r.Id != "" && (strings.HasPrefix(step.name, "insert") || step.name == "upsert") {
+				ids = append(ids, account{ID: r.Id, Name: "C"})
+			}
+		}
+		var live []account
+		if err := client.Query("SELECT Id FROM Account WHERE Name LIKE 'C' OR Name LIKE 'C_'", &live); err != nil {
+			t.Fatal(err)
+		}
+		if succeeded != step.succeeded || len(live) != step.live || got.HasSalesforceErrors != strings.Contains(succeeded, "n") {
+			t.Errorf("%s: %s, %d accounts: %+v", step.name, succeeded, len(live), got)
+		}
 	}
 }

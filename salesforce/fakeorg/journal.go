@@ -11,6 +11,9 @@ type Seen struct {
 	Path   string `json:"path"` // with the query
 	Status int    `json:"status"`
 	User   string `json:"user"` // name of the token's user, empty without a valid token
+	// Subrequests are the requests inside a composite one that were performed, with the status each had then, whether or
+	// not what it wrote was undone afterwards.
+	Subrequests []Seen `json:"subrequests,omitempty"`
 }
 
 // journal keeps what requests have been seen and how many calls have been counted.
@@ -45,7 +48,7 @@ func (o *Org) note(r *http.Request, w *watched) {
 	if own(r) {
 		return
 	}
-	s := Seen{Method: r.Method, Path: r.RequestURI, Status: w.status, User: w.user}
+	s := Seen{Method: r.Method, Path: r.RequestURI, Status: w.status, User: w.user, Subrequests: w.inside}
 	o.journalMu.Lock()
 	defer o.journalMu.Unlock()
 	if len(o.seen) >= 2*journalLength {

@@ -2,7 +2,6 @@ package fakeorg
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -26,9 +25,27 @@ type task struct {
 	do      func(*call) error
 }
 
+// promises is the work that a transaction puts on the schedule when it is kept.
+type promises struct{ tasks []task }
+
+func (p *promises) count() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.tasks)
+}
+
+// forget takes back what was promised after the first n.
+func (p *promises) forget(n int) {
+	if p != nil {
+		p.tasks = p.tasks[:n]
+	}
+}
+
 // later does some work as the user of this call, in a transaction of its own, so many steps of [Options.Pace] from
-// now. An error undoes the work and is the answer to whoever asks next: what can fail in the simulated world is no
-// error here, but a state that the work writes down. Work may promise more work.
+// now, unless what the call has written is undone. An error undoes the work and is the answer to whoever asks next:
+// what can fail in the simulated world is no error here, but a state that the work writes down. Work may promise more
+// work.
 func (c *call) later(steps int, do func(*call) error) {
 	o := c.org
 	from := o.options.Clock()
@@ -36,6 +53,15 @@ func (c *call) later(steps int, do func(*call) error) {
 		from = c.at
 	}
 	t := task{at: from.Add(time.Duration(steps) * o.options.Pace), user: c.user, version: c.version, do: do}
+	if c.promised != nil {
+		c.promised.tasks = append(c.promised.tasks, t)
+		return
+	}
+	o.promise(t)
+}
+
+// promise puts work on the schedule.
+func (o *Org) promise(t task) {
 	o.dueMu.Lock()
 	defer o.dueMu.Unlock()
 	at, _ := slices.BinarySearchFunc(o.due, t, func(known, new task) int {
@@ -65,9 +91,7 @@ func (o *Org) catchUp() error {
 		if !found {
 			return nil
 		}
-		err := o.write(context.Background(), func(db querier) error {
-			return t.do(&call{Request: new(http.Request), org: o, user: t.user, version: t.version, db: db, at: t.at})
-		})
+		err := o.transact(&call{Request: new(http.Request), org: o, user: t.user, version: t.version, at: t.at}, t.do)
 		if err != nil {
 			return fmt.Errorf("work promised for %s: %w", t.at.Format(time.RFC3339), err)
 		}

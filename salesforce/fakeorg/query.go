@@ -15,7 +15,12 @@ import (
 
 // queryRoutes are the routes of queries and searches.
 func (o *Org) queryRoutes() []route {
-	query := func(c *call) (*answer, error) { return c.query(false) }
+	query := func(c *call) (*answer, error) {
+		if text := c.URL.Query().Get("explain"); text != "" {
+			return c.explain(text)
+		}
+		return c.query(false)
+	}
 	queryAll := func(c *call) (*answer, error) { return c.query(true) }
 	return []route{
 		{method: "GET", path: "/query", handle: query},

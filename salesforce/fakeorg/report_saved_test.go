@@ -150,6 +150,18 @@ func TestReportsAreSaved(t *testing.T) {
 	a.do("PATCH", "/sobjects/Report/"+id, `{"Name":"x"}`).wants(t, 400, "INVALID_TYPE_FOR_OPERATION")
 }
 
+// Composite requests do not know reports: what they undo would stay.
+func TestReportsAreNoSubrequests(t *testing.T) {
+	a := startReports(t)
+	path := a.report("Open_Cases")
+	for _, method := range []string{"GET", "POST"} {
+		if got := a.composite(true, sub(method, path+"/instances", "r", "")); !strings.Contains(got, "is not supported in a composite request") {
+			t.Errorf("%s answers %s", method, got)
+		}
+	}
+	a.do("GET", path+"/instances", "").want(t, 200, "[]")
+}
+
 // An asynchronous run is New, Running and done in its time, and has the rows there are at its end.
 func TestReportInstances(t *testing.T) {
 	a := startReports(t)

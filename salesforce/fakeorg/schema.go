@@ -30,11 +30,12 @@ type Object struct {
 	Prefix              string `yaml:"prefix"` // key prefix, first three characters of every id; may be empty
 	Fields              []*Field
 	Rules               []Rule
-	Event               bool // a platform event: created, never stored
-	ReadOnly            bool `yaml:"readOnly"`
-	NoCreate            bool `yaml:"noCreate"`
-	NoDelete            bool `yaml:"noDelete"`
-	PerUser             bool `yaml:"perUser"` // rows belong to a user, whose id is in the column ViewerId, which is no field
+	Event               bool   // a platform event: created, never stored
+	ReadOnly            bool   `yaml:"readOnly"`
+	NoCreate            bool   `yaml:"noCreate"`
+	NoDelete            bool   `yaml:"noDelete"`
+	PerUser             bool   `yaml:"perUser"` // rows belong to a user, whose id is in the column ViewerId, which is no field
+	View                string // the query that gives the rows, when there is no table; needs readOnly
 
 	Children []Child `yaml:"-"` // references of other objects to this one
 

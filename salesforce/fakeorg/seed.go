@@ -3,7 +3,6 @@ package fakeorg
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,7 +38,7 @@ func (o *Org) seed() error {
 		statements := &prepared{querier: db, statements: map[string]*sql.Stmt{}}
 		defer statements.close()
 		s := &seeder{call: &call{Request: &http.Request{}, org: o, user: &user{id: makeID("005", 2), username: AdminUser}, db: statements}}
-		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file, s.analytics} {
+		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file, s.processes, s.analytics} {
 			step()
 		}
 		return s.err
@@ -98,31 +97,9 @@ func (s *seeder) add(name string, daysAgo int, fields values) string {
 		return ""
 	}
 	s.at = s.org.now().Add(-time.Duration(daysAgo)*24*time.Hour - time.Hour)
-	o := s.org.schema.Object(name)
-	var changes []change
-	for _, f := range o.Fields {
-		v, given := fields[f.Name]
-		if !given {
-			continue
-		}
-		switch v.(type) {
-		case int, float64:
-			v = json.Number(fmt.Sprint(v))
-		}
-		column, fits := f.column(v)
-		if !fits {
-			s.err = fmt.Errorf("seed: %s.%s cannot be %v", name, f.Name, v)
-			return ""
-		}
-		changes = append(changes, change{f, column})
-	}
-	if len(changes) != len(fields) {
-		s.err = fmt.Errorf("seed: %s: one of the fields does not exist: %v", name, fields)
-		return ""
-	}
-	id, err := s.call.add(o, s.withDefaults(o, changes))
+	id, err := s.putRecord(name, fields)
 	if err != nil {
-		s.err = fmt.Errorf("seed: %s: %w", name, err)
+		s.err = fmt.Errorf("seed: %w", err)
 	}
 	return id
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -22,9 +23,10 @@ const uriLimit = 16384
 // routes is the handler of all paths.
 func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
+	o.mux = mux
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		o.queryRoutes(), analyticsRoutes()))
-	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
+		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes(), analyticsRoutes()))
+	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
 	mux.HandleFunc("/_events", o.eventLog)
@@ -62,8 +64,17 @@ func (o *Org) mount(mux *http.ServeMux, prefix string, routes []route) {
 
 // serve answers a request on a path: who asks, the turn on the database, the handler, the answer.
 func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]route) {
+	if l, isLookup := w.(*lookup); isLookup {
+		l.request, l.methods = r, methods
+		return
+	}
 	route, found := methods[method(r)]
 	c := &call{Request: r, org: o, version: r.PathValue("version")}
+	defer func() {
+		if seen, isWatched := w.(*watched); isWatched && c.user != nil {
+			seen.user = c.user.username
+		}
+	}()
 	if c.version != "" && !versionExists(c.version) {
 		o.writeError(w, r, noResource())
 		return
@@ -75,8 +86,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 		}
 	}
 	if !found {
-		o.writeError(w, r, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "HTTP Method '%s' not allowed. Allowed are %s",
-			r.Method, allowed(methods)))
+		o.writeError(w, r, notAllowed(r.Method, methods))
 		return
 	}
 	if err := readBody(w, r); err != nil {
@@ -88,6 +98,9 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 		return
 	}
 	a, err := o.take(c, route)
+	if seen, ok := w.(*watched); ok {
+		seen.inside = c.inside
+	}
 	if err != nil {
 		o.writeError(w, r, err)
 		return
@@ -106,7 +119,8 @@ func method(r *http.Request) string {
 	return r.Method
 }
 
-func allowed(methods map[string]route) string {
+// notAllowed is the answer to a method that a path does not have.
+func notAllowed(method string, methods map[string]route) *fault {
 	var names []string
 	for name := range methods {
 		names = append(names, name)
@@ -115,7 +129,7 @@ func allowed(methods map[string]route) string {
 		}
 	}
 	slices.Sort(names)
-	return strings.Join(names, ",")
+	return refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "HTTP Method '%s' not allowed. Allowed are %s", method, strings.Join(names, ","))
 }
 
 // admit finds out who asks and counts the call against the daily limit.
@@ -125,18 +139,28 @@ func (o *Org) admit(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	c.user = u
-	if seen, ok := w.(*watched); ok {
-		seen.user = u.username
-	}
 	if c.version == "" {
 		return nil
 	}
-	used := o.countCall()
-	w.Header().Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%d", min(used, o.options.DailyCalls), o.options.DailyCalls))
-	if used > o.options.DailyCalls {
-		return refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+	usage, err := o.spendCall()
+	w.Header().Set(limitInfo, usage)
+	return err
+}
+
+// limitInfo is the header that tells how many calls have been used.
+const limitInfo = "Sforce-Limit-Info"
+
+// spendCall counts a call against the daily limit, tells how many have been used, and refuses one too many.
+func (o *Org) spendCall() (usage string, err error) {
+	used, most := o.countCall(), o.options.DailyCalls
+	if used > most {
+		err = limitReached()
 	}
-	return nil
+	return fmt.Sprintf("api-usage=%d/%d", min(used, most), most), err
+}
+
+func limitReached() *fault {
+	return refuse(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 }
 
 // readBody reads the body to its end, decompressed, so that a slow client keeps nobody waiting for a turn.
@@ -174,12 +198,27 @@ func (o *Org) take(c *call, r route) (*answer, error) {
 	}
 	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
 	var a *answer
-	err := o.write(c.Context(), func(db querier) (err error) {
-		c.db = db
+	err := o.transact(c, func(c *call) (err error) {
 		a, err = r.handle(c)
 		return err
 	})
 	return a, err
+}
+
+// transact runs do in a transaction. Work it promises is put on the schedule when the transaction is kept.
+func (o *Org) transact(c *call, do func(*call) error) error {
+	c.promised = &promises{}
+	err := o.write(c.Context(), func(db querier) error {
+		c.db = db
+		return do(c)
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range c.promised.tasks {
+		o.promise(t)
+	}
+	return nil
 }
 
 // read runs a handler beside others, on a connection of its own: a handler that asks again while it reads rows must
@@ -216,9 +255,7 @@ func (o *Org) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Simulated-Org", "true")
 		w.Header().Set("X-SFDC-Request-Id", strings.ReplaceAll(uuid.NewString(), "-", ""))
-		if len(r.URL.Path) > 1 {
-			r.URL.Path, r.URL.RawPath = strings.TrimRight(r.URL.Path, "/"), strings.TrimRight(r.URL.RawPath, "/")
-		}
+		trimSlash(r.URL)
 		seen := &watched{ResponseWriter: w}
 		defer func() { o.note(r, seen) }()
 		if len(r.RequestURI) > uriLimit {
@@ -229,11 +266,19 @@ func (o *Org) observe(next http.Handler) http.Handler {
 	})
 }
 
-// watched keeps the status of an answer, 0 until there is one, and the user it went to.
+// trimSlash takes slashes off the end of a path.
+func trimSlash(u *url.URL) {
+	if len(u.Path) > 1 {
+		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	}
+}
+
+// watched keeps the status of an answer, 0 until there is one, the user it went to, and what was inside the request.
 type watched struct {
 	http.ResponseWriter
 	status int
 	user   string
+	inside []Seen
 }
 
 // Write is the answer 200 when no other status has been written.

@@ -24,6 +24,9 @@ func tables(s *Schema) []string {
 func indexes(s *Schema) []string {
 	var statements []string
 	for _, o := range s.Objects {
+		if o.View != "" {
+			continue
+		}
 		for _, f := range o.Fields {
 			if f.ChildName != "" || f.IDLookup && f.Name != "Id" || f.NameField {
 				statements = append(statements, fmt.Sprintf(`CREATE INDEX "%s_%s" ON "%[1]s"("%[2]s")`, o.Name, f.Name))
@@ -34,6 +37,9 @@ func indexes(s *Schema) []string {
 }
 
 func table(o *Object) string {
+	if o.View != "" {
+		return fmt.Sprintf("CREATE VIEW %q AS %s", o.Name, o.View)
+	}
 	var columns []string
 	for _, f := range o.Fields {
 		if f.Stored() {

@@ -26,7 +26,7 @@ func shown(f *Field, column any) any {
 	switch f.Type {
 	case "boolean":
 		n, isInt := column.(int64)
-		return isInt && n != 0
+		return isInt && n != 0 || column == true
 	case "datetime":
 		text, _ := column.(string)
 		t, err := time.Parse(storedTime, text)

@@ -24,6 +24,11 @@ func (c *call) insert(o *Object, r record) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return c.create(o, changes)
+}
+
+// create makes a record with the changes, once they are found to be valid.
+func (c *call) create(o *Object, changes []change) (string, error) {
 	changes = c.withDefaults(o, changes)
 	if err := c.validate(o, "", changes, true); err != nil {
 		return "", err
@@ -54,9 +59,22 @@ func (c *call) update(o *Object, id string, r record) error {
 	if err != nil {
 		return err
 	}
+	return c.edit(o, id, changes)
+}
+
+// edit changes a record that is there and not locked.
+func (c *call) edit(o *Object, id string, changes []change) error {
 	if err := c.mustExist(o, id); err != nil {
 		return err
 	}
+	if err := c.mayEdit(o, id); err != nil {
+		return err
+	}
+	return c.change(o, id, changes)
+}
+
+// change changes a record, locked or not.
+func (c *call) change(o *Object, id string, changes []change) error {
 	if err := c.validate(o, id, changes, false); err != nil {
 		return err
 	}
@@ -312,7 +330,7 @@ func (c *call) mustExist(o *Object, id string) error {
 	return err
 }
 
-// within runs do so that its writes are undone when it fails, while those before it stay.
+// within runs do so that its writes and the work it promises are undone when it fails, while those before it stay.
 func (c *call) within(do func() error) error {
 	exec := func(statement string) error {
 		_, err := c.db.ExecContext(c.Context(), statement)
@@ -321,7 +339,9 @@ func (c *call) within(do func() error) error {
 	if err := exec("SAVEPOINT step"); err != nil {
 		return err
 	}
+	before := c.promised.count()
 	if err := do(); err != nil {
+		c.promised.forget(before)
 		return errors.Join(err, exec("ROLLBACK TO step"), exec("RELEASE step"))
 	}
 	return exec("RELEASE step")

@@ -41,6 +41,9 @@ type Config struct {
 	Data string `yaml:"data"`
 	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
 	MaxMessageBytes int64 `yaml:"maxMessageBytes"`
+	// MaxUploadBytes bounds a body that is streamed to Salesforce. Default 150
+	// MiB, which is more than a bulk job takes.
+	MaxUploadBytes int64 `yaml:"maxUploadBytes"`
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string `yaml:"logLevel"`
 	// AllowLoopbackOrg lets orgs be on this machine, over http: for the
@@ -186,6 +189,9 @@ var (
 	slug    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 )
 
+// MaxUpload is the default of MaxUploadBytes.
+const MaxUpload = 150 << 20
+
 func (c *Config) defaults(dir string) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
@@ -196,6 +202,9 @@ func (c *Config) defaults(dir string) {
 	c.Data = absolute(dir, c.Data)
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = tools.MaxMessage
+	}
+	if c.MaxUploadBytes == 0 {
+		c.MaxUploadBytes = MaxUpload
 	}
 	for i := range c.Workspaces {
 		if c.Workspaces[i].APIVersion == "" {
@@ -238,6 +247,9 @@ func (c *Config) validate(secrets bool) error {
 	}
 	if c.MaxMessageBytes < 1024 || c.MaxMessageBytes > 64<<20 {
 		bad("maxMessageBytes: %d must be between 1024 and 67108864", c.MaxMessageBytes)
+	}
+	if c.MaxUploadBytes < 1024 || c.MaxUploadBytes > 1<<30 {
+		bad("maxUploadBytes: %d must be between 1024 and 1073741824", c.MaxUploadBytes)
 	}
 	switch c.LogLevel {
 	case "", "debug", "info", "warn", "error":

@@ -19,23 +19,32 @@ import (
 // Server serves HTTP. Its fields are set before Handler and not changed.
 type Server struct {
 	MCP       *tools.MCP
+	Tools     *tools.Server
 	Gate      *allowlist.Gate
 	PublicURL string   // origin under which clients reach the server; may be empty on loopback
 	Origins   []string // further origins from which browsers may call
 	MaxBody   int64    // bytes of a request's body
+	MaxUpload int64    // bytes of a body that is streamed to Salesforce
+	Version   string   // of the program, for openapi.json
 	Ready     func(context.Context) error
 	Log       zerolog.Logger
 }
 
 // Handler returns the routes behind their guards.
 //
-//	POST /w/{workspace}/mcp   MCP streamable HTTP, stateless
-//	GET  /healthz             200 while the process lives
-//	GET  /readyz              200 while the audit trail can be read
+//	POST /w/{workspace}/mcp                         MCP streamable HTTP, stateless
+//	POST /w/{workspace}/instructions/{instruction}  one operation, answered as Salesforce does
+//	GET  /w/{workspace}/openapi.json                what instructions there are
+//	GET  /w/{workspace}/results/{id}                a large result, to its owner
+//	GET  /healthz                                   200 while the process lives
+//	GET  /readyz                                    200 while the audit trail can be read
 func (s *Server) Handler() http.Handler {
 	security := newSecurityLog(s.Log)
 	guarded := http.NewServeMux()
-	guarded.Handle("/w/{workspace}/mcp", s.authenticated(security))
+	guarded.Handle("/w/{workspace}/mcp", s.authenticated(security, s.serveMCP))
+	guarded.Handle("POST /w/{workspace}/instructions/{instruction}", s.authenticated(security, s.instruction))
+	guarded.Handle("GET /w/{workspace}/openapi.json", s.authenticated(security, s.openAPI))
+	guarded.Handle("GET /w/{workspace}/results/{id}", s.authenticated(security, s.result))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -68,9 +77,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // guard refuses requests that name a host that is not ours (DNS rebinding) or
-// come from a web page of another origin, and bounds the body of the rest. The
-// pages of allowed origins are told so (CORS); whatever headers they send, none
-// but the bearer token opens anything.
+// come from a web page of another origin. The pages of allowed origins are told
+// so (CORS); whatever headers they send, none but the bearer token opens
+// anything.
 func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 	public, _ := url.Parse(s.PublicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +98,7 @@ func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 			w.Header().Set("Vary", "Origin")
 		}
 		if r.Method == http.MethodOptions {
-			w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
+			w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
 			w.Header().Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
 			w.Header().Set("Access-Control-Max-Age", "600")
 			w.WriteHeader(http.StatusNoContent)
@@ -103,7 +112,6 @@ func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 			// read (RFC 9112 §6.1).
 			w.Header().Set("Connection", "close")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -143,7 +151,7 @@ func (s *Server) originAllowed(origins []string, host string) bool {
 
 // authenticated lets hosts in that prove themselves to the workspace. What it
 // answers does not tell whether the workspace exists.
-func (s *Server) authenticated(log *securityLog) http.Handler {
+func (s *Server) authenticated(log *securityLog, next func(http.ResponseWriter, *http.Request, *identity)) http.Handler {
 	nobody := &allowlist.Workspace{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		workspace, ok := s.Gate.Workspace(r.PathValue("workspace"))
@@ -162,8 +170,13 @@ func (s *Server) authenticated(log *securityLog) http.Handler {
 			http.Error(w, "send the host token of this workspace as Authorization: Bearer …", http.StatusUnauthorized)
 			return
 		}
-		s.MCP.ServeHTTP(w, r, &identity{gate: s.Gate, workspace: workspace, profile: profile, header: r.Header, request: r, log: log})
+		next(w, r, &identity{gate: s.Gate, workspace: workspace, profile: profile, header: r.Header, request: r, log: log})
 	})
+}
+
+func (s *Server) serveMCP(w http.ResponseWriter, r *http.Request, who *identity) {
+	r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
+	s.MCP.ServeHTTP(w, r, who)
 }
 
 // bearer returns the token of the Authorization header.

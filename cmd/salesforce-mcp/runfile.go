@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"salesforce-mcp/cmd/salesforce-mcp/internal/dsul"
+	"salesforce-mcp/tools"
+)
+
+func (e *env) runFile() *cobra.Command {
+	var url, token, agent string
+	cmd := &cobra.Command{
+		Use:   "run FILE.yml [name=value …]",
+		Short: "Run a list of DSUL steps against a running server",
+		Long: `Run a list of steps, Salesforce.<instruction> with its arguments, one after the
+other, and print the result of each as a line of JSON. {{paths}} in arguments
+stand for the names given here and for the outputs of earlier steps. The first
+step that fails ends the run.
+
+URL, token and agent default to SALESFORCE_MCP_URL, SALESFORCE_MCP_TOKEN and
+SALESFORCE_MCP_AGENT.`,
+		Example: `  salesforce-mcp run close.yml opportunity_id=0065g00000AbCdEAAV`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := e.client(url, token, agent)
+			if err != nil {
+				return err
+			}
+			values := map[string]any{}
+			var names []string
+			for _, pair := range args[1:] {
+				name, text, ok := strings.Cut(pair, "=")
+				if !ok {
+					return fmt.Errorf("%q is not name=value", pair)
+				}
+				names = append(names, name)
+				values[name] = text
+			}
+			file, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }() // it was only read
+			steps, err := dsul.Parse(file, knownInstruction, names)
+			if err != nil {
+				return fmt.Errorf("%s:\n%w", args[0], err)
+			}
+			if err := c.runSteps(cmd.Context(), steps, values, e.stdout); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return nil
+		},
+	}
+	connectionFlags(cmd, &url, &token, &agent)
+	return cmd
+}
+
+func knownInstruction(name string) error {
+	_, err := tools.All.Instruction(name)
+	return err
+}
+
+// client is how a command reaches a running server.
+func (e *env) client(url, token, agent string) (client, error) {
+	c := client{url: cmp.Or(url, e.getenv("SALESFORCE_MCP_URL")), token: cmp.Or(token, e.getenv("SALESFORCE_MCP_TOKEN")), agent: cmp.Or(agent, e.getenv("SALESFORCE_MCP_AGENT"))}
+	if c.url == "" {
+		return c, errors.New("--url is needed, or SALESFORCE_MCP_URL: the MCP endpoint, as in http://127.0.0.1:8080/w/demo/mcp")
+	}
+	return c, nil
+}
+
+func connectionFlags(cmd *cobra.Command, url, token, agent *string) {
+	cmd.Flags().StringVar(url, "url", "", "MCP endpoint")
+	cmd.Flags().StringVar(token, "token", "", "host token")
+	cmd.Flags().StringVar(agent, "agent", "", "agent to call as")
+}
+
+// stepResult is what run prints of a step.
+type stepResult struct {
+	Step        int    `json:"step"`
+	Instruction string `json:"instruction"`
+	Output      string `json:"output,omitempty"`
+	Result      any    `json:"result"`
+}
+
+// runSteps runs the steps one after the other.
+func (c client) runSteps(ctx context.Context, steps []dsul.Step, values map[string]any, stdout io.Writer) error {
+	out := json.NewEncoder(stdout)
+	out.SetEscapeHTML(false)
+	for i, step := range steps {
+		args, err := step.Arguments(values)
+		if err != nil {
+			return err
+		}
+		result, err := c.instruction(ctx, step.Instruction, args)
+		if err != nil {
+			return fmt.Errorf("line %d: %s: %w", step.Line, step.Instruction, err)
+		}
+		if step.Output != "" {
+			values[step.Output] = result
+		}
+		if err := out.Encode(stepResult{i + 1, step.Instruction, step.Output, result}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// instruction calls one instruction and returns Salesforce's own answer: a JSON
+// value, text, or bytes in base64; nil when there was none.
+func (c client) instruction(ctx context.Context, name string, args map[string]any) (any, error) {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	url := strings.TrimSuffix(strings.TrimSuffix(c.url, "/mcp"), "/instructions") + "/instructions/" + name
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, answer, err := c.send(req)
+	if err != nil {
+		return nil, err
+	}
+	var failure struct{ Error *tools.Error }
+	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); {
+	case resp.StatusCode >= 300 && json.Unmarshal(answer, &failure) == nil && failure.Error != nil:
+		return nil, failure.Error
+	case resp.StatusCode >= 300:
+		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(answer)))
+	case len(answer) == 0:
+		return nil, nil
+	case mediaType == "application/json":
+		return decodeJSON(string(answer))
+	case utf8.Valid(answer) && !slices.Contains(answer, 0):
+		return string(answer), nil
+	}
+	return base64.StdEncoding.EncodeToString(answer), nil
+}

@@ -1,0 +1,161 @@
+package tools
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// OpenAPI is the instruction API as an OpenAPI 3.1 document: one POST for each
+// row of the table, below server, the URL of a workspace's instructions.
+func (t Table) OpenAPI(server, version string) ([]byte, error) {
+	paths := object{}
+	tags := []any{}
+	for _, tool := range t {
+		tags = append(tags, object{{"name", tool.Name}, {"description", tool.Doc}})
+		for i := range tool.Ops {
+			op := &tool.Ops[i]
+			paths = append(paths, member{"/" + op.Instruction, object{{"post", op.openAPI()}}})
+		}
+	}
+	return encode(object{
+		{"openapi", "3.1.0"},
+		{"info", object{{"title", "salesforce-mcp instructions"}, {"version", version},
+			{"summary", "Salesforce operations with one workspace's credentials, rules and audit trail"},
+			{"description", "Each instruction takes one JSON object of arguments and answers as Salesforce does: JSON, CSV or a file's bytes. " +
+				"Name the agent in the header that the workspace's host profile says."},
+			{"license", object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+		{"servers", []any{object{{"url", server}}}},
+		{"security", []any{object{{"hostToken", []any{}}}}},
+		{"tags", tags},
+		{"paths", paths},
+		{"components", object{
+			{"securitySchemes", object{{"hostToken", object{{"type", "http"}, {"scheme", "bearer"}, {"description", "The host token of the workspace"}}}}},
+			{"schemas", object{{"Failure", failureSchema}}},
+			{"responses", object{{"Failure", object{{"description", "The call was refused or failed; error.code says why"},
+				{"content", object{{"application/json", object{{"schema", object{{"$ref", "#/components/schemas/Failure"}}}}}}}}}}},
+		}},
+	})
+}
+
+// failureSchema is the one shape of errors, that of Error.
+var failureSchema = object{
+	{"type", "object"}, {"required", []string{"error"}},
+	{"properties", object{{"error", object{
+		{"type", "object"}, {"required", []string{"code", "message"}},
+		{"properties", object{
+			{"code", object{{"type", "string"}, {"description", "For programs: one of ours, such as invalid_argument, or Salesforce's errorCode"}}},
+			{"message", object{{"type", "string"}, {"description", "For people"}}},
+			{"status", object{{"type", "integer"}, {"description", "HTTP status of Salesforce's answer"}}},
+			{"fields", listOfStrings}, {"candidates", listOfStrings}, {"also", listOfStrings},
+			{"requestId", object{{"type", "string"}, {"description", "Salesforce's X-SFDC-Request-Id"}}},
+			{"retryAfter", object{{"type", "integer"}, {"description", "Seconds to wait before trying again"}}},
+			{"hint", object{{"type", "string"}, {"description", "What to do next"}}},
+		}},
+	}}}},
+}
+
+var listOfStrings = object{{"type", "array"}, {"items", object{{"type", "string"}}}}
+
+// openAPI is the row as an OpenAPI operation.
+func (op *Op) openAPI() object {
+	text := op.Doc
+	if op.View != nil || op.Brief != nil {
+		text += " The answer is Salesforce's own, not the shorter form that tools give a model."
+	}
+	operation := object{
+		{"operationId", op.Instruction},
+		{"summary", op.Doc},
+		{"description", text + " Request: " + op.Call},
+		{"tags", []string{op.tool}},
+		{"x-effect", op.Effect.String()},
+	}
+	content := object{{"application/json", object{{"schema", op.schema()}}}}
+	if raw, ok := op.raw(); ok {
+		operation = append(operation, member{"parameters", op.beside(raw)})
+		content = append(content, member{"text/csv", object{{"schema", object{{"type", "string"}, {"description", raw.Doc + "; streamed, with the other arguments in the query"}}}}})
+	}
+	body := object{{"required", len(op.Needs) > 0}, {"content", content}}
+	return append(operation, member{"requestBody", body}, member{"responses", object{
+		{"200", object{{"description", "Salesforce's answer"}, {"content", op.answers()}}},
+		{"201", object{{"description", "Salesforce's answer, or nothing"}, {"content", op.answers()}}},
+		{"204", object{{"description", "Done; there is no answer"}}},
+		{"default", object{{"$ref", "#/components/responses/Failure"}}},
+	}})
+}
+
+// answers are the media types of what the row answers.
+func (op *Op) answers() object {
+	switch op.Content {
+	case CSV:
+		return object{{"text/csv", object{{"schema", object{{"type", "string"}}}}}}
+	case Value:
+		return object{{"application/json", object{}}, {"*/*", object{{"schema", object{{"type", "string"}, {"format", "binary"}}}}}}
+	}
+	return object{{"application/json", object{}}}
+}
+
+// beside are the arguments that go into the query when the body is raw.
+func (op *Op) beside(raw Param) []any {
+	var list []any
+	for _, p := range op.params() {
+		if p.Name == raw.Name || p.In == Shape {
+			continue
+		}
+		list = append(list, object{{"name", p.Name}, {"in", "query"}, {"description", p.Doc + ", when the body is " + strings.TrimSuffix(rawType, "; charset=UTF-8")},
+			{"schema", p.property(false)}})
+	}
+	return list
+}
+
+// schema is that of the row's arguments. Where they may stand inside body or
+// beside it, none is required in either place.
+func (op *Op) schema() object {
+	properties, inside := object{}, property{Type: "object", Description: "arguments may stand in here or beside it"}
+	var required []string
+	for _, p := range op.params() {
+		if p.In == Shape {
+			continue
+		}
+		properties = properties.with(p.Name, p.property(false))
+		inside = inside.with(p.Name, p.property(false))
+		if op.needs(p) {
+			required = append(required, p.Name)
+		}
+	}
+	if op.enveloped() {
+		properties, required = properties.with(bodyName, inside), nil
+	}
+	o := object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}}
+	if required != nil {
+		o = append(o, member{"required", required})
+	}
+	return o
+}
+
+func (op *Op) needs(p Param) bool {
+	for _, n := range op.Needs {
+		if n == p {
+			return true
+		}
+	}
+	return false
+}
+
+// DecodeArguments reads the arguments of a call from one JSON object, strictly:
+// no key twice in any spelling. An empty text is no arguments. Numbers are
+// json.Number.
+func DecodeArguments(raw []byte) (map[string]any, error) {
+	args := map[string]any{}
+	if len(strings.TrimSpace(string(raw))) == 0 {
+		return args, nil
+	}
+	if err := strictJSON(raw); err != nil {
+		return nil, &Error{Code: InvalidArgument, Message: "the arguments are refused: " + err.Error()}
+	}
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.UseNumber()
+	if err := d.Decode(&args); err != nil || args == nil {
+		return nil, &Error{Code: InvalidArgument, Message: "the arguments must be one JSON object"}
+	}
+	return args, nil
+}
