@@ -3,10 +3,10 @@
 // clients which were not written for it work against it, and it says in a banner and in a header of every answer
 // that it is simulated.
 //
-// Objects and fields are data: schema.yaml says what they are and, in its first lines, how to add one. Every org
-// starts with the same small company, Alder Ridge Tools (seed.go), whose records have the same ids in every org and
-// dates as far before the org's clock. Writing requests run one after the other, each in a transaction; reading ones
-// run side by side.
+// Objects and fields are data: schema.yaml says what they are and, in its first lines, how to add one. So are reports
+// and dashboards: reports.yaml. Every org starts with the same small company, Alder Ridge Tools (seed.go),
+// whose records have the same ids in every org and dates as far before the org's clock. Writing requests run one after
+// the other, each in a transaction; reading ones run side by side.
 //
 // Beside the paths of the platform there are three that only a test would call. They need no token:
 //

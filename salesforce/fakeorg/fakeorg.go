@@ -54,6 +54,7 @@ type Org struct {
 	journal
 	cursors
 	schedule
+	analytics
 	gzipWriters
 }
 

@@ -53,7 +53,7 @@ func versions(*call) (*answer, error) {
 // resources is GET /services/data/{version}.
 func resources(c *call) (*answer, error) {
 	var all object
-	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite", "process", "quickActions", "actions", "jobs"} {
+	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite", "process", "quickActions", "actions", "jobs", "analytics"} {
 		all = append(all, member{name, "/services/data/" + c.version + "/" + name})
 	}
 	return ok(append(all, member{"identity", c.identityURL(c.user)}))
@@ -67,10 +67,11 @@ func limits(c *call) (*answer, error) {
 	used := c.org.calls
 	c.org.journalMu.Unlock()
 	batches, queries := c.bulkUse()
-	return ok(object{{"DailyApiRequests", limit(daily, max(0, daily-used))}, {"DailyAsyncApexExecutions", limit(250000, 250000)},
-		{"DailyBulkApiBatches", limit(dailyBatches, max(0, dailyBatches-batches))}, {"DailyBulkV2QueryJobs", limit(dailyQueryJobs, dailyQueryJobs-queries)}, {"DataStorageMB", limit(5, 5)},
-		{"FileStorageMB", limit(20, 20)}, {"HourlyPublishedPlatformEvents", limit(50000, 50000)}, {"HourlySyncReportRuns", limit(500, 500)},
-		{"PermissionSets", append(limit(1500, 1498), member{"CreateCustom", limit(1000, 998)})}, {"SingleEmail", limit(15, 15)}})
+	return ok(append(object{{"DailyApiRequests", limit(daily, max(0, daily-used))}, {"DailyAsyncApexExecutions", limit(250000, 250000)},
+		{"DailyBulkApiBatches", limit(dailyBatches, max(0, dailyBatches-batches))}, {"DailyBulkV2QueryJobs", limit(dailyQueryJobs, dailyQueryJobs-queries)},
+		{"DataStorageMB", limit(5, 5)}, {"FileStorageMB", limit(20, 20)}, {"HourlyPublishedPlatformEvents", limit(50000, 50000)},
+		{"PermissionSets", append(limit(1500, 1498), member{"CreateCustom", limit(1000, 998)})}, {"SingleEmail", limit(15, 15)}},
+		c.org.hourlyUsage()...))
 }
 
 // recordCount is GET /limits/recordCount?sObjects=Account,Contact; without names, all objects. Names that do not
