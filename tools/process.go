@@ -30,7 +30,7 @@ var Process = Tool{Name: "process", Doc: "Workflow rules, approvals, invocable a
 		Call: "GET /process/rules", View: byObject("rules")},
 	{Action: "listRulesForObject", Instruction: "listProcessRulesForObject", Doc: "List those of an object.", Effect: Read,
 		Call: "GET /process/rules/{sObjectName}", Needs: []Param{sObjectName}, View: byObject("rules")},
-	{Action: "triggerRule", Instruction: "triggerProcessRule", Doc: "Run a rule's actions on records, whatever its criteria; one failure undoes all.", Effect: Act,
+	{Action: "triggerRule", Instruction: "triggerProcessRule", Doc: "Run a rule on records that meet its conditions; one failure undoes all.", Effect: Act,
 		Call: "POST /process/rules/{sObjectName}/{ruleId}", Needs: []Param{sObjectName, ruleID, contextIDs}},
 	{Action: "listApprovals", Instruction: "listApprovals", Doc: "List approval processes, not pending requests.", Effect: Read,
 		Call: "GET /process/approvals", View: byObject("approvals"),

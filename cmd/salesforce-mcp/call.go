@@ -79,7 +79,7 @@ func parseArguments(instruction string, pairs []string, object string) (map[stri
 		}
 		outer, inner, nested := strings.Cut(name, ".")
 		var value any = text
-		if t := cmp.Or(op.TypeOf(name), op.TypeOf(inner)); t == "object" || t == "array" {
+		if t := cmp.Or(op.TypeOf(name), op.TypeOf(inner)); t == "object" || t == "array" && strings.HasPrefix(text, "[") { // a list of IDs may be text with commas
 			if value, err = decodeJSON(text); err != nil {
 				return nil, fmt.Errorf("%s: is not JSON, but it must be an %s: %w", name, t, err)
 			}

@@ -27,7 +27,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "../../testdata/scripts",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "keep": keep, "until": until},
+		Setup: func(e *testscript.Env) error {
+			now := time.Now().UTC()
+			e.Setenv("AN_HOUR_AGO", now.Add(-time.Hour).Format(time.RFC3339))
+			e.Setenv("IN_AN_HOUR", now.Add(time.Hour).Format(time.RFC3339))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "keep": keep, "until": until},
 	})
 }
 
@@ -38,7 +44,7 @@ func TestOperationsScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range tools.All.InstructionNames() {
-		if !regexp.MustCompile(`(?m)^(exec|until \S+) salesforce-mcp call ` + name + `( |$)`).Match(text) {
+		if !regexp.MustCompile(`(?m)^(!? ?exec|until .+) salesforce-mcp call ` + name + `( |$)`).Match(text) {
 			t.Errorf("operations.txtar does not call %s", name)
 		}
 	}
