@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,9 +73,9 @@ func (h withHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// TestEveryActionBySDK: a client that is not ours lists the tools of the demo
-// and runs every action of the table against the simulated org.
-func TestEveryActionBySDK(t *testing.T) {
+// TestRecordsBySDK: a client that is not ours lists the tools of the demo and runs
+// every documented action of those for records against the simulated org.
+func TestRecordsBySDK(t *testing.T) {
 	ready := startDemo(t)
 	session := sdkClient(t, ready, ready.AgentID)
 	list, err := session.ListTools(t.Context(), nil)
@@ -196,7 +197,8 @@ func TestEveryActionBySDK(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, op := range contract {
-		if !ran[op.Tool+"."+op.Action] {
+		// The script operations.txtar runs the other tools.
+		if slices.Contains([]string{"records", "query", "compositeRecords", "versions", "sobjects"}, op.Tool) && !ran[op.Tool+"."+op.Action] {
 			t.Errorf("%s.%s did not run", op.Tool, op.Action)
 		}
 	}

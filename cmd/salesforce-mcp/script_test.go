@@ -50,14 +50,15 @@ func TestOperationsScript(t *testing.T) {
 	}
 }
 
-// keep puts a value of the last output, a line of JSON, into the environment:
-// "keep JOB id", "keep FIRST records.0.Id", "keep LOCATOR ." for a bare value.
+// keep puts a value of the last line of output, which is JSON, into the
+// environment: keep FIRST records.0.Id.
 func keep(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: keep NAME PATH")
 	}
 	var v any
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &v))
 	for step := range strings.SplitSeq(args[1], ".") {
 		switch in := v.(type) {
 		case map[string]any:

@@ -49,18 +49,33 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := startWorld(t, org.ready)
+	w.org = org
+	t.Cleanup(func() {
+		stop()
+		if err := org.wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// startWorld starts a server whose workspaces have the org that is given.
+func startWorld(t testing.TB, org orgReady) *world {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := demoConfig(l.Addr().String(), t.TempDir(), org.ready, testKey(), "token-a")
+	c := demoConfig(l.Addr().String(), t.TempDir(), org, testKey(), "token-a")
 	a, b := c.Workspaces[0], c.Workspaces[0]
 	a.Name, b.Name = "a", "b"
 	other := *b.Profiles[0]
 	other.Tokens = []string{allowlist.HashToken("token-b")}
 	b.Profiles = []*allowlist.Profile{&other}
 	c.Workspaces = []config.Workspace{a, b}
-	w := &world{t: t, origin: "http://" + l.Addr().String(), org: org, log: new(syncBuffer)}
+	w := &world{t: t, origin: "http://" + l.Addr().String(), log: new(syncBuffer)}
 	w.app, err = build(ctx, c, zerolog.New(w.log))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +84,7 @@ func newWorld(t testing.TB) *world {
 	go func() { served <- serveUntil(ctx, l, w.app.handler()) }()
 	t.Cleanup(func() {
 		stop()
-		for _, err := range []error{<-served, org.wait(), w.app.close()} {
+		for _, err := range []error{<-served, w.app.close()} {
 			if err != nil {
 				t.Error(err)
 			}

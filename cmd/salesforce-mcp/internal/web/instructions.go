@@ -24,7 +24,7 @@ func (s *Server) instruction(w http.ResponseWriter, r *http.Request, who *identi
 		refuse(w, err)
 		return
 	}
-	to := &sink{w: w}
+	to := &sink{w: w, patience: s.patience()}
 	c := tools.Call{Who: who, Surface: "instructions", Instruction: r.PathValue("instruction"), Args: args, Stream: to.pass}
 	if up != nil {
 		c.Upload = &tools.Upload{Reader: up, Size: max(0, r.ContentLength)}
@@ -70,13 +70,14 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) (map[string]any,
 		}
 		args[name] = values[0]
 	}
-	return args, &uploading{from: http.MaxBytesReader(w, r.Body, s.MaxUpload), conn: http.NewResponseController(w)}, nil
+	return args, &uploading{from: http.MaxBytesReader(w, r.Body, s.MaxUpload), conn: http.NewResponseController(w), patience: s.patience()}, nil
 }
 
 // A sink answers a client with what Salesforce sent.
 type sink struct {
-	w     http.ResponseWriter
-	begun bool // status and headers are written
+	w        http.ResponseWriter
+	patience time.Duration
+	begun    bool // status and headers are written
 }
 
 // pass streams Salesforce's answer to the client.
@@ -88,7 +89,7 @@ func (s *sink) pass(resp *salesforce.Response) error {
 
 // Write gives the client some time for each part it takes.
 func (s *sink) Write(p []byte) (int, error) {
-	if err := http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(slowest)); err != nil {
+	if err := http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return 0, err
 	}
 	return s.w.Write(p)
@@ -98,7 +99,7 @@ func (s *sink) Write(p []byte) (int, error) {
 // streamed answer has failed it breaks the connection off, so that nobody takes
 // the part for the whole.
 func (s *sink) finish(res *tools.Result, err error) {
-	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(slowest)) // its connection is there
+	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(s.patience)) // its connection is there
 	switch {
 	case err != nil && s.begun:
 		panic(http.ErrAbortHandler) // net/http's word for it
@@ -149,7 +150,7 @@ func (s *Server) openAPI(w http.ResponseWriter, r *http.Request, who *identity) 
 // take no cell for a formula, unless raw is asked for.
 func (s *Server) result(w http.ResponseWriter, r *http.Request, who *identity) {
 	id := r.PathValue("id")
-	to := &sink{w: w}
+	to := &sink{w: w, patience: s.patience()}
 	res, err := s.Tools.Result(r.Context(), tools.Call{Who: who, Surface: "results", Stream: func(resp *salesforce.Response) error {
 		w.Header().Set("Content-Disposition", attachment(id, resp))
 		if mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType != "text/csv" || r.URL.Query().Get("raw") == "true" {
@@ -171,19 +172,17 @@ func attachment(id string, resp *salesforce.Response) string {
 	return mime.FormatMediaType("attachment", map[string]string{"filename": id + end[mediaType]})
 }
 
-// slowest is how long a client may take for the next part of a body, either way.
-const slowest = 30 * time.Second
-
 // uploading is a body that is streamed on. It gives the client some time for
 // each part it sends.
 type uploading struct {
 	from     io.Reader
 	conn     *http.ResponseController
+	patience time.Duration
 	tooLarge *http.MaxBytesError // set when it was; read when nobody reads any more
 }
 
 func (u *uploading) Read(p []byte) (int, error) {
-	if err := u.conn.SetReadDeadline(time.Now().Add(slowest)); err != nil {
+	if err := u.conn.SetReadDeadline(time.Now().Add(u.patience)); err != nil {
 		return 0, err
 	}
 	n, err := u.from.Read(p)
@@ -241,9 +240,11 @@ func statusOf(e *tools.Error) int {
 	if status, ok := ours[e.Code]; ok {
 		return status
 	}
-	switch {
-	case salesforce.ClassOf(string(e.Code), e.Status) == salesforce.ClassLimited:
+	switch class := salesforce.ClassOf(string(e.Code), e.Status); {
+	case class == salesforce.ClassLimited:
 		return http.StatusTooManyRequests
+	case e.Status == 0 && class == salesforce.ClassConflict: // we looked before we sent
+		return http.StatusConflict
 	case e.Status == http.StatusUnauthorized, e.Status == 0, e.Status/100 == 5 && e.Status != http.StatusServiceUnavailable:
 		return http.StatusBadGateway
 	case e.Status/100 == 3:

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -21,11 +22,12 @@ type Server struct {
 	MCP       *tools.MCP
 	Tools     *tools.Server
 	Gate      *allowlist.Gate
-	PublicURL string   // origin under which clients reach the server; may be empty on loopback
-	Origins   []string // further origins from which browsers may call
-	MaxBody   int64    // bytes of a request's body
-	MaxUpload int64    // bytes of a body that is streamed to Salesforce
-	Version   string   // of the program, for openapi.json
+	PublicURL string        // origin under which clients reach the server; may be empty on loopback
+	Origins   []string      // further origins from which browsers may call
+	MaxBody   int64         // bytes of a request's body
+	MaxUpload int64         // bytes of a body that is streamed to Salesforce
+	Patience  time.Duration // for the next part of a body that is streamed, either way; 0 means 30 seconds
+	Version   string        // of the program, for openapi.json
 	Ready     func(context.Context) error
 	Log       zerolog.Logger
 }
@@ -64,6 +66,8 @@ func HTTP(h http.Handler, callTimeout time.Duration) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 	}
 }
+
+func (s *Server) patience() time.Duration { return cmp.Or(s.Patience, 30*time.Second) }
 
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)

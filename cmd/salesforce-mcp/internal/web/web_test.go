@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
 
@@ -40,7 +42,8 @@ func newServer(t *testing.T, log *bytes.Buffer) *web.Server {
 	journal := audit.NewJournal(discard{})
 	t.Cleanup(journal.Close)
 	logger := zerolog.New(log)
-	return &web.Server{MCP: tools.NewMCP(&tools.Server{Table: tools.All, Gate: gate, Journal: journal, Log: logger}, "t", "1"), Gate: gate,
+	server := &tools.Server{Table: tools.All, Gate: gate, Journal: journal, Log: logger}
+	return &web.Server{MCP: tools.NewMCP(server, "t", "1"), Tools: server, Gate: gate,
 		PublicURL: "https://sales.example", Origins: []string{"https://app.example/"}, MaxBody: 1 << 20,
 		Ready: func(context.Context) error { return nil }, Log: logger}
 }
@@ -191,5 +194,82 @@ func TestHTTP(t *testing.T) {
 	}
 	if srv.WriteTimeout <= time.Minute {
 		t.Errorf("a call of a minute is cut off after %v", srv.WriteTimeout)
+	}
+}
+
+// orgAt is an org with a token that never changes.
+type orgAt struct {
+	client *salesforce.Client
+	url    string
+}
+
+func (o orgAt) Connect(_ context.Context, _ allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
+	return &salesforce.Org{Client: o.client, Credentials: o, Sent: sent}, nil
+}
+func (o orgAt) Token(context.Context) (salesforce.Token, error) {
+	return salesforce.Token{AccessToken: "00D!x", InstanceURL: o.url}, nil
+}
+func (o orgAt) Drop(salesforce.Token) {}
+
+// TestSlowClients (attack 4, for bodies that are streamed): who sends or takes
+// nothing for a while loses the connection, and the org is left in peace.
+func TestSlowClients(t *testing.T) {
+	ended := make(chan error, 2)
+	org := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodPut:
+			_, err := io.Copy(io.Discard, r.Body)
+			ended <- err
+		case http.MethodGet:
+			if !strings.HasSuffix(r.URL.Path, "Results/") {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"state":"Open"}`)
+				return
+			}
+			w.Header().Set("Content-Type", "text/csv")
+			var err error
+			for err == nil {
+				_, err = w.Write(bytes.Repeat([]byte("001\n"), 1<<16))
+			}
+			ended <- err
+		}
+	}))
+	t.Cleanup(org.Close)
+	s := newServer(t, new(bytes.Buffer))
+	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{{Agent: "reader", Preset: "all"}},
+		Profiles: []*allowlist.Profile{{Name: "h", Tokens: []string{allowlist.HashToken("token")}, Agent: []allowlist.Source{{Kind: allowlist.FromHeader, Name: "agent-id"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.PublicURL, s.Gate, s.Patience, s.MaxUpload = "", gate, 100*time.Millisecond, 1<<30
+	client := salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}})
+	t.Cleanup(client.Close)
+	s.Tools.Gate, s.Tools.Orgs = gate, orgAt{client, org.URL}
+	served := httptest.NewServer(s.Handler())
+	t.Cleanup(served.Close)
+
+	for name, request := range map[string]string{
+		"sends nothing": "POST /w/w/instructions/uploadIngestData?jobId=7505g00000QwErTAAV HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n",
+		"takes nothing": "POST /w/w/instructions/getIngestFailed HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 30\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", served.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_, err = io.WriteString(conn, request+"Host: localhost\r\nAuthorization: Bearer token\r\nAgent-Id: reader\r\n\r\n"+`{"jobId":"7505g00000QwErTAAV"}`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("the org saw a whole body")
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("the org still waits")
+			}
+		})
 	}
 }
