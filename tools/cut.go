@@ -94,6 +94,9 @@ func (c *cutter) object(name string, o object) object {
 			c.note("%s has %d more values that are not shown.", name, len(o)-n)
 			break
 		}
+		if m.name == "attributes" && c.want.structured {
+			c.left -= len(`"attributes":{},"recordURL":"https://example--sandbox.sandbox.my.salesforce.com/001000000000000AAA"`)
+		}
 		if m.name == "attributes" || m.value == nil {
 			kept = append(kept, m)
 			continue

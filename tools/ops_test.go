@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,6 +65,8 @@ func TestOps(t *testing.T) {
 	}
 }
 
+var local = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+
 // runCase plays one case and returns the archive as it came out.
 func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archive {
 	t.Helper()
@@ -94,7 +97,7 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	if err != nil {
 		result = "error " + err.Error()
 	} else {
-		result, structured = res.Text, string(res.Structured)
+		result, structured = res.Text, local.ReplaceAllString(string(res.Structured), "https://acme.my.salesforce.com")
 	}
 	add("request", strings.Join(requests, "\n---\n"))
 	add("response", string(section(in, "response")))

@@ -3,8 +3,11 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
+
+	"salesforce-mcp/salesforce"
 )
 
 // A page is an answer laid out for reading: single values, then lists of
@@ -15,6 +18,8 @@ type page struct {
 	lists []list
 	notes []string // what was left out, and how to get it
 	typed bool     // the rows say of which type they are also in the structured form
+	org   string   // scheme and host of the org, where its records can be opened
+	url   string   // of the record that the single values are
 
 	more    bool // the answer goes on beyond the rows, or the bytes, that were read
 	read    int  // of a file: up to which byte it is shown, when it goes on
@@ -111,11 +116,17 @@ func (p *page) structured() object {
 			o = append(o, member{name, nil})
 		}
 	}
+	if p.url != "" {
+		o = append(o, member{"recordURL", p.url})
+	}
 	for _, l := range p.lists {
 		rows := stripped(l.rows).([]any)
-		for i, row := range rows {
+		for i := range rows {
 			if kind := typeOf(l.rows[i]); p.typed && kind != "" {
-				rows[i] = append(object{{"attributes", object{{"type", kind}}}}, row.(object)...)
+				rows[i] = append(object{{"attributes", object{{"type", kind}}}}, rows[i].(object)...)
+			}
+			if url := recordURL(p.org, l.rows[i]); url != "" {
+				rows[i] = append(rows[i].(object), member{"recordURL", url})
 			}
 		}
 		o = append(o, member{l.name, rows})
@@ -195,6 +206,26 @@ func typeOf(row any) string {
 	attributes, _ := o.get("attributes").(object)
 	name, _ := attributes.get("type").(string)
 	return name
+}
+
+// recordURL is where a person can open a record that was read or written, or ""
+// when v is none.
+func recordURL(org string, v any) string {
+	o, _ := v.(object)
+	id, _ := o.get("Id").(string)
+	switch attributes, _ := o.get("attributes").(object); {
+	case typeOf(v) == "" && o.get("success") == true:
+		id, _ = o.get("id").(string)
+	case typeOf(v) == "":
+		return ""
+	case id == "": // it was not selected
+		url, _ := attributes.get("url").(string)
+		id = path.Base(url)
+	}
+	if _, err := salesforce.To18(id); org == "" || err != nil {
+		return ""
+	}
+	return org + "/" + id
 }
 
 // A column is the path of a value in a record: Name, or Account.Name.

@@ -93,6 +93,9 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 // page arranges an answer: single values above, lists of records below.
 func (op *Op) page(args Args, a *answer) *page {
 	p := &page{more: a.more}
+	if op.Effect != Remove {
+		p.org = a.resp.Origin
+	}
 	value := a.value
 	if op.View != nil && value != nil {
 		value = op.View(args, value)
@@ -106,6 +109,7 @@ func (op *Op) page(args Args, a *answer) *page {
 		p.head = op.done(args, a, p)
 	case object:
 		p.arrange(op.brief(v, args))
+		p.url = recordURL(p.org, v)
 		p.typed = p.head.get("totalSize") == nil
 		if results, _ := a.results(); len(results) > 0 {
 			p.head = append(failureCount(results), p.head...)

@@ -7,11 +7,11 @@ import (
 
 // TestIngestCells: what an upload may look like.
 func TestIngestCells(t *testing.T) {
+	s := startBulk(t)
+	parent := s.create("Account", `{"Name":"P","ExternalId__c":"P-1"}`)
 	for delimiter, mark := range map[string]string{"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"} {
 		for ending, end := range map[string]string{"LF": "\n", "CRLF": "\r\n"} {
 			t.Run(delimiter+" "+ending, func(t *testing.T) {
-				s := startBulk(t)
-				parent := s.create("Account", `{"Name":"P","ExternalId__c":"P-1"}`)
 				row := func(cells ...string) string { return strings.Join(cells, mark) + end }
 				info := s.ingest(`{"operation":"insert","object":"Contact","columnDelimiter":"`+delimiter+`","lineEnding":"`+ending+`"}`,
 					row("lastNAME", "Account.ExternalId__c", "Description", "Birthdate", "DoNotCall")+end+

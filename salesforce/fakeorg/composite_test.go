@@ -75,6 +75,7 @@ func TestComposite(t *testing.T) {
 		"a composite request":      {sub("POST", "/composite", "r", `{"compositeRequest":[]}`), `is not supported in a composite request."}],"httpHeaders":{},"httpStatusCode":400`},
 		"a tree":                   {sub("POST", "/composite/tree/Account", "r", `{"records":[]}`), `is not supported in a composite request."}],"httpHeaders":{},"httpStatusCode":400`},
 		"a file":                   {sub("GET", "/sobjects/ContentVersion/"+s.file()+"/VersionData", "r", ""), `is not supported in a composite request."}],"httpHeaders":{},"httpStatusCode":400`},
+		"a job":                    {sub("POST", "/jobs/query", "r", `{"operation":"query","query":"SELECT Id FROM Account"}`), `is not supported in a composite request."}],"httpHeaders":{},"httpStatusCode":400`},
 		"the address of the file":  {sub("GET", "/sobjects/ContentVersion/"+s.file()+"?fields=VersionData", "r", ""), `"httpStatusCode":200`},
 		"a body that is no object": {sub("POST", "/sobjects/Contact", "r", `[]`), `JSON_PARSER_ERROR`},
 		"no body":                  {sub("POST", "/sobjects/Contact", "r", ""), `JSON_PARSER_ERROR`},
