@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +98,7 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	if err != nil {
 		result = "error " + err.Error()
 	} else {
+		namesOperations(t, tool, res.Text)
 		result, structured = res.Text, local.ReplaceAllString(string(res.Structured), "https://acme.my.salesforce.com")
 	}
 	add("request", strings.Join(requests, "\n---\n"))
@@ -104,6 +106,21 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	add("result", result)
 	add("structured", structured)
 	return out
+}
+
+var advice = regexp.MustCompile(`(?:tool (\w+), )?action (\w+)`)
+
+// namesOperations: the calls that a result advises exist.
+func namesOperations(t *testing.T, tool, text string) {
+	t.Helper()
+	for _, call := range advice.FindAllStringSubmatch(text, -1) {
+		if call[1] != "" {
+			tool = call[1]
+		}
+		if !slices.ContainsFunc(tools.All.Operations(), func(op allowlist.Operation) bool { return op.Tool == tool && op.Action == call[2] }) {
+			t.Errorf("%q: there is no %s.%s", call[0], tool, call[2])
+		}
+	}
 }
 
 func section(a *txtar.Archive, name string) []byte {

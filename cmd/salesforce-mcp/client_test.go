@@ -73,6 +73,21 @@ func (h withHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// TestQueryFits: 50 records of 6 fields cost a model no more than 4,600 bytes.
+func TestQueryFits(t *testing.T) {
+	ready := startDemo(t)
+	session := sdkClient(t, ready, ready.AgentID)
+	res, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: "query", Arguments: map[string]any{"action": "soql",
+		"q": "SELECT Id, Name, Industry, Phone, BillingCity, AnnualRevenue FROM Account ORDER BY Name LIMIT 50"}})
+	if err != nil || res.IsError || res.StructuredContent != nil || len(res.Content) != 1 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	text := res.Content[0].(*sdk.TextContent).Text
+	if rows := strings.Count(text, "\n001"); rows != 50 || strings.Contains(text, "empty in all") || len(text) > 4600 {
+		t.Errorf("%d rows in %d bytes: %s", rows, len(text), text)
+	}
+}
+
 // TestRecordsBySDK: a client that is not ours lists the tools of the demo and runs
 // every documented action of those for records against the simulated org.
 func TestRecordsBySDK(t *testing.T) {
