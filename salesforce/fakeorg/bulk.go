@@ -44,6 +44,7 @@ func bulkRoutes() []route {
 		{method: http.MethodGet, path: "/jobs/ingest/{id}/successfulResults", handle: successfulResults},
 		{method: http.MethodGet, path: "/jobs/ingest/{id}/failedResults", handle: failedResults},
 		{method: http.MethodGet, path: "/jobs/ingest/{id}/unprocessedrecords", handle: unprocessedRecords},
+		{method: http.MethodGet, path: "/jobs/ingest/{id}/unprocessedRecords", handle: unprocessedRecords}, // as simple-salesforce spells it
 		{method: http.MethodPost, path: "/jobs/query", handle: createQueryJob},
 		{method: http.MethodGet, path: "/jobs/query", handle: func(c *call) (*answer, error) { return c.listJobs(queryType) }},
 		{method: http.MethodGet, path: "/jobs/query/{id}", handle: func(c *call) (*answer, error) { return c.showJob(queryType) }},
