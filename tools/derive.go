@@ -222,7 +222,7 @@ func (t Table) Instructions() string {
 func (t Table) WriteDoc(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Operations\n\nMade from the table in `tools` by `go generate ./tools`; do not edit.\n" +
-		"Every action also takes `outputFormat`: `verbose` (default), `structured` or `both`.\n")
+		"Every action also takes `outputFormat`: `verbose` (text, the default), `structured` (JSON, in which `recordURL` is where a person can open a record) or `both`.\n")
 	for _, tool := range t {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| action | instruction | effect | does | request |\n| --- | --- | --- | --- | --- |\n", tool.Name, tool.Doc)
 		for i := range tool.Ops {

@@ -5,9 +5,10 @@
 // Everything an agent may ask is one row of the table ([All]): an [Op] with its
 // action, its instruction, what it does to the org ([Effect]), the request it
 // makes and the arguments it takes. From the rows are derived the tools that
-// MCP lists ([Tool.Schema], [Tool.Help], [Tool.Hints]), the checks of arguments
-// ([Op.Check]), the requests ([Op.Request]), the words of policies
-// ([Table.Operations]) and docs/operations.md ([Table.WriteDoc]). Nothing of
+// MCP lists ([Tool.Schema], [Tool.Help], [Tool.Hints], one tool or several for each
+// as [View] says), the checks of arguments ([Op.Check]), the requests
+// ([Op.Request]), the words of policies ([Table.Operations]), OpenAPI
+// ([Table.OpenAPI]) and docs/operations.md ([Table.WriteDoc]). Nothing of
 // this is written a second time.
 //
 // # The path
@@ -15,7 +16,9 @@
 // [Server.Call] carries out one call. Its order is a security property:
 // identify, find the row, gate it, check the arguments, record the intent, get
 // credentials, send, record the outcome, shape the result. Nothing is sent that
-// was not recorded, and no refusal goes unrecorded.
+// was not recorded, and no refusal goes unrecorded. MCP, the instruction API and
+// [Server.Result], which makes a large result again, all take it; they differ in
+// what is done with Salesforce's answer.
 //
 // # The protocol
 //
