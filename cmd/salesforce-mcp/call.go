@@ -136,34 +136,41 @@ func (c client) call(ctx context.Context, instruction string, arguments map[stri
 		"Mcp-Protocol-Version": protocol, "Mcp-Method": "tools/call", "Mcp-Name": instruction} {
 		req.Header.Set(name, value)
 	}
-	resp, answer, err := c.send(req)
+	got, err := c.send(req)
 	if err != nil {
 		return "", false, err
 	}
-	var reply struct {
+	var answer struct {
 		Error  *struct{ Message string }
 		Result struct {
 			IsError bool
 			Content []struct{ Type, Text string }
 		}
 	}
-	if err := json.Unmarshal(answer, &reply); err != nil {
-		return "", false, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(answer)))
+	if err := json.Unmarshal(got.body, &answer); err != nil {
+		return "", false, fmt.Errorf("%s: %s", got.status, strings.TrimSpace(string(got.body)))
 	}
-	if reply.Error != nil {
-		return "", false, errors.New(reply.Error.Message)
+	if answer.Error != nil {
+		return "", false, errors.New(answer.Error.Message)
 	}
 	var parts []string
-	for _, part := range reply.Result.Content {
+	for _, part := range answer.Result.Content {
 		if part.Type == "text" {
 			parts = append(parts, part.Text)
 		}
 	}
-	return strings.Join(parts, "\n"), reply.Result.IsError, nil
+	return strings.Join(parts, "\n"), answer.Result.IsError, nil
 }
 
-// send sends a request as the agent and reads the answer.
-func (c client) send(req *http.Request) (*http.Response, []byte, error) {
+// A response is what the server answered, read to its end.
+type response struct {
+	code                int
+	status, contentType string
+	body                []byte
+}
+
+// send sends a request as the agent.
+func (c client) send(req *http.Request) (*response, error) {
 	for name, value := range map[string]string{"Authorization": "Bearer " + c.token, "Agent-Id": c.agent} {
 		if value != "" {
 			req.Header.Set(name, value)
@@ -171,15 +178,15 @@ func (c client) send(req *http.Request) (*http.Response, []byte, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the server cannot be reached; is it running, and is this its URL? %w", err)
+		return nil, fmt.Errorf("the server cannot be reached; is it running, and is this its URL? %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		return nil, nil, fmt.Errorf("%s: the host token is missing or wrong; give it with --token or SALESFORCE_MCP_TOKEN", resp.Status)
+		return nil, fmt.Errorf("%s: the host token is missing or wrong; give it with --token or SALESFORCE_MCP_TOKEN", resp.Status)
 	}
-	return resp, answer, nil
+	return &response{resp.StatusCode, resp.Status, resp.Header.Get("Content-Type"), body}, nil
 }

@@ -134,22 +134,22 @@ func (c client) instruction(ctx context.Context, name string, args map[string]an
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, answer, err := c.send(req)
+	got, err := c.send(req)
 	if err != nil {
 		return nil, err
 	}
 	var failure struct{ Error *tools.Error }
-	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); {
-	case resp.StatusCode >= 300 && json.Unmarshal(answer, &failure) == nil && failure.Error != nil:
+	switch mediaType, _, _ := mime.ParseMediaType(got.contentType); {
+	case got.code >= 300 && json.Unmarshal(got.body, &failure) == nil && failure.Error != nil:
 		return nil, failure.Error
-	case resp.StatusCode >= 300:
-		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(answer)))
-	case len(answer) == 0:
+	case got.code >= 300:
+		return nil, fmt.Errorf("%s: %s", got.status, strings.TrimSpace(string(got.body)))
+	case len(got.body) == 0:
 		return nil, nil
 	case mediaType == "application/json":
-		return decodeJSON(string(answer))
-	case utf8.Valid(answer) && !slices.Contains(answer, 0):
-		return string(answer), nil
+		return decodeJSON(string(got.body))
+	case utf8.Valid(got.body) && !slices.Contains(got.body, 0):
+		return string(got.body), nil
 	}
-	return base64.StdEncoding.EncodeToString(answer), nil
+	return base64.StdEncoding.EncodeToString(got.body), nil
 }

@@ -37,7 +37,7 @@ func Parse(text io.Reader, known func(instruction string) error, names []string)
 		return nil, fmt.Errorf("it is no YAML: %w", err)
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.SequenceNode {
-		return nil, errors.New("line 1: it must be a list of steps, each beginning with - Salesforce.<instruction>:")
+		return nil, errors.New("line 1: it must be a list of steps, each beginning with \"- Salesforce.<instruction>:\"")
 	}
 	var steps []Step
 	var problems []error

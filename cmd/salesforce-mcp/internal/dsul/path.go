@@ -159,7 +159,7 @@ func (p *parser) path() (path, error) {
 		case strings.HasPrefix(p.text, "."):
 			p.text = p.text[1:]
 			if name = p.name(); name == "" {
-				return nil, fmt.Errorf("a name is missing after %s.", found)
+				return nil, fmt.Errorf("a name is missing after \"%s.\"", found)
 			}
 			found = append(found, name)
 		case strings.HasPrefix(p.text, "["):
