@@ -14,30 +14,30 @@ func describeRoutes() []route {
 	}
 }
 
-// schemaTime is when objects and fields were last changed.
+// schemaTime is when the objects and fields every org starts with were last changed.
 var schemaTime = time.Date(2026, 1, 12, 8, 0, 0, 0, time.UTC)
 
 // unchanged answers 304 when the client has already seen the schema.
-func unchanged(r *http.Request) bool {
-	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
-	return err == nil && !schemaTime.After(since)
+func (c *call) unchanged() bool {
+	since, err := http.ParseTime(c.Header.Get("If-Modified-Since"))
+	return err == nil && !c.schema().changed.After(since)
 }
 
 // described answers with the time the schema was changed last.
-func described(body any) (*answer, error) {
-	return &answer{status: http.StatusOK, body: body, header: http.Header{"Last-Modified": {schemaTime.Format(http.TimeFormat)}}}, nil
+func (c *call) described(body any) (*answer, error) {
+	return &answer{status: http.StatusOK, body: body, header: http.Header{"Last-Modified": {c.schema().changed.Format(http.TimeFormat)}}}, nil
 }
 
 // describeGlobal is GET /sobjects.
 func describeGlobal(c *call) (*answer, error) {
-	if unchanged(c.Request) {
+	if c.unchanged() {
 		return &answer{status: http.StatusNotModified}, nil
 	}
 	all := []object{}
-	for _, o := range c.org.schema.Objects {
+	for _, o := range c.schema().Objects {
 		all = append(all, c.summary(o))
 	}
-	return described(object{{"encoding", "UTF-8"}, {"maxBatchSize", 200}, {"sobjects", all}})
+	return c.described(object{{"encoding", "UTF-8"}, {"maxBatchSize", 200}, {"sobjects", all}})
 }
 
 // describeBasic is GET /sobjects/{object}.
@@ -59,7 +59,7 @@ func describeObject(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unchanged(c.Request) {
+	if c.unchanged() {
 		return &answer{status: http.StatusNotModified}, nil
 	}
 	fields, children := []object{}, []object{}
@@ -76,13 +76,13 @@ func describeObject(c *call) (*answer, error) {
 	body := append(object{{"actionOverrides", []any{}}, {"childRelationships", children}, {"compactLayoutable", true}, {"fields", fields},
 		{"listviewable", nil}, {"lookupLayoutable", nil}, {"namedLayoutInfos", []any{}}, {"networkScopeFieldName", nil},
 		{"recordTypeInfos", []object{master}}, {"sobjectDescribeOption", "FULL"}, {"supportedScopes", []any{}}}, c.summary(o)...)
-	return described(body)
+	return c.described(body)
 }
 
 // summary is what describe global says of an object. Full describe says it too.
 func (c *call) summary(o *Object) object {
 	writable := !o.ReadOnly
-	path := "/services/data/" + c.version + "/sobjects/" + o.Name
+	path := c.root() + "/sobjects/" + o.Name
 	urls := object{{"rowTemplate", path + "/{ID}"}, {"describe", path + "/describe"}, {"sobject", path}}
 	var prefix any
 	if o.Prefix != "" {
@@ -127,13 +127,13 @@ func describeField(o *Object, f *Field) object {
 			byteLength = length
 		}
 	}
-	sortable := f.Type != "base64" && f.Type != "address" && !(f.Type == "textarea" && f.Length > 255) && f.Type != "multipicklist"
+	sortable := f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255) && f.Type != "multipicklist"
 	return object{{"aggregatable", sortable && f.Type != "boolean"}, {"aiPredictionField", false}, {"autoNumber", f.Auto != ""}, {"byteLength", byteLength},
 		{"calculated", f.Computed() && custom(f.Name)}, {"calculatedFormula", nil}, {"cascadeDelete", f.OnDelete == "cascade"}, {"caseSensitive", f.CaseSensitive},
 		{"compoundFieldName", compound(o, f)}, {"controllerName", nil}, {"createable", f.Createable() && !o.ReadOnly}, {"custom", custom(f.Name)},
 		{"defaultValue", defaultValue(f)}, {"defaultValueFormula", nil}, {"defaultedOnCreate", f.defaulted()}, {"dependentPicklist", false},
 		{"deprecatedAndHidden", false}, {"digits", digits}, {"displayLocationInDecimal", false}, {"encrypted", false}, {"externalId", f.ExternalID},
-		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && !(f.Type == "textarea" && f.Length > 255)},
+		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255)},
 		{"filteredLookupInfo", nil}, {"formulaTreatNullNumberAsZero", false},
 		{"groupable", sortable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
 		{"inlineHelpText", nil}, {"label", f.Label}, {"length", length}, {"mask", nil}, {"maskType", nil}, {"name", f.Name}, {"nameField", f.NameField},
@@ -189,6 +189,8 @@ func soapType(f *Field) string {
 		return "xsd:base64Binary"
 	case "address":
 		return "urn:address"
+	case "complexvalue":
+		return "urn:" + f.Name
 	}
 	return "xsd:string"
 }

@@ -60,7 +60,7 @@ func (c *call) plan(text string, deleted bool) (*plan, error) {
 	if err != nil {
 		return nil, asMalformed(err, "MALFORMED_QUERY")
 	}
-	t := &translation{schema: c.org.schema, text: text, now: c.org.now(), user: c.user.id, deleted: deleted}
+	t := &translation{schema: c.schema(), text: text, now: c.org.now(), user: c.user.id, deleted: deleted}
 	return t.translate(q)
 }
 

@@ -112,7 +112,7 @@ func (c *call) attributesOf(of *source, id string) object {
 		return c.attributes(of.object, id)
 	}
 	attributes := object{{"type", "Name"}}
-	if target := c.org.schema.ObjectOf(id); target != nil {
+	if target := c.schema().ObjectOf(id); target != nil {
 		attributes = append(attributes, member{"url", c.recordURL(target, id)})
 	}
 	return attributes

@@ -203,7 +203,7 @@ func getField(c *call) (*answer, error) {
 	}
 	if f := o.Parent(name); f != nil {
 		parent, isID := row[f.Name].(string)
-		target := c.org.schema.ObjectOf(parent)
+		target := c.schema().ObjectOf(parent)
 		if !isID || target == nil {
 			return nil, noResource()
 		}

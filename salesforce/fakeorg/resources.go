@@ -79,7 +79,7 @@ func recordCount(c *call) (*answer, error) {
 	counts := []object{}
 	for _, o := range c.org.schema.Objects {
 		wanted := len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, o.Name) })
-		if !wanted || o.Event {
+		if !wanted || o.Event || o.Durable {
 			continue
 		}
 		var n int
@@ -122,7 +122,7 @@ func (c *call) recentItems(ofType string, most int) ([]object, error) {
 		if err := rows.Scan(&id, &name, &kind); err != nil {
 			return nil, err
 		}
-		items = append(items, object{{"attributes", c.attributes(c.org.schema.Object(kind), id)}, {"Id", id}, {"Name", name}})
+		items = append(items, object{{"attributes", c.attributes(c.schema().Object(kind), id)}, {"Id", id}, {"Name", name}})
 	}
 	return items, rows.Err()
 }

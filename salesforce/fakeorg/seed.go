@@ -98,7 +98,7 @@ func (s *seeder) add(name string, daysAgo int, fields values) string {
 		return ""
 	}
 	s.at = s.org.now().Add(-time.Duration(daysAgo)*24*time.Hour - time.Hour)
-	o := s.org.schema.Object(name)
+	o := s.schema().Object(name)
 	var changes []change
 	for _, f := range o.Fields {
 		v, given := fields[f.Name]

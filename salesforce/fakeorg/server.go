@@ -165,7 +165,7 @@ func decompressed(body []byte) ([]byte, error) {
 // take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
 // is finished even if the client goes away meanwhile, as on the platform.
 func (o *Org) take(c *call, r route) (*answer, error) {
-	if r.reads || r.method == http.MethodGet {
+	if r.reads || r.method == http.MethodGet && !r.writes {
 		a, err := o.read(c, r.handle)
 		if err == nil && len(c.viewed) > 0 {
 			err = o.write(c.Context(), func(db querier) error { return o.markViewed(c.Context(), db, c.user, c.viewed) })

@@ -124,7 +124,7 @@ func (s *selection) order(o *soql.OrderBy) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if op.typ == "base64" || op.typ == "address" || op.typ == "multipicklist" || longText(op.field) {
+			if op.typ == "base64" || op.typ == "address" || op.typ == "complexvalue" || op.typ == "multipicklist" || longText(op.field) {
 				return "", s.refuse("MALFORMED_QUERY", key, "field '%s' can not be sorted in a query call", op.name)
 			}
 			keys = append(keys, op.sql+direction(key))

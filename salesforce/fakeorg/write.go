@@ -119,7 +119,7 @@ func (c *call) foreignKey(o *Object, in input) (*Field, any, error) {
 		return nil, nil, noColumn(o, in.name)
 	}
 	for _, name := range f.To {
-		parent := c.org.schema.Object(name)
+		parent := c.schema().Object(name)
 		for key, value := range given {
 			by := parent.Field(key)
 			if by == nil || !by.ExternalID && !by.IDLookup {
@@ -211,7 +211,7 @@ func (c *call) checkReference(f *Field, given string) (string, error) {
 	if !valid {
 		return "", invalid("MALFORMED_ID", f.Label+": id value of incorrect type: "+given, f.Name)
 	}
-	target := c.org.schema.ObjectOf(id)
+	target := c.schema().ObjectOf(id)
 	if target == nil || !slices.Contains(f.To, target.Name) {
 		return "", invalid("FIELD_INTEGRITY_EXCEPTION", f.Label+": id value of incorrect type: "+given, f.Name)
 	}
