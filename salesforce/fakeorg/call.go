@@ -124,6 +124,9 @@ func (c *call) object() (*Object, error) {
 	if o == nil {
 		return nil, noResource()
 	}
+	if o.Durable {
+		return o, c.define()
+	}
 	return o, nil
 }
 

@@ -128,14 +128,14 @@ func describeField(o *Object, f *Field) object {
 		}
 	}
 	sortable := f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255) && f.Type != "multipicklist"
-	return object{{"aggregatable", sortable && f.Type != "boolean"}, {"aiPredictionField", false}, {"autoNumber", f.Auto != ""}, {"byteLength", byteLength},
+	return object{{"aggregatable", sortable && !o.Durable && f.Type != "boolean"}, {"aiPredictionField", false}, {"autoNumber", f.Auto != ""}, {"byteLength", byteLength},
 		{"calculated", f.Computed() && custom(f.Name)}, {"calculatedFormula", nil}, {"cascadeDelete", f.OnDelete == "cascade"}, {"caseSensitive", f.CaseSensitive},
 		{"compoundFieldName", compound(o, f)}, {"controllerName", nil}, {"createable", f.Createable() && !o.ReadOnly}, {"custom", custom(f.Name)},
 		{"defaultValue", defaultValue(f)}, {"defaultValueFormula", nil}, {"defaultedOnCreate", f.defaulted()}, {"dependentPicklist", false},
 		{"deprecatedAndHidden", false}, {"digits", digits}, {"displayLocationInDecimal", false}, {"encrypted", false}, {"externalId", f.ExternalID},
 		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255)},
 		{"filteredLookupInfo", nil}, {"formulaTreatNullNumberAsZero", false},
-		{"groupable", sortable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
+		{"groupable", sortable && !o.Durable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
 		{"inlineHelpText", nil}, {"label", f.Label}, {"length", length}, {"mask", nil}, {"maskType", nil}, {"name", f.Name}, {"nameField", f.NameField},
 		{"namePointing", len(f.To) > 1}, {"nillable", !f.Required && f.Type != "boolean"}, {"permissionable", !f.Required && f.Access != "none"},
 		{"picklistValues", values}, {"polymorphicForeignKey", len(f.To) > 1}, {"precision", precision}, {"queryByDistance", false},

@@ -43,6 +43,7 @@ type Client struct {
 type Org struct {
 	options Options
 	schema  *Schema // replaced when it changes, by a request that writes
+	defined *Schema // what the rows of EntityDefinition and FieldDefinition tell of; guarded by turn
 	db      *sql.DB
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
 	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
@@ -91,7 +92,7 @@ func (o *Org) openDatabase() error {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	o.db = db
-	return errors.Join(o.execute(tables(o.schema.stored())), o.seed(), o.execute(indexes(o.schema.stored())))
+	return errors.Join(o.execute(append(tables(o.schema.stored()), internalTables...)), o.seed(), o.execute(indexes(o.schema.stored())))
 }
 
 func (o *Org) execute(statements []string) error {

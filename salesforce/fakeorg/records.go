@@ -42,7 +42,11 @@ func createRecord(c *call) (*answer, error) {
 	if o.Event {
 		return c.published(o, id)
 	}
-	return c.created(o, id, object{{"id", id}, {"success", true}, {"errors", []any{}}}), nil
+	body := object{{"id", id}, {"success", true}, {"errors", []any{}}}
+	if c.tooling {
+		body = append(body, member{"warnings", []any{}}, member{"infos", []any{}})
+	}
+	return c.created(o, id, body), nil
 }
 
 // readRecord decodes the body of the request.
@@ -232,7 +236,7 @@ func (c *call) answerChildren(child *Child, id string) (*answer, error) {
 		}
 		records = append(records, r)
 	}
-	return ok(object{{"totalSize", len(records)}, {"done", true}, {"records", records}})
+	return ok(c.queryResult(len(records), "", records))
 }
 
 // updateRecord is PATCH /sobjects/{object}/{id}.

@@ -11,6 +11,9 @@ func (c *call) remove(o *Object, id string) error {
 	if o.ReadOnly || o.NoDelete || o.Event {
 		return refuse(http.StatusBadRequest, "INVALID_TYPE_FOR_OPERATION", "entity type %s does not support delete", o.Name)
 	}
+	if own := metadataObjects[o.Name].remove; own != nil {
+		return own(c, o, id)
+	}
 	return c.discard(o, id)
 }
 

@@ -53,7 +53,7 @@ func versions(*call) (*answer, error) {
 // resources is GET /services/data/{version}.
 func resources(c *call) (*answer, error) {
 	var all object
-	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite"} {
+	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite", "tooling", "metadata"} {
 		all = append(all, member{name, "/services/data/" + c.version + "/" + name})
 	}
 	return ok(append(all, member{"identity", c.identityURL(c.user)}))

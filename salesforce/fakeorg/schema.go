@@ -38,6 +38,7 @@ type Object struct {
 	NoCreate            bool `yaml:"noCreate"`
 	NoDelete            bool `yaml:"noDelete"`
 	PerUser             bool `yaml:"perUser"` // rows belong to a user, whose id is in the column ViewerId, which is no field
+	Description         string
 	Data                bool // of tooling.yaml: the data API shows it too
 	Durable             bool // its ids are names, such as Account or Account.Name, which the answer shows as DurableId
 
@@ -87,6 +88,8 @@ type Field struct {
 	Unique            bool
 	CaseSensitive     bool `yaml:"caseSensitive"`
 	Parts             string
+	Formula           string // what SQL was made of, of a formula field
+	Description, Help string
 	Tooling           bool // shown by the Tooling API only
 	Durable           bool `yaml:"-"` // holds the id of a durable object
 }
@@ -94,10 +97,13 @@ type Field struct {
 // Rollup makes a field the sum of a field over child rows.
 type Rollup struct{ From, By, Sum string }
 
-// Rule is a validation rule: a row for which the SQLite expression When is true is refused with Message.
+// Rule is a validation rule: a row for which the SQLite expression When is true is refused with Message. Without When
+// it refuses nothing.
 type Rule struct {
 	Name, When, Message, Field string
-	Formula                    string // as the Tooling API shows it
+	Formula                    string // as the Tooling API shows it; default When
+	Description                string
+	Inactive                   bool
 }
 
 // Child is a reference of Object to the object that lists it. Name is the child relationship of a query, such as

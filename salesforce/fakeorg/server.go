@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,7 @@ const uriLimit = 16384
 func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		o.queryRoutes()))
+		o.queryRoutes(), o.toolingRoutes(), deployRoutes()))
 	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
@@ -167,6 +168,15 @@ func decompressed(body []byte) ([]byte, error) {
 func (o *Org) take(c *call, r route) (*answer, error) {
 	if r.reads || r.method == http.MethodGet && !r.writes {
 		a, err := o.read(c, r.handle)
+		if errors.Is(err, errStale) {
+			err = o.write(c.Context(), func(db querier) error {
+				c.db = db
+				return c.define()
+			})
+			if err == nil {
+				a, err = o.read(c, r.handle)
+			}
+		}
 		if err == nil && len(c.viewed) > 0 {
 			err = o.write(c.Context(), func(db querier) error { return o.markViewed(c.Context(), db, c.user, c.viewed) })
 		}
@@ -196,7 +206,7 @@ func (o *Org) read(c *call, handle handler) (*answer, error) {
 	return handle(c)
 }
 
-// write runs do in a transaction while nobody else reads or writes.
+// write runs do in a transaction while nobody else reads or writes. A schema it has made is given up with the rest.
 func (o *Org) write(ctx context.Context, do func(querier) error) error {
 	o.turn.Lock()
 	defer o.turn.Unlock()
@@ -205,7 +215,9 @@ func (o *Org) write(ctx context.Context, do func(querier) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	schema := o.schema
 	if err := do(tx); err != nil {
+		o.schema, o.defined = schema, nil
 		return err
 	}
 	return tx.Commit()

@@ -20,6 +20,9 @@ func (t *translation) translate(q *soql.Query) (*plan, error) {
 	if q.AllRows {
 		return nil, malformed("ALL ROWS not allowed in this context")
 	}
+	if err := checkDurable(object, q); err != nil {
+		return nil, err
+	}
 	scope, err := t.newScope(object, q)
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func (o *org) Write(op, _ string, record *SObject) (string, error) {
 	if o.records[Text(id)] == nil {
 		return "", &RowError{"INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", nil}
 	}
-	for _, name := range record.Names() {
+	for _, name := range record.Changed() {
 		v, _ := record.Get(name)
 		o.records[Text(id)].Put(name, v)
 	}

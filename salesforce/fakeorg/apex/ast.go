@@ -47,7 +47,8 @@ type Class struct {
 	Initializers []*Method
 
 	Outer *Class
-	File  string // name of the class or trigger whose source this is, for stack traces and coverage
+	File  string // name of the class whose source this is, for coverage
+	Size  int    // bytes of the source without comments
 	lines []int  // that can be covered
 }
 
@@ -84,6 +85,7 @@ type Trigger struct {
 	Name, Object string
 	Events       []string // such as "before insert"
 	Body         *Block
+	Size         int // bytes of the source without comments
 	lines        []int
 }
 

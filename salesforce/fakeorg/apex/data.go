@@ -188,6 +188,7 @@ func (in *Interpreter) writeOne(op, key string, record *SObject) error {
 	written, err := in.Platform.Write(op, key, record)
 	if err == nil && op != "delete" {
 		record.Put("Id", ID(written))
+		record.changed = nil
 	}
 	return err
 }

@@ -408,7 +408,7 @@ func (in *Interpreter) setRecordField(at Pos, s *SObject, name string, v Value) 
 	}
 	v, err := in.convert(at, nil, Type{Name: apexType(info.Type)}, v)
 	if err == nil {
-		s.Put(info.Name, v)
+		s.set(info.Name, v)
 	}
 	return err
 }

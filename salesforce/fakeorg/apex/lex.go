@@ -68,7 +68,7 @@ func (e *Error) Error() string {
 var marks = []string{"===", "!==", "<<=", "==", "!=", "<>", "<=", "&&", "||", "++", "--", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "?.", "??",
 	"=>", "<<", "(", ")", "{", "}", "[", "]", ";", ",", ".", "=", "<", ">", "!", "+", "-", "*", "/", "&", "|", "^", "~", "?", ":", "@"}
 
-// maxTokens bounds what one source may cost: a class has at most a million characters.
+// maxSource bounds what one source may cost: a class has at most a million characters.
 const maxSource = 1_000_000
 
 // lexer cuts source into tokens.
@@ -77,6 +77,8 @@ type lexer struct {
 	pos    int
 	line   int
 	start  int // of the line
+
+	comments int // bytes of them
 }
 
 func (l *lexer) place(pos int) Pos {
@@ -84,23 +86,22 @@ func (l *lexer) place(pos int) Pos {
 }
 
 // lex cuts the whole source. The last token is the end.
-func lex(source string) ([]token, *Error) {
+func lex(source string) (tokens []token, comments int, err *Error) {
 	l := &lexer{source: source, line: 1}
 	if len(source) > maxSource {
-		return nil, &Error{Pos{1, 1}, "Source exceeds maximum length of 1000000 characters"}
+		return nil, 0, &Error{Pos{1, 1}, "Source exceeds maximum length of 1000000 characters"}
 	}
-	var tokens []token
 	for {
 		if err := l.skip(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		t, err := l.next()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		tokens = append(tokens, t)
 		if t.kind == endToken {
-			return tokens, nil
+			return tokens, l.comments, nil
 		}
 	}
 }
@@ -124,6 +125,7 @@ func (l *lexer) skip() *Error {
 				end = len(rest)
 			}
 			l.pos += end
+			l.comments += end
 		case strings.HasPrefix(rest, "/*"):
 			end := strings.Index(rest[2:], "*/")
 			if end < 0 {
@@ -135,6 +137,7 @@ func (l *lexer) skip() *Error {
 				}
 			}
 			l.pos += end + 4
+			l.comments += end + 4
 		default:
 			return nil
 		}

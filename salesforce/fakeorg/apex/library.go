@@ -392,7 +392,7 @@ var methods = map[string]builtin{
 		c := NewSObject(s.Type)
 		for _, name := range s.names {
 			if v, _ := s.Get(name); !strings.EqualFold(name, "Id") || len(u.args) > 0 && u.args[0] == true {
-				c.Put(name, v)
+				c.set(name, v)
 			}
 		}
 		return c
@@ -414,4 +414,17 @@ func init() {
 	for _, more := range []map[string]builtin{textStatics, numberStatics, dateStatics} {
 		maps.Copy(statics, more)
 	}
+}
+
+// Understands reports whether a method of one of the platform's classes can be called.
+func Understands(class, method string, static bool) bool {
+	table := methods
+	if static {
+		table = statics
+	}
+	_, known := table[strings.ToLower(class+"."+method)]
+	if !known && !static && strings.EqualFold(class, "Integer") {
+		return Understands("Decimal", method, false)
+	}
+	return known
 }

@@ -13,6 +13,7 @@ const maxDepth = 200
 // every loop stops and no step has to look at err.
 type parser struct {
 	source string
+	size   int // without comments
 	tokens []token
 	pos    int
 	depth  int
@@ -22,11 +23,11 @@ type parser struct {
 }
 
 func newParser(source string) (*parser, *Error) {
-	tokens, err := lex(source)
+	tokens, comments, err := lex(source)
 	if err != nil {
 		return nil, err
 	}
-	return &parser{source: source, tokens: tokens, lines: map[int]bool{}}, nil
+	return &parser{source: source, tokens: tokens, size: len(source) - comments, lines: map[int]bool{}}, nil
 }
 
 func (p *parser) tok() token { return p.tokens[p.pos] }
@@ -167,7 +168,7 @@ func (p *parser) typ() Type {
 	return t
 }
 
-// finish gives the lines of what was read since they were last asked for.
+// coverable gives the lines where statements begin.
 func (p *parser) coverable() []int {
 	var lines []int
 	for line := range p.lines {
@@ -193,7 +194,7 @@ func ParseClass(source string) (*Class, *Error) {
 		return nil, p.err
 	}
 	c.setFile(c.Name)
-	c.lines = p.coverable()
+	c.lines, c.Size = p.coverable(), p.size
 	return c, nil
 }
 
@@ -237,7 +238,7 @@ func ParseTrigger(source string) (*Trigger, *Error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	t.lines = p.coverable()
+	t.lines, t.Size = p.coverable(), p.size
 	return t, nil
 }
 

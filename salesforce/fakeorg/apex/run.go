@@ -141,6 +141,9 @@ func (in *Interpreter) Run(a *Anonymous) error {
 
 // RunMethod runs a static method without parameters.
 func (in *Interpreter) RunMethod(m *Method) error {
+	if m.Class.Outer == nil {
+		in.classes = map[string]*Class{strings.ToLower(m.Class.Name): m.Class}
+	}
 	return in.outcome(func() error {
 		_, err := in.invoke(m, nil, nil)
 		return err
@@ -360,3 +363,6 @@ func (in *Interpreter) invoke(m *Method, this *Object, args []Value) (Value, err
 	}
 	return in.convert(m.Pos, f.class, m.Return, result)
 }
+
+// Milliseconds is how long the run is said to have taken: it depends on what was run, not on the machine.
+func (in *Interpreter) Milliseconds() int { return 1 + in.steps/200 + 4*in.DML + 2*in.Queries }

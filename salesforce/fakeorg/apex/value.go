@@ -42,6 +42,7 @@ type SObject struct {
 	Queried bool
 	names   []string
 	fields  map[string]Value // by name in lower case
+	changed map[string]bool  // set since the record was read or written
 }
 
 // Object is an instance of a class; an exception has its message and where it was thrown.
@@ -85,6 +86,26 @@ func (s *SObject) Get(name string) (Value, bool) {
 func (s *SObject) remove(name string) {
 	delete(s.fields, strings.ToLower(name))
 	s.names = slices.DeleteFunc(s.names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// set sets a field, for the next update to write.
+func (s *SObject) set(name string, v Value) {
+	s.Put(name, v)
+	if s.changed == nil {
+		s.changed = map[string]bool{}
+	}
+	s.changed[strings.ToLower(name)] = true
+}
+
+// Changed are the fields that were set since the record was read or written.
+func (s *SObject) Changed() []string {
+	var names []string
+	for _, name := range s.names {
+		if s.changed[strings.ToLower(name)] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Names are the fields the record has, in the order they were set.
