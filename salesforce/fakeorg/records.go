@@ -122,6 +122,9 @@ func (c *call) target() (*Object, string, error) {
 		return nil, "", err
 	}
 	given := c.PathValue("id")
+	if o.Durable {
+		return o, given, nil
+	}
 	id, valid := parseID(given)
 	switch {
 	case !looksLikeID(given) || o.Field(given) != nil:
