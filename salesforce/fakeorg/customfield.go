@@ -61,12 +61,13 @@ func (f *Field) metadata() object {
 
 // fieldMetadata is the Metadata of a request for a custom field, or its element in an object file.
 type fieldMetadata struct {
-	FullName, Type, Label, DefaultValue, Description, InlineHelpText string
-	Length, Precision, Scale, StartingNumber, VisibleLines           flexible
-	Required, ExternalID, Unique, CaseSensitive                      flexible
-	ReferenceTo, RelationshipName, DeleteConstraint, DisplayFormat   string
-	Formula                                                          string
-	ValueSet                                                         *valueSet
+	FullName, Type, Label, Description, InlineHelpText             string
+	DefaultValue                                                   flexible
+	Length, Precision, Scale, StartingNumber, VisibleLines         flexible
+	Required, ExternalID, Unique, CaseSensitive                    flexible
+	ReferenceTo, RelationshipName, DeleteConstraint, DisplayFormat string
+	Formula                                                        string
+	ValueSet                                                       *valueSet
 }
 
 type valueSet struct {
@@ -103,10 +104,8 @@ type oneOrMore[T any] []T
 
 // UnmarshalJSON takes a list or one element.
 func (l *oneOrMore[T]) UnmarshalJSON(text []byte) error {
-	var many []T
-	if json.Unmarshal(text, &many) == nil {
-		*l = many
-		return nil
+	if len(text) > 0 && text[0] == '[' {
+		return json.Unmarshal(text, (*[]T)(l))
 	}
 	var one T
 	if err := json.Unmarshal(text, &one); err != nil {
@@ -165,7 +164,7 @@ func (m *fieldMetadata) setType(s *Schema, o *Object, f *Field) error {
 	case "LongTextArea", "Html":
 		f.Type, f.Length = "textarea", max(f.Length, 256)
 	case "Checkbox":
-		f.Type, f.Default = "boolean", strconv.FormatBool(m.DefaultValue == "true")
+		f.Type, f.Default = "boolean", strconv.FormatBool(m.DefaultValue.bool())
 	case "Number", "Currency", "Percent":
 		scale := m.Scale.int()
 		f.Type, f.Precision, f.Decimals = strings.ToLower(m.Type), max(m.Precision.int(), 1), &scale

@@ -116,15 +116,14 @@ func (d *deployment) deployAll() error {
 				d.missing(k.name, name)
 			}
 		}
-		for _, name := range has {
-			wanted := all || slices.Contains(named, name)
-			if k.name == "CustomObject" {
-				if err := d.objectFile(name, wanted); err != nil {
-					return err
-				}
-				continue
+		if k.name == "CustomObject" {
+			if err := d.objectFiles(has, func(name string) bool { return all || slices.Contains(named, name) }); err != nil {
+				return err
 			}
-			if !wanted {
+			continue
+		}
+		for _, name := range has {
+			if !all && !slices.Contains(named, name) {
 				d.done = append(d.done, &component{kind: k.name, fullName: name, file: fileOf(k.name, name),
 					warning: fmt.Sprintf("An object of type %s was found in the zipped directory, but was not named in package.xml: %s", k.name, name)})
 				continue

@@ -5,33 +5,50 @@ import (
 	"slices"
 )
 
-// objectFile deploys an .object file: the object itself when the package names it, and those of its fields, rules and
-// record types that are named, or all of them when the object is.
-func (d *deployment) objectFile(name string, whole bool) error {
-	file := fileOf("CustomObject", name)
-	text, err := d.content(file)
-	if err != nil {
-		return err
-	}
-	m := &objectMetadata{}
-	metadata, err := xmlValue(text)
-	if err == nil {
-		var again []byte
-		if again, err = json.Marshal(metadata); err == nil {
-			err = json.Unmarshal(again, m)
+// objectFiles deploys .object files: first the objects that the package names, then those of their fields, rules and
+// record types that are named, or all of them when their object is. Fields may refer to an object of another file.
+func (d *deployment) objectFiles(names []string, named func(string) bool) error {
+	files := map[string]*objectMetadata{}
+	for _, name := range names {
+		m, err := d.objectFile(name)
+		if err != nil {
+			d.done = append(d.done, &component{kind: "CustomObject", fullName: name, file: fileOf("CustomObject", name), problem: "Error parsing file: " + err.Error()})
+			continue
 		}
-	}
-	if err != nil {
-		d.done = append(d.done, &component{kind: "CustomObject", fullName: name, file: file, problem: "Error parsing file: " + err.Error()})
-		return nil
-	}
-	if whole {
-		one := &component{kind: "CustomObject", fullName: name, file: file, changed: true}
+		files[name] = m
+		if !named(name) {
+			continue
+		}
+		one := &component{kind: "CustomObject", fullName: name, file: fileOf("CustomObject", name), changed: true}
 		if err := d.one(one, func() error { return d.object(one, m) }); err != nil {
 			return err
 		}
 	}
-	return d.objectParts(name, file, m, whole)
+	for _, name := range names {
+		if m := files[name]; m != nil {
+			if err := d.objectParts(name, fileOf("CustomObject", name), m, named(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *deployment) objectFile(name string) (*objectMetadata, error) {
+	text, err := d.content(fileOf("CustomObject", name))
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := xmlValue(text)
+	if err != nil {
+		return nil, err
+	}
+	again, err := json.Marshal(metadata)
+	if err != nil {
+		return nil, err
+	}
+	m := &objectMetadata{}
+	return m, json.Unmarshal(again, m)
 }
 
 // object makes a custom object, or changes its labels.

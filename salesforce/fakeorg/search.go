@@ -106,7 +106,9 @@ func (c *call) foundOf(text string, q *soql.Query, term soql.Match, group string
 }
 
 // searchable reports whether searches look at an object.
-func searchable(o *Object) bool { return !o.Event && !o.face && !o.Durable && o.Prefix != "" && o.NameField() != nil }
+func searchable(o *Object) bool {
+	return !o.Event && !o.face && !o.Durable && o.Prefix != "" && o.NameField() != nil
+}
 
 // searched lists the fields a search group looks at.
 func searched(o *Object, group string) []*Field {
