@@ -41,6 +41,9 @@ func (c *call) query(deleted bool) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.URL.Query().Get("columns") == "true" && !p.countAll {
+		return ok(p.columns())
+	}
 	total, records, err := c.run(p)
 	if err == nil {
 		err = p.onlyOne(total)

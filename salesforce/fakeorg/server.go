@@ -223,13 +223,23 @@ func (o *Org) write(ctx context.Context, do func(querier) error) error {
 	return tx.Commit()
 }
 
-// observe notes every request, names the answer as simulated, and forgives a trailing slash.
+// trimSlashes takes slashes off the end of a path, and all but one off its beginning: the sf command line puts two
+// there when the address it was given ends with one.
+func trimSlashes(path string) string {
+	path = strings.TrimRight(path, "/")
+	if strings.HasPrefix(path, "//") {
+		path = "/" + strings.TrimLeft(path, "/")
+	}
+	return path
+}
+
+// observe notes every request, names the answer as simulated, and forgives slashes at both ends of the path.
 func (o *Org) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Simulated-Org", "true")
 		w.Header().Set("X-SFDC-Request-Id", strings.ReplaceAll(uuid.NewString(), "-", ""))
 		if len(r.URL.Path) > 1 {
-			r.URL.Path, r.URL.RawPath = strings.TrimRight(r.URL.Path, "/"), strings.TrimRight(r.URL.RawPath, "/")
+			r.URL.Path, r.URL.RawPath = trimSlashes(r.URL.Path), trimSlashes(r.URL.RawPath)
 		}
 		seen := &watched{ResponseWriter: w}
 		defer func() { o.note(r, seen) }()

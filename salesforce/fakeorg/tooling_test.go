@@ -295,3 +295,44 @@ func TestRecordedTooling(t *testing.T) {
 	compare("apex-002-tooling_runTestsSynchronous", failed)
 	failed.wants(t, 200, `"message":"System.AssertException: Assertion Failed: Expected: 12.00, Actual: 15.00","stackTrace":"Class.ReturnHandlerTest.feeIsTwelvePercent: line 47, column 1","type":"Class"`)
 }
+
+// column is a column of columns=true.
+type column struct {
+	ColumnName  string
+	ApexType    string
+	Aggregate   bool
+	JoinColumns []column
+}
+
+func (c column) String() string {
+	text := c.ColumnName + " " + c.ApexType
+	if c.Aggregate {
+		text = "*" + text
+	}
+	if len(c.JoinColumns) > 0 {
+		text += fmt.Sprint(c.JoinColumns)
+	}
+	return text
+}
+
+// TestColumns: columns=true tells what the records would be made of.
+func TestColumns(t *testing.T) {
+	s := start(t, fakeorg.Options{})
+	for soql, want := range map[string]string{
+		"SELECT Id, Owner.Name, (SELECT Email FROM Contacts) FROM Account": "Account 001 true [Id Id Owner [Name String] *Contacts [Email String]]",
+		"SELECT Rating, SUM(AnnualRevenue) n FROM Account GROUP BY Rating": "AggregateResult  false [*Rating String *n Decimal]",
+	} {
+		r := s.do("GET", "/query?columns=true&q="+url.QueryEscape(soql), "")
+		var got struct {
+			EntityName, KeyPrefix string
+			IDSelected            bool
+			ColumnMetadata        []column
+		}
+		if err := json.Unmarshal([]byte(r.body), &got); err != nil || r.status != 200 {
+			t.Fatal(r.status, r.body)
+		}
+		if text := fmt.Sprint(got.EntityName, " ", got.KeyPrefix, " ", got.IDSelected, " ", got.ColumnMetadata); text != want {
+			t.Errorf("got  %s\nwant %s", text, want)
+		}
+	}
+}
