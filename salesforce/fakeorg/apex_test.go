@@ -61,6 +61,21 @@ System.assertEquals('integration@alderridge.example', UserInfo.getUserName());`)
 	s.do("GET", "/tooling/executeAnonymous", "").wants(t, 400, "MISSING_ARGUMENT")
 }
 
+// TestSoapAnonymous: the SOAP endpoint gives the log with the answer.
+func TestSoapAnonymous(t *testing.T) {
+	s := start(t, fakeorg.Options{})
+	ask := func(source string) reply {
+		return s.do("POST", "/services/Soap/s/62.0/00DSm0000000001", `<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body>`+
+			`<executeAnonymous xmlns="http://soap.sforce.com/2006/08/apex"><apexcode>`+source+`</apexcode></executeAnonymous></env:Body></env:Envelope>`, "Content-Type", "text/xml")
+	}
+	ran := ask("System.debug(&apos;a &amp; b&apos;);")
+	ran.wants(t, 200, `<executeAnonymousResponse><result><line>-1</line><column>-1</column><compileProblem xsi:nil="true"/><compiled>true</compiled>`)
+	ran.wants(t, 200, `|USER_DEBUG|[1]|DEBUG|a &amp; b`)
+	ask("Integer i = 1 / 0;").wants(t, 200, `<exceptionMessage>System.MathException: Divide by 0</exceptionMessage>`)
+	ask("Integer i").wants(t, 200, `<compileProblem>Missing &#39;;&#39; at &#39;&lt;EOF&gt;&#39;</compileProblem><compiled>false</compiled>`)
+	s.do("POST", "/services/Soap/s/62.0/00DSm0000000001", `<x/>`, "Content-Type", "text/xml").wants(t, 500, "only executeAnonymous is understood")
+}
+
 // TestAnonymousIsUndone: what a block wrote before it failed is not kept.
 func TestAnonymousIsUndone(t *testing.T) {
 	s := start(t, fakeorg.Options{})

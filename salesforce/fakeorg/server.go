@@ -25,7 +25,7 @@ func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
 		o.queryRoutes(), o.toolingRoutes(), deployRoutes()))
-	o.mount(mux, "", append(oauthRoutes(), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
+	o.mount(mux, "", append(append(oauthRoutes(), soapApexRoutes()...), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
 	mux.HandleFunc("/_events", o.eventLog)

@@ -262,6 +262,7 @@ var blocks = map[string]string{
 	"update new Account(Name = 'A');": "System.DmlException: Update failed. First exception on row 0; first error: MISSING_ARGUMENT, Id not specified in an update call: []",
 	// What is not Apex, or not understood.
 	"System.debug('x')":                     "1:18 Missing ';' at '<EOF>'",
+	"Integer i":                             "1:10 Missing ';' at '<EOF>'",
 	"Integer i = ;":                         "1:13 Unexpected token ';'.",
 	"if (true) { System.debug(1);":          "1:29 Missing '}' at '<EOF>'",
 	"System.debug(1); }":                    "1:18 Unexpected token '}'.",

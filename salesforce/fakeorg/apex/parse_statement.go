@@ -63,7 +63,7 @@ func (p *parser) simple(end string) Stmt {
 	}
 	declared, isDeclared := try(p, func() (*local, bool) {
 		t := p.typ()
-		if p.tok().kind != wordToken || !p.ahead(1).oneOf("=", ";", ",") || isReserved(t.Name) {
+		if after := p.ahead(1); p.tok().kind != wordToken || !after.oneOf("=", ";", ",", "}") && after.kind != endToken || isReserved(t.Name) {
 			return nil, false
 		}
 		return &local{Pos: at, typ: t}, true
