@@ -20,18 +20,13 @@ func executeAnonymous(c *call) (*answer, error) {
 	if source == "" {
 		return nil, refuse(http.StatusBadRequest, "MISSING_ARGUMENT", "The anonymousBody parameter is required")
 	}
-	in := &apex.Interpreter{Platform: c.apex()}
-	r, err := c.execute(in, source)
+	run := c.anonymous(source)
+	r, err := c.execute(run)
 	if err != nil {
 		return nil, err
 	}
 	if r.compiled {
-		status := "Success"
-		if text, failed := r.message.(string); failed {
-			status = text
-		}
-		operation := "/services/data/" + c.version + "/tooling/executeAnonymous/"
-		if _, err := c.writeLog(operation, "execute_anonymous_apex", status, source, in.Events, in.Milliseconds()); err != nil {
+		if _, err := c.writeLog(run); err != nil {
 			return nil, err
 		}
 	}
@@ -39,10 +34,16 @@ func executeAnonymous(c *call) (*answer, error) {
 		{"exceptionStackTrace", r.trace}, {"exceptionMessage", r.message}})
 }
 
-// execute runs source. What does not compile, what is not understood here (its problem says "simulated: …") and what
+// anonymous makes a run of an anonymous block.
+func (c *call) anonymous(source string) *apexRun {
+	return &apexRun{Interpreter: &apex.Interpreter{Platform: c.apex()}, operation: "/services/data/" + c.version + "/tooling/executeAnonymous/",
+		unit: "execute_anonymous_apex", source: source}
+}
+
+// execute runs a block. What does not compile, what is not understood here (its problem says "simulated: …") and what
 // throws changes nothing; it is a result, not an error.
-func (c *call) execute(in *apex.Interpreter, source string) (*executed, error) {
-	err := c.runAnonymous(in, source)
+func (c *call) execute(r *apexRun) (*executed, error) {
+	err := c.runAnonymous(r)
 	var problem *apex.Error
 	var thrown *apex.Exception
 	switch {
@@ -51,16 +52,16 @@ func (c *call) execute(in *apex.Interpreter, source string) (*executed, error) {
 	case errors.As(err, &problem):
 		return &executed{line: problem.Line, column: problem.Column, problem: problem.Message}, nil
 	case errors.As(err, &thrown):
-		in.Events = append(in.Events, apex.Event{Kind: "FATAL_ERROR", Detail: thrown.Error(), Line: thrown.Line})
+		r.failure, r.line = thrown.Error(), thrown.Line
 		return &executed{line: thrown.Line, column: 1, compiled: true, message: thrown.Error(), trace: thrown.Trace}, nil
 	}
 	return nil, err
 }
 
-func (c *call) runAnonymous(in *apex.Interpreter, source string) error {
-	block, refused := apex.ParseAnonymous(source)
+func (c *call) runAnonymous(r *apexRun) error {
+	block, refused := apex.ParseAnonymous(r.source)
 	if refused != nil {
 		return refused
 	}
-	return c.within(func() error { return in.Run(block) })
+	return c.within(func() error { return r.Run(block) })
 }

@@ -3,6 +3,7 @@ package fakeorg
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,18 +50,30 @@ func (c *call) traced() (level string, yes bool) {
 	return level, err == nil
 }
 
+// apexRun is a run of Apex that may be logged.
+type apexRun struct {
+	*apex.Interpreter
+	operation, unit string
+	source          string // of an anonymous block
+	failure         string // message of the exception that ended it, or ""
+	line            int
+}
+
 // writeLog keeps the log of a run when the user is traced, and gives its id, or "".
-func (c *call) writeLog(operation, unit, status string, source string, events []apex.Event, milliseconds int) (string, error) {
+func (c *call) writeLog(r *apexRun) (string, error) {
 	level, yes := c.traced()
 	if !yes {
 		return "", nil
 	}
-	body := c.logText(level, unit, source, events)
+	body, status := c.logText(level, r), "Success"
+	if r.failure != "" {
+		status = r.failure
+	}
 	o := c.org.schema.tooling.Object("ApexLog")
 	id := c.org.newID(o)
 	err := c.store(o, id, []change{{o.Field("LogUserId"), c.user.id}, {o.Field("LogLength"), len(body)}, {o.Field("Request"), "Api"},
-		{o.Field("Operation"), operation}, {o.Field("Application"), "Unknown"}, {o.Field("Status"), status}, {o.Field("Location"), "Monitoring"},
-		{o.Field("DurationMilliseconds"), milliseconds}, {o.Field("StartTime"), c.now().Format(storedTime)}}, true)
+		{o.Field("Operation"), r.operation}, {o.Field("Application"), "Unknown"}, {o.Field("Status"), status}, {o.Field("Location"), "Monitoring"},
+		{o.Field("DurationMilliseconds"), r.Milliseconds()}, {o.Field("StartTime"), c.now().Format(storedTime)}}, true)
 	if err != nil {
 		return "", err
 	}
@@ -69,11 +82,15 @@ func (c *call) writeLog(operation, unit, status string, source string, events []
 }
 
 // logText writes a log as the platform does: levels, source, then a line for each event with its time.
-func (c *call) logText(level, unit, source string, events []apex.Event) string {
+func (c *call) logText(level string, r *apexRun) string {
+	events := r.Events
+	if r.failure != "" {
+		events = append(slices.Clone(events), apex.Event{Kind: "FATAL_ERROR", Detail: r.failure, Line: r.line})
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", strings.TrimPrefix(c.version, "v"), level)
-	if source != "" {
-		for line := range strings.SplitSeq(strings.TrimRight(source, "\n"), "\n") {
+	if r.source != "" {
+		for line := range strings.SplitSeq(strings.TrimRight(r.source, "\n"), "\n") {
 			b.WriteString("Execute Anonymous: " + line + "\n")
 		}
 	}
@@ -81,11 +98,11 @@ func (c *call) logText(level, unit, source string, events []apex.Event) string {
 	line := func(n int, text string) { fmt.Fprintf(&b, "%s (%d)|%s\n", at, 1_000_000*(n+1), text) }
 	line(0, fmt.Sprintf("USER_INFO|[EXTERNAL]|%s|%s|(GMT+00:00) Greenwich Mean Time (GMT)|GMT", c.user.id[:15], c.user.username))
 	line(1, "EXECUTION_STARTED")
-	line(2, "CODE_UNIT_STARTED|[EXTERNAL]|"+unit)
+	line(2, "CODE_UNIT_STARTED|[EXTERNAL]|"+r.unit)
 	for i, e := range events {
 		line(3+i, fmt.Sprintf("%s|[%d]|%s", e.Kind, e.Line, e.Detail))
 	}
-	line(3+len(events), "CODE_UNIT_FINISHED|"+unit)
+	line(3+len(events), "CODE_UNIT_FINISHED|"+r.unit)
 	line(4+len(events), "EXECUTION_FINISHED")
 	return b.String()
 }

@@ -165,7 +165,7 @@ func (p *deployPackage) readManifest(file string, into *manifest) error {
 	}
 	var m manifest
 	if err := xml.Unmarshal(text, &m); err != nil {
-		return fmt.Errorf("Error parsing file: %w", err) //nolint:staticcheck // the platform's words
+		return fmt.Errorf("Error parsing file: %w", err)
 	}
 	into.Types = append(into.Types, m.Types...)
 	into.Version = m.Version

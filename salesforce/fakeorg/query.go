@@ -42,7 +42,7 @@ func (c *call) query(deleted bool) (*answer, error) {
 		return nil, err
 	}
 	if c.URL.Query().Get("columns") == "true" && !p.countAll {
-		return ok(p.columns())
+		return ok(p.columnMetadata())
 	}
 	total, records, err := c.run(p)
 	if err == nil {

@@ -2,9 +2,9 @@ package fakeorg
 
 import "slices"
 
-// columns is the answer to a query with columns=true, which is not documented: what the records would be made of. The
+// columnMetadata is the answer to a query with columns=true, which is not documented: what the records would be made of. The
 // sf command line asks for it to head its tables. Its form is from types in public code (QueryColumnMetadata).
-func (p *plan) columns() object {
+func (p *plan) columnMetadata() object {
 	list := []object{}
 	if p.shape == nil {
 		for _, r := range p.results {
@@ -14,21 +14,21 @@ func (p *plan) columns() object {
 	}
 	id := slices.ContainsFunc(p.shape.members, func(m shapeMember) bool { return m.field != nil && m.field.Name == "Id" })
 	o := p.shape.of.object
-	return object{{"columnMetadata", p.shape.columns()}, {"entityName", o.Name}, {"groupBy", false}, {"idSelected", id}, {"keyPrefix", orNull(o.Prefix)}}
+	return object{{"columnMetadata", p.shape.columnMetadata()}, {"entityName", o.Name}, {"groupBy", false}, {"idSelected", id}, {"keyPrefix", orNull(o.Prefix)}}
 }
 
-func (s *shape) columns() []object {
+func (p *shape) columnMetadata() []object {
 	list := []object{}
-	for _, m := range s.members {
+	for _, m := range p.members {
 		switch {
 		case m.parent != nil:
-			list = append(list, columnOf(m.key, nil, false, m.parent.columns()))
+			list = append(list, columnOf(m.key, nil, false, m.parent.columnMetadata()))
 		case m.child != nil:
-			list = append(list, columnOf(m.key, nil, true, m.child.shape.columns()))
+			list = append(list, columnOf(m.key, nil, true, m.child.shape.columnMetadata()))
 		case m.branches != nil:
 			var joined []object
 			for _, branch := range m.branches {
-				joined = append(joined, branch.columns()...)
+				joined = append(joined, branch.columnMetadata()...)
 			}
 			list = append(list, columnOf(m.key, nil, false, joined))
 		default:

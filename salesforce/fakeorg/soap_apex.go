@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-
-	"salesforce-mcp/salesforce/fakeorg/apex"
 )
 
 // soapApexRoutes is the SOAP endpoint of Apex, of which executeAnonymous is simulated: the sf command line runs Apex
@@ -36,12 +34,12 @@ func soapExecuteAnonymous(c *call) (*answer, error) {
 	}
 	c.version = "v" + c.PathValue("soapVersion")
 	source := envelope.Body.ExecuteAnonymous.ApexCode + envelope.Body.ExecuteAnonymous.String
-	in := &apex.Interpreter{Platform: c.apex()}
-	r, err := c.execute(in, source)
+	run := c.anonymous(source)
+	r, err := c.execute(run)
 	if err != nil {
 		return nil, err
 	}
-	log := c.logText("APEX_CODE,DEBUG;APEX_PROFILING,INFO", "execute_anonymous_apex", source, in.Events)
+	log := c.logText("APEX_CODE,DEBUG;APEX_PROFILING,INFO", run)
 	body := soapElement("line", r.line) + soapElement("column", r.column) + soapElement("compileProblem", r.problem) + soapElement("compiled", r.compiled) +
 		soapElement("exceptionMessage", r.message) + soapElement("exceptionStackTrace", r.trace) + soapElement("success", r.success)
 	return &answer{status: http.StatusOK, header: xmlContent, body: []byte(`<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope ` +

@@ -160,13 +160,12 @@ func (c *call) runTest(t *testClass, m *apex.Method, setup error) (*testOutcome,
 }
 
 func (c *call) logTest(t *testOutcome) error {
-	status, events := "Success", t.run.Events
+	run := &apexRun{Interpreter: t.run, operation: "ApexTestHandler", unit: t.class.Name + "." + t.method}
 	if t.failed() {
-		status = t.thrown.Error()
-		events = append(events, apex.Event{Kind: "FATAL_ERROR", Detail: status, Line: t.thrown.Line})
+		run.failure, run.line = t.thrown.Error(), t.thrown.Line
 	}
 	var err error
-	t.logID, err = c.writeLog("ApexTestHandler", t.class.Name+"."+t.method, status, "", events, t.ms)
+	t.logID, err = c.writeLog(run)
 	return err
 }
 

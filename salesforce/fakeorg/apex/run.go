@@ -350,8 +350,9 @@ func (in *Interpreter) invoke(m *Method, this *Object, args []Value) (Value, err
 		}
 	}
 	f := &frame{class: m.Class, this: this, method: m.Name, file: m.Class.File, line: m.Line, vars: &scope{vars: map[string]*variableSlot{}}}
-	for i, param := range m.Params {
-		v, err := in.convert(m.Pos, f.class, param.Type, args[i])
+	for i, arg := range args {
+		param := m.Params[i]
+		v, err := in.convert(m.Pos, f.class, param.Type, arg)
 		if err != nil {
 			return nil, err
 		}
