@@ -18,13 +18,15 @@ var allowed = map[string]struct {
 	imports []string
 	reason  string
 }{
-	"salesforce":         {nil, "the client knows Salesforce and nothing else"},
-	"salesforce/soql":    {nil, "the parser is used by the gate and by the simulated org"},
-	"salesforce/fakeorg": {[]string{"salesforce", "salesforce/soql"}, "the simulated org knows ids and queries, and nothing of the server it tests"},
-	"auth":               {[]string{"salesforce"}, "credentials know the value types of the client, not who calls"},
-	"allowlist":          {nil, "who may do what does not depend on how it is done"},
-	"audit":              {nil, "the journal records whatever it is told"},
-	"tools":              {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"salesforce":      {nil, "the client knows Salesforce and nothing else"},
+	"salesforce/soql": {nil, "the parser is used by the gate and by the simulated org"},
+	"salesforce/fakeorg": {[]string{"salesforce", "salesforce/soql", "salesforce/fakeorg/apex"},
+		"the simulated org knows ids, queries and Apex, and nothing of the server it tests"},
+	"salesforce/fakeorg/apex": {nil, "Apex is run for whoever gives it records and queries"},
+	"auth":                    {[]string{"salesforce"}, "credentials know the value types of the client, not who calls"},
+	"allowlist":               {nil, "who may do what does not depend on how it is done"},
+	"audit":                   {nil, "the journal records whatever it is told"},
+	"tools":                   {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
 }
 
 // TestImports holds who may import whom. Test files may import more.

@@ -147,7 +147,7 @@ func (o *Object) columns(fields values) ([]change, error) {
 
 // putRecord makes a record as the platform itself does: every field may be set, and nothing is checked.
 func (c *call) putRecord(name string, fields values) (string, error) {
-	o := c.org.schema.Object(name)
+	o := c.schema().Object(name)
 	changes, err := o.columns(fields)
 	if err != nil {
 		return "", err
@@ -157,7 +157,7 @@ func (c *call) putRecord(name string, fields values) (string, error) {
 
 // setFields changes a record as the platform itself does.
 func (c *call) setFields(name, id string, fields values) error {
-	o := c.org.schema.Object(name)
+	o := c.schema().Object(name)
 	changes, err := o.columns(fields)
 	if err != nil {
 		return err

@@ -249,7 +249,7 @@ func TestIngestRefused(t *testing.T) {
 		{"GET", "/" + open + "/failedResults/", "", 400, "INVALIDJOBSTATE"},
 		{"GET", "/" + open[:15], "", 200, `"id":"` + open + `"`},
 		{"GET", "/nonsense", "", 404, "NOT_FOUND"},
-		{"GET", "/" + done + "/unprocessedRecords", "", 404, "NOT_FOUND"},
+		{"GET", "/" + done + "/unprocessed", "", 404, "NOT_FOUND"},
 		{"DELETE", "/" + open, "", 400, "API_ERROR"},
 		{"POST", "/" + open, "{}", 405, "METHOD_NOT_ALLOWED"},
 	} {

@@ -16,6 +16,7 @@ type call struct {
 	org     *Org
 	user    *user     // who asks; nil when the route needs no token
 	version string    // of the path, such as v62.0; empty when the path has none
+	tooling bool      // the path is below /tooling
 	db      querier   // a transaction when the route writes; rolled back when the handler fails
 	at      time.Time // when records it writes are said to be written; zero is now
 	viewed  []string  // ids the request has viewed, put into RecentlyViewed afterwards
@@ -23,6 +24,8 @@ type call struct {
 	promised *promises // where work is kept that the call promises, until its transaction is; nil: on the schedule at once
 	failed   bool      // a record of a collection has failed, though the answer is 200
 	inside   []Seen    // the subrequests that were performed
+
+	soapHeader []xmlNode // what an answer of SOAP says in its header
 }
 
 // now is the time records are written at.
@@ -50,7 +53,8 @@ type handler func(*call) (*answer, error)
 type route struct {
 	method string
 	path   string // pattern of http.ServeMux without the method
-	reads  bool   // does not write, so that it runs beside others; GET always does
+	reads  bool   // does not write, so that it runs beside others; GET does not either
+	writes bool   // writes although it is a GET
 	open   bool   // needs no token
 	alone  bool   // is no subrequest of a composite request
 	body   int64  // the largest request body, if that is more than bodyLimit
@@ -100,9 +104,25 @@ func asFault(err error) *fault {
 	return refuse(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "An unexpected error occurred: %v", err)
 }
 
-// recordURL is the path of a record in the version the call came with.
+// root is the path of the API and version the call came with.
+func (c *call) root() string {
+	if c.tooling {
+		return "/services/data/" + c.version + "/tooling"
+	}
+	return "/services/data/" + c.version
+}
+
+// schema is what that API shows.
+func (c *call) schema() *Schema {
+	if c.tooling {
+		return c.org.schema.tooling
+	}
+	return c.org.schema
+}
+
+// recordURL is the path of a record.
 func (c *call) recordURL(o *Object, id string) string {
-	return "/services/data/" + c.version + "/sobjects/" + o.Name + "/" + id
+	return c.root() + "/sobjects/" + o.Name + "/" + id
 }
 
 // attributes is the first member of every record in an answer.
@@ -112,9 +132,12 @@ func (c *call) attributes(o *Object, id string) object {
 
 // object returns the object the path names.
 func (c *call) object() (*Object, error) {
-	o := c.org.schema.Object(c.PathValue("object"))
+	o := c.schema().Object(c.PathValue("object"))
 	if o == nil {
 		return nil, noResource()
+	}
+	if o.Durable {
+		return o, c.define()
 	}
 	return o, nil
 }

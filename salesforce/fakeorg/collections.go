@@ -167,7 +167,7 @@ func createMany(c *call) (*answer, error) {
 // typed returns the object a record of a collection names.
 func (c *call) typed(r record) (*Object, error) {
 	kind := typeOf(r)
-	o := c.org.schema.Object(kind)
+	o := c.schema().Object(kind)
 	if o == nil {
 		return nil, invalid("INVALID_TYPE", "sObject type '"+kind+"' is not supported.")
 	}
@@ -239,7 +239,7 @@ func deleteMany(c *call) (*answer, error) {
 		if err != nil {
 			return outcome{err: err}
 		}
-		o := c.org.schema.ObjectOf(id)
+		o := c.schema().ObjectOf(id)
 		if o == nil {
 			return outcome{err: invalid("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")}
 		}

@@ -16,33 +16,35 @@ func describeRoutes() []route {
 	}
 }
 
-// schemaTime is when objects and fields were last changed.
+// schemaTime is when the objects and fields every org starts with were last changed.
 var schemaTime = time.Date(2026, 1, 12, 8, 0, 0, 0, time.UTC)
 
-// schemaVersion is that of every describe: in recorded ones, all objects had the same entity tag of eight hex digits.
-var schemaVersion = version{etag: fmt.Sprintf("%08x", crc32.ChecksumIEEE(schemaFile)), modified: schemaTime}
+// version is that of every describe: in recorded ones, all objects had the same entity tag of eight hex digits.
+func (s *Schema) version() version {
+	return version{etag: fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(s.changed.String()))), modified: s.changed}
+}
 
 // unchanged answers 304 when the client has already seen the schema.
-func unchanged(r *http.Request) bool {
-	status, err := schemaVersion.check(r)
+func (c *call) unchanged() bool {
+	status, err := c.schema().version().check(c.Request)
 	return err == nil && status == http.StatusNotModified
 }
 
-// described answers with the time the schema was changed last.
-func described(body any) (*answer, error) {
-	return &answer{status: http.StatusOK, body: body, header: schemaVersion.header()}, nil
+// described answers with the version of the schema.
+func (c *call) described(body any) (*answer, error) {
+	return &answer{status: http.StatusOK, body: body, header: c.schema().version().header()}, nil
 }
 
 // describeGlobal is GET /sobjects.
 func describeGlobal(c *call) (*answer, error) {
-	if unchanged(c.Request) {
+	if c.unchanged() {
 		return &answer{status: http.StatusNotModified}, nil
 	}
 	all := []object{}
-	for _, o := range c.org.schema.Objects {
+	for _, o := range c.schema().Objects {
 		all = append(all, c.summary(o))
 	}
-	return described(object{{"encoding", "UTF-8"}, {"maxBatchSize", 200}, {"sobjects", all}})
+	return c.described(object{{"encoding", "UTF-8"}, {"maxBatchSize", 200}, {"sobjects", all}})
 }
 
 // describeBasic is GET /sobjects/{object}.
@@ -64,7 +66,7 @@ func describeObject(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unchanged(c.Request) {
+	if c.unchanged() {
 		return &answer{status: http.StatusNotModified}, nil
 	}
 	fields, children := []object{}, []object{}
@@ -81,13 +83,13 @@ func describeObject(c *call) (*answer, error) {
 	body := append(object{{"actionOverrides", []any{}}, {"childRelationships", children}, {"compactLayoutable", true}, {"fields", fields},
 		{"listviewable", nil}, {"lookupLayoutable", nil}, {"namedLayoutInfos", []any{}}, {"networkScopeFieldName", nil},
 		{"recordTypeInfos", []object{master}}, {"sobjectDescribeOption", "FULL"}, {"supportedScopes", []any{}}}, c.summary(o)...)
-	return described(body)
+	return c.described(body)
 }
 
 // summary is what describe global says of an object. Full describe says it too.
 func (c *call) summary(o *Object) object {
 	writable := !o.ReadOnly
-	path := "/services/data/" + c.version + "/sobjects/" + o.Name
+	path := c.root() + "/sobjects/" + o.Name
 	urls := object{{"rowTemplate", path + "/{ID}"}, {"describe", path + "/describe"}, {"sobject", path}}
 	var prefix any
 	if o.Prefix != "" {
@@ -132,15 +134,15 @@ func describeField(o *Object, f *Field) object {
 			byteLength = length
 		}
 	}
-	sortable := f.Type != "base64" && f.Type != "address" && !(f.Type == "textarea" && f.Length > 255) && f.Type != "multipicklist"
-	return object{{"aggregatable", sortable && f.Type != "boolean"}, {"aiPredictionField", false}, {"autoNumber", f.Auto != ""}, {"byteLength", byteLength},
+	sortable := f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255) && f.Type != "multipicklist"
+	return object{{"aggregatable", sortable && !o.Durable && f.Type != "boolean"}, {"aiPredictionField", false}, {"autoNumber", f.Auto != ""}, {"byteLength", byteLength},
 		{"calculated", f.Computed() && custom(f.Name)}, {"calculatedFormula", nil}, {"cascadeDelete", f.OnDelete == "cascade"}, {"caseSensitive", f.CaseSensitive},
 		{"compoundFieldName", compound(o, f)}, {"controllerName", nil}, {"createable", f.Createable() && !o.ReadOnly}, {"custom", custom(f.Name)},
 		{"defaultValue", defaultValue(f)}, {"defaultValueFormula", nil}, {"defaultedOnCreate", f.defaulted()}, {"dependentPicklist", false},
 		{"deprecatedAndHidden", false}, {"digits", digits}, {"displayLocationInDecimal", false}, {"encrypted", false}, {"externalId", f.ExternalID},
-		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && !(f.Type == "textarea" && f.Length > 255)},
+		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255)},
 		{"filteredLookupInfo", nil}, {"formulaTreatNullNumberAsZero", false},
-		{"groupable", sortable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
+		{"groupable", sortable && !o.Durable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
 		{"inlineHelpText", nil}, {"label", f.Label}, {"length", length}, {"mask", nil}, {"maskType", nil}, {"name", f.Name}, {"nameField", f.NameField},
 		{"namePointing", len(f.To) > 1}, {"nillable", !f.Required && f.Type != "boolean"}, {"permissionable", !f.Required && f.Access != "none"},
 		{"picklistValues", values}, {"polymorphicForeignKey", len(f.To) > 1}, {"precision", precision}, {"queryByDistance", false},
@@ -194,6 +196,8 @@ func soapType(f *Field) string {
 		return "xsd:base64Binary"
 	case "address":
 		return "urn:address"
+	case "complexvalue":
+		return "urn:" + f.Name
 	}
 	return "xsd:string"
 }

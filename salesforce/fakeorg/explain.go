@@ -31,7 +31,7 @@ func (c *call) explain(text string) (*answer, error) {
 	if err != nil {
 		return nil, asMalformed(err, "MALFORMED_QUERY")
 	}
-	e := &explanation{call: c, query: q, text: text, object: c.org.schema.Object(q.From.Path[0].Text), notes: []object{}}
+	e := &explanation{call: c, query: q, text: text, object: c.schema().Object(q.From.Path[0].Text), notes: []object{}}
 	if err := e.findPlans(); err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (e *explanation) count(cond soql.Cond) (int, error) {
 	if cond != nil {
 		q.Where = &soql.Filter{At: cond.Pos(), Cond: cond}
 	}
-	t := &translation{schema: e.org.schema, text: e.text, now: e.org.now(), user: e.user.id}
+	t := &translation{schema: e.schema(), text: e.text, now: e.org.now(), user: e.user.id}
 	p, err := t.translate(q)
 	if err != nil {
 		return 0, err

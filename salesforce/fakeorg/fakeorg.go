@@ -1,6 +1,7 @@
 package fakeorg
 
 import (
+	"context"
 	"crypto/rsa"
 	"database/sql"
 	"errors"
@@ -41,7 +42,8 @@ type Client struct {
 // Org is a simulated org. It is safe for concurrent use: requests that write take turns, those that read run together.
 type Org struct {
 	options Options
-	schema  *Schema
+	schema  *Schema // replaced when it changes, by a request that writes
+	defined *Schema // what the rows of EntityDefinition and FieldDefinition tell of; guarded by turn
 	auto    *automation
 	db      *sql.DB
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
@@ -72,7 +74,7 @@ func New(options Options) (*Org, error) {
 	if options.DailyCalls == 0 {
 		options.DailyCalls = 15000
 	}
-	schema, err := loadSchema(schemaFile)
+	schema, err := loadSchemas()
 	if err != nil {
 		return nil, err
 	}
@@ -98,16 +100,18 @@ func (o *Org) openDatabase() error {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	o.db = db
-	return errors.Join(o.execute(tables(o.schema)), o.seed(), o.execute(indexes(o.schema)))
+	return errors.Join(o.execute(append(tables(o.schema.stored()), internalTables...)), o.seed(), o.execute(indexes(o.schema.stored())))
 }
 
 func (o *Org) execute(statements []string) error {
-	for _, statement := range statements {
-		if _, err := o.db.Exec(statement); err != nil {
-			return fmt.Errorf("%w in %s", err, statement)
+	return o.write(context.Background(), func(db querier) error {
+		for _, statement := range statements {
+			if _, err := db.ExecContext(context.Background(), statement); err != nil {
+				return fmt.Errorf("%w in %s", err, statement)
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // Handler answers HTTP requests.

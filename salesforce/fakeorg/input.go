@@ -52,7 +52,10 @@ func (f *Field) column(value any) (column any, fits bool) {
 	case "date":
 		return dateColumn(text)
 	case "datetime":
-		return datetimeColumn(text)
+		return datetimeColumn(value)
+	case "complexvalue":
+		object, err := json.Marshal(value)
+		return string(object), !isText && err == nil
 	case "base64":
 		blob, err := base64.StdEncoding.DecodeString(text)
 		return blob, isText && err == nil
@@ -118,14 +121,20 @@ func dateColumn(text string) (any, bool) {
 	return nil, false
 }
 
-func datetimeColumn(text string) (any, bool) {
+// datetimeColumn reads a datetime, which may be milliseconds since 1970 as well: the sf command line sends those.
+func datetimeColumn(value any) (any, bool) {
+	if n, isNumber := value.(json.Number); isNumber {
+		ms, err := n.Int64()
+		return time.UnixMilli(ms).UTC().Format(storedTime), err == nil
+	}
+	text, _ := value.(string)
 	t, err := parseTime(text)
 	return t.Format(storedTime), err == nil
 }
 
 // parseTime reads the forms of a datetime that the API accepts. The result is in UTC.
 func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05", http.TimeFormat} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), nil
 		}

@@ -46,17 +46,23 @@ func (c *call) query(deleted bool) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.URL.Query().Get("columns") == "true" && !p.countAll {
+		return ok(p.columnMetadata())
+	}
 	total, records, err := c.run(p)
+	if err == nil {
+		err = p.onlyOne(total)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if len(records) <= size {
-		return ok(object{{"totalSize", total}, {"done", true}, {"records", records}})
+		return ok(c.queryResult(total, "", records))
 	}
 	if p.shape == nil {
 		return nil, refuse(400, "EXCEEDED_ID_LIMIT", "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch")
 	}
-	return ok(c.page(c.org.open(&cursor{user: c.user.id, size: size, records: records, version: c.version}, c.org.now()), 0, size))
+	return ok(c.page(c.org.open(&cursor{user: c.user.id, size: size, records: records, root: c.root()}, c.org.now()), 0, size))
 }
 
 // plan parses and translates a query.
@@ -65,7 +71,12 @@ func (c *call) plan(text string, deleted bool) (*plan, error) {
 	if err != nil {
 		return nil, asMalformed(err, "MALFORMED_QUERY")
 	}
-	t := &translation{schema: c.org.schema, text: text, now: c.org.now(), user: c.user.id, deleted: deleted}
+	if strings.Contains(strings.ToLower(text), "definition") {
+		if err := c.define(); err != nil {
+			return nil, err
+		}
+	}
+	t := &translation{schema: c.schema(), text: text, now: c.org.now(), user: c.user.id, deleted: deleted}
 	return t.translate(q)
 }
 
@@ -92,11 +103,25 @@ func (c *call) queryMore() (*answer, error) {
 func (c *call) page(cursor *cursor, from, size int) object {
 	total := len(cursor.records)
 	to := min(from+size, total)
-	body := object{{"totalSize", total}, {"done", to == total}}
+	next := ""
 	if to < total {
-		body = append(body, member{"nextRecordsUrl", fmt.Sprintf("/services/data/%s/query/%s-%d", cursor.version, cursor.id, to)})
+		next = fmt.Sprintf("%s/query/%s-%d", cursor.root, cursor.id, to)
 	}
-	return append(body, member{"records", cursor.records[from:to]})
+	return c.queryResult(total, next, cursor.records[from:to])
+}
+
+// queryResult is the form of an answer with records. Next is the path of the next part, empty at the end. The Tooling
+// API has the keys of the SOAP QueryResult besides.
+func (c *call) queryResult(total int, next string, records []object) object {
+	body := object{{"totalSize", total}, {"done", next == ""}}
+	if next != "" {
+		body = append(body, member{"nextRecordsUrl", next})
+	}
+	if c.tooling {
+		locator := next[strings.LastIndexByte(next, '/')+1:]
+		body = append(object{{"size", total}}, append(body, member{"queryLocator", orNull(locator)}, member{"entityTypeName", typeOfFirst(records)})...)
+	}
+	return append(body, member{"records", records})
 }
 
 const queryOptions = "Sforce-Query-Options"
@@ -139,7 +164,7 @@ type cursors struct {
 type cursor struct {
 	id      string
 	user    string
-	version string
+	root    string // of the path of the first call
 	size    int
 	records []object
 	opened  time.Time

@@ -112,7 +112,7 @@ func (c *call) attributesOf(of *source, id string) object {
 		return c.attributes(of.object, id)
 	}
 	attributes := object{{"type", "Name"}}
-	if target := c.org.schema.ObjectOf(id); target != nil {
+	if target := c.schema().ObjectOf(id); target != nil {
 		attributes = append(attributes, member{"url", c.recordURL(target, id)})
 	}
 	return attributes
@@ -137,7 +137,7 @@ func (c *call) memberOf(m shapeMember, s *shape, id string, row []any, children 
 		if len(records) == 0 {
 			return nil
 		}
-		return object{{"totalSize", len(records)}, {"done", true}, {"records", records}}
+		return c.queryResult(len(records), "", records)
 	case m.parts != nil:
 		return address(m.field, func(column string) any { return row[m.parts[column]] })
 	case m.field.Type == "base64":

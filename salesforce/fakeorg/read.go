@@ -64,7 +64,7 @@ func (c *call) checkPath(o *Object, path string) error {
 	}
 	var err error
 	for _, name := range parent.To {
-		if err = c.checkPath(c.org.schema.Object(name), rest); err == nil {
+		if err = c.checkPath(c.schema().Object(name), rest); err == nil {
 			return nil // one of the types a reference may have knows the field
 		}
 	}
@@ -116,7 +116,7 @@ func (c *call) show(o *Object, row stored, paths []string) (object, error) {
 // may have several types.
 func (c *call) parent(reference any, paths []string) (any, error) {
 	id, _ := reference.(string)
-	o := c.org.schema.ObjectOf(id)
+	o := c.schema().ObjectOf(id)
 	if o == nil {
 		return nil, nil
 	}

@@ -141,21 +141,6 @@ func (c *call) fieldNodes(o *Object, f *Field) []xmlNode {
 	return described
 }
 
-// metadataType is what metadata calls the type of a field.
-func (f *Field) metadataType() string {
-	switch {
-	case f.Auto != "":
-		return "AutoNumber"
-	case f.Type == "textarea" && f.Length > 255:
-		return "LongTextArea"
-	case f.Rollup != nil:
-		return "Summary"
-	}
-	return map[string]string{"string": "Text", "textarea": "TextArea", "picklist": "Picklist", "multipicklist": "MultiselectPicklist", "boolean": "Checkbox",
-		"int": "Number", "double": "Number", "currency": "Currency", "percent": "Percent", "date": "Date", "datetime": "DateTime", "email": "Email",
-		"phone": "Phone", "url": "Url", "reference": "Lookup", "address": "Address", "base64": "File"}[f.Type]
-}
-
 // oldPicklist are the values of a picklist before v38.0, where the values of Lead.Status say which are for converted
 // leads.
 func (c *call) oldPicklist(o *Object, f *Field) xmlNode {

@@ -42,7 +42,11 @@ func createRecord(c *call) (*answer, error) {
 	if o.Event {
 		return c.published(o, id)
 	}
-	return c.created(o, id, object{{"id", id}, {"success", true}, {"errors", []any{}}}), nil
+	body := object{{"id", id}, {"success", true}, {"errors", []any{}}}
+	if c.tooling {
+		body = append(body, member{"warnings", []any{}}, member{"infos", []any{}})
+	}
+	return c.created(o, id, body), nil
 }
 
 // readRecord decodes the body of the request.
@@ -118,6 +122,9 @@ func (c *call) target() (*Object, string, error) {
 		return nil, "", err
 	}
 	given := c.PathValue("id")
+	if o.Durable {
+		return o, given, nil
+	}
 	id, valid := parseID(given)
 	switch {
 	case !looksLikeID(given) || o.Field(given) != nil:
@@ -195,6 +202,9 @@ func getField(c *call) (*answer, error) {
 		return nil, noResource()
 	}
 	name := c.PathValue("field")
+	if o.Name == "ApexLog" && name == "Body" { // which describe does not tell of
+		return c.logBody(id)
+	}
 	if f := o.Field(name); f != nil && f.Type == "base64" {
 		return c.blob(o, f, id)
 	} else if f != nil {
@@ -203,7 +213,7 @@ func getField(c *call) (*answer, error) {
 	}
 	if f := o.Parent(name); f != nil {
 		parent, isID := row[f.Name].(string)
-		target := c.org.schema.ObjectOf(parent)
+		target := c.schema().ObjectOf(parent)
 		if !isID || target == nil {
 			return nil, noResource()
 		}
@@ -232,7 +242,7 @@ func (c *call) answerChildren(child *Child, id string) (*answer, error) {
 		}
 		records = append(records, r)
 	}
-	return ok(object{{"totalSize", len(records)}, {"done", true}, {"records", records}})
+	return ok(c.queryResult(len(records), "", records))
 }
 
 // updateRecord is PATCH /sobjects/{object}/{id}.

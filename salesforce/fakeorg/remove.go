@@ -14,6 +14,9 @@ func (c *call) remove(o *Object, id string) error {
 	if err := c.notLocked(o, id); err != nil {
 		return err
 	}
+	if own := metadataObjects[o.Name].remove; own != nil {
+		return own(c, o, id)
+	}
 	return c.discard(o, id)
 }
 

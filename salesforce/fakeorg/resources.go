@@ -53,7 +53,7 @@ func versions(*call) (*answer, error) {
 // resources is GET /services/data/{version}.
 func resources(c *call) (*answer, error) {
 	var all object
-	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite", "process", "quickActions", "actions", "jobs", "analytics"} {
+	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "recent", "composite", "process", "quickActions", "actions", "jobs", "analytics", "tooling", "metadata"} {
 		all = append(all, member{name, "/services/data/" + c.version + "/" + name})
 	}
 	return ok(append(all, member{"identity", c.identityURL(c.user)}))
@@ -81,7 +81,7 @@ func recordCount(c *call) (*answer, error) {
 	counts := []object{}
 	for _, o := range c.org.schema.Objects {
 		wanted := len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, o.Name) })
-		if !wanted || o.Event {
+		if !wanted || o.Event || o.Durable {
 			continue
 		}
 		var n int
@@ -124,7 +124,7 @@ func (c *call) recentItems(ofType string, most int) ([]object, error) {
 		if err := rows.Scan(&id, &name, &kind); err != nil {
 			return nil, err
 		}
-		items = append(items, object{{"attributes", c.attributes(c.org.schema.Object(kind), id)}, {"Id", id}, {"Name", name}})
+		items = append(items, object{{"attributes", c.attributes(c.schema().Object(kind), id)}, {"Id", id}, {"Name", name}})
 	}
 	return items, rows.Err()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
@@ -14,13 +15,15 @@ import (
 //go:embed schema.yaml
 var schemaFile []byte
 
-// Schema is the set of objects of an org. It is read from schema.yaml and does not change afterwards, so that it is
-// safe for concurrent use.
+// Schema is the set of objects of an org. It is read from schema.yaml and tooling.yaml and does not change afterwards,
+// so that it is safe for concurrent use: an org that gets a new field gets a new schema.
 type Schema struct {
 	Objects []*Object // in the order of the file
 
 	byName   map[string]*Object // key in lower case
 	byPrefix map[string]*Object
+	changed  time.Time // when an object or field was added or removed last
+	tooling  *Schema   // what the Tooling API shows; nil in that one itself
 }
 
 // Object is an sObject type. It is stored in the table of the same name; SQLite compares table and column names
@@ -36,11 +39,15 @@ type Object struct {
 	NoDelete            bool   `yaml:"noDelete"`
 	PerUser             bool   `yaml:"perUser"` // rows belong to a user, whose id is in the column ViewerId, which is no field
 	View                string // the query that gives the rows, when there is no table; needs readOnly
+	Description         string
+	Data                bool // of tooling.yaml: the data API shows it too
+	Durable             bool // its ids are names, such as Account or Account.Name, which the answer shows as DurableId
 
 	Children []Child `yaml:"-"` // references of other objects to this one
 
 	byName         map[string]*Field
 	byRelationship map[string]*Field
+	face           bool // shows the table of an object of the other API
 }
 
 // Field is a field of an object. Unless its type is address, the column of the same name holds it:
@@ -53,6 +60,7 @@ type Object struct {
 //	date                           TEXT, 2006-01-02
 //	datetime                       TEXT, 2006-01-02T15:04:05.000Z, always UTC
 //	base64                         BLOB, the decoded bytes
+//	complexvalue                   TEXT, JSON
 //
 // An address has no column: it is put together from the fields whose names start with Parts.
 type Field struct {
@@ -81,13 +89,23 @@ type Field struct {
 	Unique            bool
 	CaseSensitive     bool `yaml:"caseSensitive"`
 	Parts             string
+	Formula           string // what SQL was made of, of a formula field
+	Description, Help string
+	Tooling           bool // shown by the Tooling API only
+	Durable           bool `yaml:"-"` // holds the id of a durable object
 }
 
 // Rollup makes a field the sum of a field over child rows.
 type Rollup struct{ From, By, Sum string }
 
-// Rule is a validation rule: a row for which the SQLite expression When is true is refused with Message.
-type Rule struct{ Name, When, Message, Field string }
+// Rule is a validation rule: a row for which the SQLite expression When is true is refused with Message. Without When
+// it refuses nothing.
+type Rule struct {
+	Name, When, Message, Field string
+	Formula                    string // as the Tooling API shows it; default When
+	Description                string
+	Inactive                   bool
+}
 
 // Child is a reference of Object to the object that lists it. Name is the child relationship of a query, such as
 // Contacts; it may be empty.
@@ -162,20 +180,39 @@ func (f *Field) Text() bool {
 	return false
 }
 
-// loadSchema reads a schema file and checks it.
-func loadSchema(file []byte) (*Schema, error) {
-	var doc struct {
-		System  []*Field
-		Objects []*Object
-	}
+// schemaDoc is a schema file.
+type schemaDoc struct {
+	System  []*Field
+	Also    []string // of tooling.yaml: objects of schema.yaml that the Tooling API shows too
+	Objects []*Object
+}
+
+func readSchema(file []byte) (*schemaDoc, error) {
+	doc := &schemaDoc{}
 	decoder := yaml.NewDecoder(bytes.NewReader(file))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&doc); err != nil {
+	if err := decoder.Decode(doc); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	s := &Schema{Objects: doc.Objects, byName: map[string]*Object{}, byPrefix: map[string]*Object{}}
-	for _, o := range s.Objects {
+	for _, o := range doc.Objects {
 		o.Fields = append(copyFields(doc.System), o.Fields...)
+	}
+	return doc, nil
+}
+
+// loadSchema reads a schema file and checks it.
+func loadSchema(file []byte) (*Schema, error) {
+	doc, err := readSchema(file)
+	if err != nil {
+		return nil, err
+	}
+	return newSchema(doc.Objects)
+}
+
+// newSchema makes a schema of objects, which become its own.
+func newSchema(objects []*Object) (*Schema, error) {
+	s := &Schema{Objects: objects, byName: map[string]*Object{}, byPrefix: map[string]*Object{}, changed: schemaTime}
+	for _, o := range s.Objects {
 		o.complete()
 		s.byName[strings.ToLower(o.Name)] = o
 		if o.Prefix != "" {
@@ -202,12 +239,15 @@ func (o *Object) complete() {
 	if o.Plural == "" {
 		o.Plural = o.Label + "s"
 	}
-	o.byName, o.byRelationship = map[string]*Field{}, map[string]*Field{}
+	o.byName, o.byRelationship, o.Children = map[string]*Field{}, map[string]*Field{}, nil
 	for _, f := range o.Fields {
 		f.complete()
 		o.byName[strings.ToLower(f.Name)] = f
 		if f.Type == "reference" {
 			o.byRelationship[strings.ToLower(f.Relationship)] = f
+		}
+		if f.Type == "id" {
+			f.Durable = o.Durable
 		}
 	}
 }
@@ -279,7 +319,7 @@ func inWords(name string) string {
 
 // fieldTypes are the describe types a field may have.
 var fieldTypes = []string{"id", "string", "textarea", "picklist", "multipicklist", "boolean", "int", "double", "currency",
-	"percent", "date", "datetime", "email", "phone", "url", "reference", "base64", "address"}
+	"percent", "date", "datetime", "email", "phone", "url", "reference", "base64", "address", "complexvalue"}
 
 // link connects references with the objects they point to, and reports what the file has wrong.
 func (s *Schema) link() error {
@@ -296,6 +336,7 @@ func (s *Schema) link() error {
 				if target == nil {
 					return fmt.Errorf("schema: %s.%s: refers to %q, which is no object", o.Name, f.Name, name)
 				}
+				f.Durable = target.Durable
 				if !o.Event {
 					target.Children = append(target.Children, Child{Object: o, Field: f, Name: f.ChildName})
 				}

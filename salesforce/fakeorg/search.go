@@ -43,7 +43,7 @@ func (c *call) found(text string, s *soql.Search) ([]object, error) {
 	}
 	returning := s.Returning
 	if len(returning) == 0 {
-		for _, o := range c.org.schema.Objects {
+		for _, o := range c.schema().Objects {
 			if searchable(o) {
 				returning = append(returning, &soql.Returning{Object: soql.Name{Text: o.Name, At: s.At}})
 			}
@@ -83,7 +83,7 @@ func asQuery(r *soql.Returning, objects int) *soql.Query {
 }
 
 func (c *call) foundOf(text string, q *soql.Query, term soql.Match, group string) ([]object, error) {
-	t := &translation{schema: c.org.schema, text: text, now: c.org.now(), user: c.user.id}
+	t := &translation{schema: c.schema(), text: text, now: c.org.now(), user: c.user.id}
 	object, err := t.object(q.From.Path[0])
 	if err != nil {
 		return nil, err
@@ -106,7 +106,9 @@ func (c *call) foundOf(text string, q *soql.Query, term soql.Match, group string
 }
 
 // searchable reports whether searches look at an object.
-func searchable(o *Object) bool { return !o.Event && o.Prefix != "" && o.NameField() != nil }
+func searchable(o *Object) bool {
+	return !o.Event && !o.face && !o.Durable && o.Prefix != "" && o.NameField() != nil
+}
 
 // searched lists the fields a search group looks at.
 func searched(o *Object, group string) []*Field {

@@ -100,7 +100,9 @@ func (c *call) checkSeeded(f *Field, value any) error {
 	if f.Type == "picklist" && !f.hasValue(fmt.Sprint(value)) {
 		return fmt.Errorf("the picklist has no such value")
 	}
-	if id, isText := value.(string); isText && f.Type == "reference" {
+	if id, isText := value.(string); isText && f.Type == "reference" && f.Durable {
+		return nil // EntityDefinition is written when it is asked for
+	} else if isText && f.Type == "reference" {
 		if target := c.org.schema.ObjectOf(id); target == nil {
 			return fmt.Errorf("no object has this key prefix")
 		} else if err := c.org.db.QueryRow(fmt.Sprintf(`SELECT Id FROM %q WHERE Id = ?`, target.Name), id).Scan(&id); err != nil {

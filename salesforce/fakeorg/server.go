@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,7 +26,8 @@ func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mux = mux
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes(), bulkRoutes(), analyticsRoutes()))
+		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes(), bulkRoutes(), analyticsRoutes(),
+		o.toolingRoutes(), deployRoutes()))
 	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
@@ -193,8 +195,17 @@ func decompressed(body []byte, limit int64) ([]byte, error) {
 // take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
 // is finished even if the client goes away meanwhile, as on the platform.
 func (o *Org) take(c *call, r route) (*answer, error) {
-	if r.reads || r.method == http.MethodGet {
+	if r.reads || r.method == http.MethodGet && !r.writes {
 		a, err := o.read(c, r.handle)
+		if errors.Is(err, errStale) {
+			err = o.write(c.Context(), func(db querier) error {
+				c.db = db
+				return c.define()
+			})
+			if err == nil {
+				a, err = o.read(c, r.handle)
+			}
+		}
 		if err == nil && len(c.viewed) > 0 {
 			err = o.write(c.Context(), func(db querier) error { return o.markViewed(c.Context(), db, c.user, c.viewed) })
 		}
@@ -239,7 +250,7 @@ func (o *Org) read(c *call, handle handler) (*answer, error) {
 	return handle(c)
 }
 
-// write runs do in a transaction while nobody else reads or writes.
+// write runs do in a transaction while nobody else reads or writes. A schema it has made is given up with the rest.
 func (o *Org) write(ctx context.Context, do func(querier) error) error {
 	o.turn.Lock()
 	defer o.turn.Unlock()
@@ -248,7 +259,9 @@ func (o *Org) write(ctx context.Context, do func(querier) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	schema := o.schema
 	if err := do(tx); err != nil {
+		o.schema, o.defined = schema, nil
 		return err
 	}
 	return tx.Commit()

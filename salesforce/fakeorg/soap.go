@@ -6,8 +6,7 @@ import (
 	"net/http"
 )
 
-// The two SOAP services of the platform that REST has no full counterpart of. Of their operations only those are
-// simulated that REST does not have at all.
+// Of the SOAP services of the platform only those operations are simulated that REST does not have at all.
 var (
 	partnerService = soapService{namespace: "urn:partner.soap.sforce.com", faults: "urn:fault.partner.soap.sforce.com", detail: true,
 		operations: map[string]soapOperation{"convertLead": convertLeads}}
@@ -30,7 +29,7 @@ const envelopeNamespace = "http://schemas.xmlsoap.org/soap/envelope/"
 // soapRoutes take the session from the envelope, so that the paths need no token.
 func soapRoutes() []route {
 	var routes []route
-	for path, service := range map[string]*soapService{"u": &partnerService, "m": &metadataService} {
+	for path, service := range map[string]*soapService{"u": &partnerService, "m": &metadataService, "s": &apexService} {
 		for _, end := range []string{"", "/{organization}"} { // clients may be told an address with the id of the org
 			routes = append(routes, route{method: http.MethodPost, path: "/services/Soap/" + path + "/{number}" + end, open: true, handle: service.handle})
 		}
@@ -44,7 +43,7 @@ func (s *soapService) handle(c *call) (*answer, error) {
 	a := &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/xml;charset=UTF-8"}}}
 	err := c.within(func() error {
 		operation, results, err := s.serve(c)
-		a.body = soapEnvelope(`xmlns="`+s.namespace+`"`, xmlNode{operation + "Response", results})
+		a.body = soapEnvelope(`xmlns="`+s.namespace+`"`, xmlNode{operation + "Response", results}, c.soapHeader...)
 		return err
 	})
 	if err != nil {
@@ -126,12 +125,16 @@ func (s *soapService) fault(err error) []byte {
 	return soapEnvelope(`xmlns:sf="`+s.faults+`"`, xmlNode{"soapenv:Fault", content})
 }
 
-func soapEnvelope(namespaces string, content xmlNode) []byte {
+func soapEnvelope(namespaces string, content xmlNode, header ...xmlNode) []byte {
 	b := bytes.NewBufferString(`<?xml version="1.0" encoding="UTF-8"?>`)
 	tag := `soapenv:Envelope xmlns:soapenv="` + envelopeNamespace + `"`
 	if namespaces != "" {
 		tag += " " + namespaces
 	}
-	xmlNode{tag + ` xmlns:xsi="` + schemaInstance + `"`, []xmlNode{{"soapenv:Body", []xmlNode{content}}}}.write(b)
+	parts := []xmlNode{{"soapenv:Body", []xmlNode{content}}}
+	if header != nil {
+		parts = append([]xmlNode{{"soapenv:Header", header}}, parts...)
+	}
+	xmlNode{tag + ` xmlns:xsi="` + schemaInstance + `"`, parts}.write(b)
 	return b.Bytes()
 }

@@ -97,8 +97,13 @@ type xmlNode struct {
 	content any    // text, []xmlNode, or nil for none
 }
 
-// xmlLeaf makes an element with a text.
-func xmlLeaf(tag string, value any) xmlNode { return xmlNode{tag, fmt.Sprint(value)} }
+// xmlLeaf makes an element with a text, or one that is nil.
+func xmlLeaf(tag string, value any) xmlNode {
+	if value == nil {
+		return xmlNode{tag: tag + ` xsi:nil="true"`}
+	}
+	return xmlNode{tag, fmt.Sprint(value)}
+}
 
 func (n xmlNode) write(b *bytes.Buffer) {
 	if n.content == nil {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// tables returns the statements that create the tables and triggers of a schema.
-func tables(s *Schema) []string {
+// tables returns the statements that create the tables and triggers of objects.
+func tables(objects []*Object) []string {
 	var statements, triggers []string // triggers come last: they name tables of other objects
-	for _, o := range s.Objects {
+	for _, o := range objects {
 		statements = append(statements, table(o))
 		for _, f := range o.Fields {
 			if f.Rollup != nil {
@@ -21,9 +21,9 @@ func tables(s *Schema) []string {
 }
 
 // indexes returns the statements that create indexes: for what records are looked up by.
-func indexes(s *Schema) []string {
+func indexes(objects []*Object) []string {
 	var statements []string
-	for _, o := range s.Objects {
+	for _, o := range objects {
 		if o.View != "" {
 			continue
 		}

@@ -108,7 +108,7 @@ func (g *grouping) fields() ([]operand, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains([]string{"base64", "address", "multipicklist", "datetime", "double", "currency", "percent"}, op.typ) || longText(op.field) {
+		if slices.Contains([]string{"base64", "address", "complexvalue", "multipicklist", "datetime", "double", "currency", "percent"}, op.typ) || longText(op.field) {
 			return nil, g.refuse("MALFORMED_QUERY", e, "field '%s' can not be grouped in a query call", op.name)
 		}
 		fields = append(fields, op)

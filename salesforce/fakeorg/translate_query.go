@@ -20,6 +20,9 @@ func (t *translation) translate(q *soql.Query) (*plan, error) {
 	if q.AllRows {
 		return nil, malformed("ALL ROWS not allowed in this context")
 	}
+	if err := checkDurable(object, q); err != nil {
+		return nil, err
+	}
 	scope, err := t.newScope(object, q)
 	if err != nil {
 		return nil, err
@@ -124,7 +127,7 @@ func (s *selection) order(o *soql.OrderBy) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if op.typ == "base64" || op.typ == "address" || op.typ == "multipicklist" || longText(op.field) {
+			if op.typ == "base64" || op.typ == "address" || op.typ == "complexvalue" || op.typ == "multipicklist" || longText(op.field) {
 				return "", s.refuse("MALFORMED_QUERY", key, "field '%s' can not be sorted in a query call", op.name)
 			}
 			keys = append(keys, op.sql+direction(key))

@@ -103,7 +103,7 @@ func (f *filtering) comparison(op operand, c *soql.Comparison) (string, error) {
 // filterable refuses operators a type does not know, in the platform's words.
 func (f *filtering) filterable(op operand, c *soql.Comparison) error {
 	switch {
-	case op.typ == "base64", op.typ == "address", longText(op.field):
+	case op.typ == "base64", op.typ == "address", op.typ == "complexvalue", longText(op.field):
 		return f.refuse("INVALID_FIELD", c, "field '%s' can not be filtered in a query call", op.name)
 	case c.Op == "INCLUDES" || c.Op == "EXCLUDES":
 		if op.typ != "multipicklist" {
@@ -231,6 +231,9 @@ func (f *filtering) value(op operand, l *soql.Literal) (any, error) {
 	case "id", "reference":
 		if l.Kind != soql.String {
 			break
+		}
+		if op.field != nil && op.field.Durable {
+			return l.Text, nil
 		}
 		id, err := salesforce.To18(l.Text)
 		if err != nil {

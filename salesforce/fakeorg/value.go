@@ -24,6 +24,13 @@ func shown(f *Field, column any) any {
 		return nil
 	}
 	switch f.Type {
+	case "id":
+		if f.Durable {
+			return "000000000000000AAA" // the name stands in DurableId
+		}
+	case "complexvalue":
+		text, _ := column.(string)
+		return json.RawMessage(text)
 	case "boolean":
 		n, isInt := column.(int64)
 		return isInt && n != 0 || column == true

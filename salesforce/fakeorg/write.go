@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // change is a new value of a column.
@@ -20,6 +21,14 @@ func (c *call) insert(o *Object, r record) (string, error) {
 	if o.ReadOnly || o.NoCreate {
 		return "", refuse(http.StatusBadRequest, "INVALID_TYPE_FOR_OPERATION", "entity type %s does not support create", o.Name)
 	}
+	if own := metadataObjects[o.Name].insert; own != nil {
+		return own(c, o, r)
+	}
+	return c.insertRecord(o, r)
+}
+
+// insertRecord creates a record that needs no more than its object says.
+func (c *call) insertRecord(o *Object, r record) (string, error) {
 	changes, err := c.changes(o, r, true)
 	if err != nil {
 		return "", err
@@ -55,6 +64,14 @@ func (c *call) update(o *Object, id string, r record) error {
 	if o.ReadOnly || o.Event {
 		return refuse(http.StatusBadRequest, "INVALID_TYPE_FOR_OPERATION", "entity type %s does not support update", o.Name)
 	}
+	if own := metadataObjects[o.Name].update; own != nil {
+		return own(c, o, id, r)
+	}
+	return c.updateRecord(o, id, r)
+}
+
+// updateRecord changes a record that needs no more than its object says.
+func (c *call) updateRecord(o *Object, id string, r record) error {
 	changes, err := c.changes(o, r, false)
 	if err != nil {
 		return err
@@ -141,7 +158,7 @@ func (c *call) foreignKey(o *Object, in input) (*Field, any, error) {
 		if kind, isGiven := attributes["type"].(string); isGiven && !strings.EqualFold(kind, name) {
 			continue
 		}
-		parent := c.org.schema.Object(name)
+		parent := c.schema().Object(name)
 		for key, value := range given {
 			by := parent.Field(key)
 			if by == nil || !by.ExternalID && !by.IDLookup {
@@ -233,7 +250,7 @@ func (c *call) checkReference(f *Field, given string) (string, error) {
 	if !valid {
 		return "", invalid("MALFORMED_ID", f.Label+": id value of incorrect type: "+given, f.Name)
 	}
-	target := c.org.schema.ObjectOf(id)
+	target := c.schema().ObjectOf(id)
 	if target == nil || !slices.Contains(f.To, target.Name) {
 		return "", invalid("FIELD_INTEGRITY_EXCEPTION", f.Label+": id value of incorrect type: "+given, f.Name)
 	}
@@ -295,8 +312,12 @@ func (c *call) settle(o *Object, id string, created bool) error {
 		}
 	}
 	for _, rule := range o.Rules {
+		if rule.When == "" || rule.Inactive {
+			continue
+		}
+		when := strings.ReplaceAll(rule.When, today, c.now().Format(time.DateOnly))
 		var broken bool
-		err := c.db.QueryRowContext(c.Context(), fmt.Sprintf(`SELECT coalesce(%s, 0) FROM %q WHERE Id = ?`, rule.When, o.Name), id).Scan(&broken)
+		err := c.db.QueryRowContext(c.Context(), fmt.Sprintf(`SELECT coalesce(%s, 0) FROM %q WHERE Id = ?`, when, o.Name), id).Scan(&broken)
 		if err != nil {
 			return err
 		}
@@ -343,9 +364,10 @@ func (c *call) within(do func() error) error {
 	if err := exec("SAVEPOINT step"); err != nil {
 		return err
 	}
-	before := c.promised.count()
+	promised, schema := c.promised.count(), c.org.schema
 	if err := do(); err != nil {
-		c.promised.forget(before)
+		c.promised.forget(promised)
+		c.org.schema, c.org.defined = schema, nil
 		return errors.Join(err, exec("ROLLBACK TO step"), exec("RELEASE step"))
 	}
 	return exec("RELEASE step")
