@@ -64,6 +64,7 @@ func (o *Org) mount(mux *http.ServeMux, prefix string, routes []route) {
 // serve answers a request on a path: who asks, the turn on the database, the handler, the answer.
 func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]route) {
 	route, found := methods[method(r)]
+	found = found && !(route.writes && r.Method == http.MethodHead) // to look is not to run
 	c := &call{Request: r, org: o, version: r.PathValue("version")}
 	if c.version != "" && !versionExists(c.version) {
 		o.writeError(w, r, noResource())
