@@ -129,7 +129,8 @@ func updateApex(c *call, o *Object, id string, r record) error {
 	return c.updateRecord(o, id, rest)
 }
 
-// replaceApex gives a class or trigger new source, which has been compiled.
+// replaceApex gives a class or trigger new source, which has been compiled. Whoever calls it sums the coverage up when
+// all is replaced.
 func (c *call) replaceApex(o *Object, id string, made *compiled) error {
 	if err := c.store(o, id, made.columns, false); err != nil {
 		return err
@@ -139,10 +140,18 @@ func (c *call) replaceApex(o *Object, id string, made *compiled) error {
 
 // removeApex deletes a class or trigger. Others may still name it: they are not compiled again.
 func removeApex(c *call, o *Object, id string) error {
-	if err := c.discard(o, id); err != nil {
+	if err := c.discardApex(o, id); err != nil {
 		return err
 	}
 	return c.sumCoverage()
+}
+
+// discardApex deletes a class or trigger, whichever API it is deleted by, with what is known of its coverage.
+func (c *call) discardApex(o *Object, id string) error {
+	if err := c.discard(c.org.schema.tooling.Object(o.Name), id); err != nil {
+		return err
+	}
+	return c.forgetCoverage(id)
 }
 
 // symbolTable describes a class.

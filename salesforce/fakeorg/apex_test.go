@@ -59,6 +59,8 @@ System.assertEquals('integration@alderridge.example', UserInfo.getUserName());`)
 		s.anonymous(source).wants(t, 200, want)
 	}
 	s.do("GET", "/tooling/executeAnonymous", "").wants(t, 400, "MISSING_ARGUMENT")
+	s.do("HEAD", "/tooling/executeAnonymous?anonymousBody="+url.QueryEscape("insert new Account(Name = 'By head');"), "").want(t, 405, "")
+	s.query("SELECT Id FROM Account WHERE Name = 'By head'").wants(t, 200, `"totalSize":0`)
 }
 
 // TestSoapAnonymous: the SOAP endpoint gives the log with the answer.
@@ -267,7 +269,10 @@ func TestTestQueue(t *testing.T) {
 
 func TestCompletions(t *testing.T) {
 	s := start(t, fakeorg.Options{})
+	s.make("ApexClass", `{"Body": "public class Made { public Made(String name) {} Made() {} public String label; Integer hidden; }"}`)
 	r := s.do("GET", "/tooling/completions?type=apex", "")
+	r.wants(t, 200, `"Made":{"constructors":[{"argTypes":["String"],"isStatic":false,"methodDoc":null,"name":"Made","parameters":[{"name":"name","type":"String"}],"references":[],"returnType":"void"}],`+
+		`"methods":[],"properties":[{"name":"label","references":[],"type":"String"}]}`)
 	r.wants(t, 200, `{"argTypes":["Date","Date"],"isStatic":true,"methodDoc":null,"name":"isAccepted","parameters":[{"name":"orderedOn","type":"Date"},{"name":"returnedOn","type":"Date"}],"references":[],"returnType":"Boolean"}`)
 	r.wants(t, 200, `{"publicDeclarations":{"System":{"String":{"constructors":[],"methods":[`)
 	s.do("GET", "/tooling/completions?type=visualforce", "").wants(t, 200, `{"completions":{"apex:page":{"simple":false,"attribs":{"controller":{"type":"String"}`)

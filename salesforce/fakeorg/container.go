@@ -78,6 +78,9 @@ func (c *call) runContainer(o *Object, id string) error {
 			}
 		}
 	}
+	if err := c.sumCoverage(); err != nil {
+		return err
+	}
 	return c.finishContainer(o, id, "Completed", nil, details)
 }
 

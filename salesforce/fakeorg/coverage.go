@@ -133,10 +133,8 @@ func coverageLines(covered, uncovered []int) (string, error) {
 
 // forgetCoverage drops what is known of code that has changed.
 func (c *call) forgetCoverage(id string) error {
-	if _, err := c.db.ExecContext(c.Context(), `DELETE FROM ApexCodeCoverage WHERE ApexClassOrTriggerId = ?1 OR ApexTestClassId = ?1`, id); err != nil {
-		return err
-	}
-	return c.sumCoverage()
+	_, err := c.db.ExecContext(c.Context(), `DELETE FROM ApexCodeCoverage WHERE ApexClassOrTriggerId = ?1 OR ApexTestClassId = ?1`, id)
+	return err
 }
 
 // sumCoverage works out the coverage of each class and of the org from that of the test methods.

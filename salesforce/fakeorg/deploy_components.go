@@ -311,6 +311,15 @@ func (d *deployment) deleteAll(m *manifest) error {
 	return nil
 }
 
+func (d *deployment) deleteNamed(kind, name string, remove func(*Object, string) error) (found bool, err error) {
+	o := d.schema().Object(kind)
+	id, err := d.idNamed(o, name)
+	if err != nil || id == "" {
+		return false, err
+	}
+	return true, remove(o, id)
+}
+
 func (d *deployment) deleteOne(kind, name string) (found bool, err error) {
 	switch kind {
 	case "CustomField", "ValidationRule", "CustomObject":
@@ -319,13 +328,10 @@ func (d *deployment) deleteOne(kind, name string) (found bool, err error) {
 			return false, nil //nolint:nilerr // there is no such row
 		}
 		return true, d.remove(d.schema().Object(kind), id)
-	case "ApexClass", "ApexTrigger", "ApexPage", "ApexComponent":
-		o := d.schema().Object(kind)
-		id, err := d.idNamed(o, name)
-		if err != nil || id == "" {
-			return false, err
-		}
-		return true, d.remove(o, id)
+	case "ApexClass", "ApexTrigger":
+		return d.deleteNamed(kind, name, d.discardApex)
+	case "ApexPage", "ApexComponent":
+		return d.deleteNamed(kind, name, d.remove)
 	}
 	if k := kindNamed(kind); k != nil && k.table != "" || kind == "RecordType" {
 		o := d.schema().Object(kind)

@@ -180,7 +180,7 @@ func (c *call) finishDeploy(id string) error {
 	if err != nil {
 		return err
 	}
-	if status == "Succeeded" && !options.CheckOnly && r.ran {
+	if !options.CheckOnly && status != "Failed" {
 		if err := c.keepCoverage(r.tests); err != nil {
 			return err
 		}

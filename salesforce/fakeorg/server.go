@@ -71,6 +71,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, methods map[string]r
 		return
 	}
 	route, found := methods[method(r)]
+	found = found && !(route.writes && r.Method == http.MethodHead) // to look is not to run
 	c := &call{Request: r, org: o, version: r.PathValue("version")}
 	defer func() {
 		if seen, isWatched := w.(*watched); isWatched && c.user != nil {

@@ -138,6 +138,7 @@ const returnsClass = `public virtual class Returns {
 	}
 	public virtual String kind() { return 'plain'; }
 	public String describe() { return kind() + ' ' + label; }
+	public static Integer next() { return ++calls; }
 	public static Level levelOf(Decimal amount) { return amount > 100 ? Level.HIGH : Level.LOW; }
 	public static Level levelOf(String amount) { return levelOf(Decimal.valueOf(amount)); }
 	public class Express extends Returns {
@@ -227,11 +228,13 @@ var blocks = map[string]string{
 	"Integer twice(Integer n) { return n * 2; } System.debug(twice(21));":                                                      "42",
 	"class Point { Integer x; Point(Integer x) { this.x = x; } } System.debug(new Point(4).x);":                                "4",
 	// Classes.
-	"System.debug(new Returns('broken').add(10).add(5.5).total);":                                               "15.5",
-	"System.debug(new Returns().label); new Returns(); System.debug(Returns.calls);":                            "R-none; 2",
-	"System.debug(new Returns.Express('late').describe()); System.debug(Returns.levelOf('50.5'));":              "express R-late; LOW",
-	"Returns r = new Returns.Express('x'); System.debug(r instanceof Returns.Express); System.debug(r.kind());": "true; express",
-	"System.debug(Returns.Level.values()); System.debug(Returns.Level.HIGH.ordinal());":                         "(LOW, HIGH); 1",
+	"System.debug(new Returns('broken').add(10).add(5.5).total);":                                                    "15.5",
+	"System.debug(new Returns().label); new Returns(); System.debug(Returns.calls);":                                 "R-none; 2",
+	"System.debug(new Returns.Express('late').describe()); System.debug(Returns.levelOf('50.5'));":                   "express R-late; LOW",
+	"Returns r = new Returns.Express('x'); System.debug(r instanceof Returns.Express); System.debug(r.kind());":      "true; express",
+	"System.debug(Returns.Level.values()); System.debug(Returns.Level.HIGH.ordinal());":                              "(LOW, HIGH); 1",
+	"class P { Integer x = Returns.next(); P() { this(1); } P(Integer i) {} } new P(); System.debug(Returns.calls);": "1",
+	"Datetime t = Date.newInstance(2027, 1, 2); System.debug(t.hour() + ' ' + t.date().day());":                      "0 2",
 	// Exceptions.
 	"Integer x = 1 / 0;":                               "System.MathException: Divide by 0",
 	"String s; s.length();":                            "System.NullPointerException: Attempt to de-reference a null object",
