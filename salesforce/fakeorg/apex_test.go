@@ -60,7 +60,7 @@ System.assertEquals('integration@alderridge.example', UserInfo.getUserName());`)
 	}
 	s.do("GET", "/tooling/executeAnonymous", "").wants(t, 400, "MISSING_ARGUMENT")
 	s.do("HEAD", "/tooling/executeAnonymous?anonymousBody="+url.QueryEscape("insert new Account(Name = 'By head');"), "").want(t, 405, "")
-	s.query("SELECT Id FROM Account WHERE Name = 'By head'").wants(t, 200, `"totalSize":0`)
+	s.ask("SELECT Id FROM Account WHERE Name = 'By head'").wants(t, 200, `"totalSize":0`)
 }
 
 // TestSoapAnonymous: the SOAP endpoint gives the log with the answer.
