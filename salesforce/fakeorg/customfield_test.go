@@ -44,6 +44,7 @@ func TestCustomField(t *testing.T) {
 
 func TestCustomFieldTypes(t *testing.T) {
 	s := start(t, fakeorg.Options{})
+	types := map[string]string{}
 	for name, f := range map[string]struct{ kind, more, value, shown, dataType string }{
 		"Flag":   {"Checkbox", `, "defaultValue": "true"`, `false`, `false`, "Checkbox"},
 		"Count":  {"Number", `, "precision": 10, "scale": 2`, `12.345`, `12.35`, "Number(8, 2)"},
@@ -72,7 +73,11 @@ func TestCustomFieldTypes(t *testing.T) {
 			want = `"Auto__c":"X-001"`
 		}
 		s.do("GET", "/sobjects/Account/"+id+"?fields="+name+"__c", "").wants(t, 200, want)
-		s.tool("SELECT DataType FROM FieldDefinition WHERE EntityDefinitionId = 'Account' AND QualifiedApiName = '"+name+"__c'").wants(t, 200, `"DataType":"`+f.dataType+`"`)
+		types[name+"__c"] = f.dataType
+	}
+	definitions := s.tool("SELECT QualifiedApiName, DataType FROM FieldDefinition WHERE EntityDefinitionId = 'Account'")
+	for name, dataType := range types {
+		definitions.wants(t, 200, `"QualifiedApiName":"`+name+`","DataType":"`+dataType+`"`)
 	}
 	s.ask("SELECT COUNT() FROM Account WHERE Flag__c = false").wants(t, 200, `"totalSize":1`) // the others have the default, old ones too
 	s.make("CustomField", field("Case.Vendor__c", "Lookup", `, "referenceTo": "Account", "relationshipName": "Vendor_Cases"`))

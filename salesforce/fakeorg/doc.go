@@ -20,6 +20,10 @@
 // A POST to /_faults with {"method": "POST", "path": "/sobjects/Case", "cut": "after"} loses the answer to the next
 // creation of a case after the case is created.
 //
+// The Tooling API has objects of its own (tooling.yaml). Apex is read as a whole and run in part (package apex): what is
+// not understood is refused with a message that starts with "simulated: ". Custom fields, custom objects and validation
+// rules that are created through the Tooling API or a deploy change the org's tables.
+//
 // Where the platform's behaviour is not documented, the comments say what ours was taken from. Not simulated are
 // permissions (every user sees and changes everything), sharing, record types, duplicate rules and triggers. What runs
 // by itself is data as well: automation.yaml has workflow rules, approval processes, quick actions, flows and an Apex
