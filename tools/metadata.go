@@ -12,7 +12,7 @@ import (
 
 var (
 	deployFile    = Param{Name: "file", Type: "string", Form: Zip, Doc: "zip with package.xml, in base64"}
-	deployOptions = Param{Name: "deployOptions", Type: "object", Doc: "{checkOnly, rollbackOnError, singlePackage, testLevel, runTests, …}"}
+	deployOptions = Param{Name: "deployOptions", Type: "object", Doc: "{checkOnly, rollbackOnError, singlePackage (package.xml is at the root), testLevel, runTests, …}"}
 	requestID     = Param{Name: "requestId", Type: "string", Form: RecordID, Doc: "deploy ID"}
 	deployDetails = Param{Name: "includeDetails", Type: "boolean", Doc: "each component and test"}
 	metadataType  = Param{Name: "type", Type: "string", Form: FieldName, In: Local, Doc: "as in CustomObject"}
@@ -150,11 +150,14 @@ func listOf(v any) []any {
 }
 
 // deployNote says what comes after the state that a deploy is in.
-func deployNote(_ Args, v any) string {
+func deployNote(args Args, v any) string {
 	o, _ := v.(object)
 	result, _ := o.get("deployResult").(object)
-	if result.get("done") == true {
-		return ""
+	switch {
+	case result.get("done") != true:
+		return fmt.Sprintf("It is under way: action getDeployStatus, requestId %q.", o.get("id"))
+	case result.get("success") != true && args[includeDetails.Name] != true:
+		return fmt.Sprintf("What failed: action getDeployStatus, requestId %q, includeDetails true.", o.get("id"))
 	}
-	return fmt.Sprintf("It is under way: action getDeployStatus, requestId %q.", o.get("id"))
+	return ""
 }

@@ -7,7 +7,7 @@ var (
 	toolingID     = Param{Name: "recordId", Type: "string", Form: RecordID}
 	anonymousBody = Param{Name: "anonymousBody", Type: "string", Form: Text, Doc: "Apex source"}
 	completions   = Param{Name: "type", Type: "string", OneOf: "apex|visualforce"}
-	nameFilter    = Param{Name: "filter", Type: "string", In: Shape, Doc: "as in System.String"}
+	nameFilter    = Param{Name: "filter", Type: "string", In: Shape, Doc: "name, as in System.String"}
 	logSkip       = Param{Name: "skip", Type: "integer", Form: NotNegative, In: Shape, Doc: "bytes to leave out", Rare: true}
 )
 

@@ -34,7 +34,8 @@ func testRunNote(_ Args, v any) string {
 
 // completionsView shows the part of the completions that the filter names: a
 // namespace's classes or, without one, how many each has; a class's methods and
-// properties. All of them are several megabytes.
+// properties, whether or not its namespace is named. All of them are several
+// megabytes.
 func completionsView(args Args, v any) any {
 	o, _ := v.(object)
 	filter, _ := args[nameFilter.Name].(string)
@@ -54,14 +55,21 @@ func completionsView(args Args, v any) any {
 		}
 		return object{{"namespaces", rows}}
 	}
-	classes, _ := like(namespaces, space).(object)
-	if class == "" {
+	classes, found := like(namespaces, space).(object)
+	if found && class == "" {
 		return object{{"namespace", space}, {"classes", names(classes)}}
 	}
-	found, _ := like(classes, class).(object)
+	declared, found := like(classes, class).(object)
+	for i := 0; i < len(namespaces) && class == "" && !found; i++ { // a class without its namespace
+		classes, _ = namespaces[i].value.(object)
+		declared, found = like(classes, filter).(object)
+	}
+	if !found {
+		return object{{"filter", filter}, {"found", false}}
+	}
 	out := object{{"class", filter}}
 	for _, kind := range []string{"constructors", "methods", "properties"} {
-		list, _ := found.get(kind).([]any)
+		list, _ := declared.get(kind).([]any)
 		out = append(out, member{kind, signatures(list)})
 	}
 	return out

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"archive/zip"
 	"bufio"
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -33,7 +36,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IN_AN_HOUR", now.Add(time.Hour).Format(time.RFC3339))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "keep": keep, "until": until},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "keep": keep, "pack": pack, "until": until},
 	})
 }
 
@@ -73,6 +76,18 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is no %s in %s", args[1], ts.ReadFile("stdout"))
 	}
 	ts.Setenv(args[0], fmt.Sprint(v))
+}
+
+// pack puts a zip of a directory into the environment, in base64.
+func pack(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pack NAME DIR")
+	}
+	var packed bytes.Buffer
+	z := zip.NewWriter(&packed)
+	ts.Check(z.AddFS(os.DirFS(ts.MkAbs(args[1]))))
+	ts.Check(z.Close())
+	ts.Setenv(args[0], base64.StdEncoding.EncodeToString(packed.Bytes()))
 }
 
 // until runs a command again and again until its output holds a text:
