@@ -132,7 +132,7 @@ func (c *call) startDeploy(options *deployOptions, zip []byte, validated string)
 	if _, err := c.db.ExecContext(c.Context(), `INSERT INTO DeployPackage (Id, Options, Zip) VALUES (?, ?, ?)`, id, string(text), zip); err != nil {
 		return nil, err
 	}
-	c.later(1, func(c *call) error { return c.beginDeploy(id) })
+	c.deployLater(id, "Pending", (*call).beginDeploy)
 	result, err := c.deployResult(id, false)
 	if err != nil {
 		return nil, err

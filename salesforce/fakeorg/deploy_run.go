@@ -38,29 +38,32 @@ func (r *deployOutcome) testErrors() int {
 // deployed counts the components that went well, without the manifest.
 func (r *deployOutcome) deployed() int { return max(len(r.components)-r.errors()-1, 0) }
 
-// waiting reports whether a deploy still is in the status its next step expects: it may have been canceled.
-func (c *call) waiting(id, status string) bool {
-	row, err := c.deployRow(id)
-	return err == nil && row["Status"] == status
+// deployLater promises a step of a deploy, which is done if the deploy still is in the status the step expects: it may
+// have been canceled. A package that cannot be opened fails it.
+func (c *call) deployLater(id, status string, step func(*call, string, *deployOptions, *deployPackage) error) {
+	c.later(1, func(c *call) error {
+		row, err := c.deployRow(id)
+		if err != nil || row["Status"] != status {
+			return nil //nolint:nilerr // it is gone
+		}
+		options, zip, err := c.deployed(id)
+		if err != nil {
+			return err
+		}
+		p, err := openPackage(zip, options.SinglePackage)
+		if err != nil {
+			return c.failDeploy(id, err)
+		}
+		return step(c, id, options, p)
+	})
 }
 
-func (c *call) beginDeploy(id string) error {
-	if !c.waiting(id, "Pending") {
-		return nil
-	}
-	options, zip, err := c.deployed(id)
-	if err != nil {
-		return err
-	}
-	p, err := openPackage(zip, options.SinglePackage)
-	if err != nil {
-		return c.failDeploy(id, err)
-	}
+func (c *call) beginDeploy(id string, _ *deployOptions, p *deployPackage) error {
 	now := c.now().Format(storedTime)
 	if err := c.set("DeployRequest", id, values{"Status": "InProgress", "StartDate": now, "NumberComponentsTotal": p.count()}); err != nil {
 		return err
 	}
-	c.later(1, func(c *call) error { return c.checkDeploy(id) })
+	c.deployLater(id, "InProgress", (*call).checkDeploy)
 	return nil
 }
 
@@ -80,20 +83,9 @@ func (c *call) failDeploy(id string, problem error) error {
 }
 
 // checkDeploy tries the components out.
-func (c *call) checkDeploy(id string) error {
-	if !c.waiting(id, "InProgress") {
-		return nil
-	}
-	options, zip, err := c.deployed(id)
-	if err != nil {
-		return err
-	}
-	p, err := openPackage(zip, options.SinglePackage)
-	if err != nil {
-		return c.failDeploy(id, err)
-	}
+func (c *call) checkDeploy(id string, options *deployOptions, p *deployPackage) error {
 	r, tests := &deployOutcome{}, 0
-	err = isUndone(c.within(func() error {
+	err := isUndone(c.within(func() error {
 		var err error
 		if r.components, err = c.apply(p); err != nil {
 			return err
@@ -116,7 +108,7 @@ func (c *call) checkDeploy(id string) error {
 	if err := c.set("DeployRequest", id, detail); err != nil {
 		return err
 	}
-	c.later(1, func(c *call) error { return c.finishDeploy(id) })
+	c.deployLater(id, "InProgress", (*call).finishDeploy)
 	return nil
 }
 
@@ -141,20 +133,9 @@ func (c *call) deployTests(o *deployOptions) ([]*testClass, error) {
 
 // finishDeploy does what has been asked for. It is undone when it is a check only, or when something failed and
 // rollbackOnError is set.
-func (c *call) finishDeploy(id string) error {
-	if !c.waiting(id, "InProgress") {
-		return nil
-	}
-	options, zip, err := c.deployed(id)
-	if err != nil {
-		return err
-	}
-	p, err := openPackage(zip, options.SinglePackage)
-	if err != nil {
-		return c.failDeploy(id, err)
-	}
+func (c *call) finishDeploy(id string, options *deployOptions, p *deployPackage) error {
 	r, status := &deployOutcome{}, "Succeeded"
-	err = isUndone(c.within(func() error {
+	err := isUndone(c.within(func() error {
 		if err := c.deployAndTest(r, p, options); err != nil {
 			return err
 		}

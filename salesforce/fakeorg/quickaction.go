@@ -45,13 +45,9 @@ func quickActionDefaults(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := c.org.schema.Object(q.Target)
-	set, err := c.automate(context.object, context.id).defaultsOf(q, target)
+	target, set, err := c.preset(q, context)
 	if err != nil {
 		return nil, err
-	}
-	if f := q.parentField(target, context); f != nil {
-		set = append(set, change{f, context.id})
 	}
 	row := stored{}
 	if q.Type == "Update" && context.id != "" {
@@ -103,6 +99,18 @@ func (q *quickAction) parentField(target *Object, context actionContext) *Field 
 	return nil
 }
 
+// preset is what the action sets by itself in a record of its target.
+func (c *call) preset(q *quickAction, context actionContext) (target *Object, set []change, err error) {
+	target = c.org.schema.Object(q.Target)
+	if set, err = c.automate(context.object, context.id).defaultsOf(q, target); err != nil {
+		return nil, nil, err
+	}
+	if f := q.parentField(target, context); f != nil {
+		set = append(set, change{f, context.id})
+	}
+	return target, set, nil
+}
+
 // performQuickAction is POST …/quickActions/{action}.
 func performQuickAction(c *call) (*answer, error) {
 	q, err := c.namedQuickAction()
@@ -117,13 +125,9 @@ func performQuickAction(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := c.org.schema.Object(q.Target)
-	set, err := c.automate(context.object, context.id).defaultsOf(q, target)
+	target, set, err := c.preset(q, context)
 	if err != nil {
 		return nil, err
-	}
-	if f := q.parentField(target, context); f != nil {
-		set = append(set, change{f, context.id})
 	}
 	if q.Type == "Update" {
 		return c.updateByAction(q, target, context, given, set)
