@@ -75,12 +75,16 @@ func (op *Op) openAPI() object {
 		content = append(content, member{"text/csv", object{{"schema", object{{"type", "string"}, {"description", raw.Doc + "; streamed, with the other arguments in the query"}}}}})
 	}
 	body := object{{"required", len(op.Needs) > 0}, {"content", content}}
-	return append(operation, member{"requestBody", body}, member{"responses", object{
+	responses := object{
 		{"200", object{{"description", "Salesforce's answer"}, {"content", op.answers()}}},
 		{"201", object{{"description", "Salesforce's answer, or nothing"}, {"content", op.answers()}}},
 		{"204", object{{"description", "Done; there is no answer"}}},
-		{"default", object{{"$ref", "#/components/responses/Failure"}}},
-	}})
+	}
+	if op.Effect != Read {
+		responses = append(responses, member{"207", object{{"description", "Some parts are done and others failed; each result says how it went"}, {"content", op.answers()}}})
+	}
+	responses = append(responses, member{"default", object{{"$ref", "#/components/responses/Failure"}}})
+	return append(operation, member{"requestBody", body}, member{"responses", responses})
 }
 
 // answers are the media types of what the row answers.
