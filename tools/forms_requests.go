@@ -3,6 +3,7 @@ package tools
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,13 +93,24 @@ func (p Param) target(at string, o map[string]any, form *regexp.Regexp, as strin
 	if !slices.Contains(methodNames, method) {
 		return p.wrong(fmt.Sprintf("%s needs a method: one of %s", at, strings.Join(methodNames, ", ")))
 	}
-	url, _ := o["url"].(string)
-	path, _, _ := strings.Cut(url, "?")
-	climbs := slices.ContainsFunc(strings.Split(path, "/"), func(segment string) bool { return segment == "." || segment == ".." })
-	if !form.MatchString(url) || climbs || strings.ContainsFunc(url, control) {
-		return p.wrong(fmt.Sprintf("%s has the url %q; it must be a path, as in %s", at, clip(url), as))
+	target, _ := o["url"].(string)
+	path, _, _ := strings.Cut(target, "?")
+	if !form.MatchString(target) || climbs(path) || strings.ContainsFunc(target, control) {
+		return p.wrong(fmt.Sprintf("%s has the url %q; it must be a path, as in %s", at, clip(target), as))
 	}
 	return nil
+}
+
+// climbs reports whether some server could read an escaped path as one that
+// leads out of its place: dots may be escaped, or have parameters, and a
+// backslash may count as a slash.
+func climbs(path string) bool {
+	plain, err := url.PathUnescape(path)
+	segments := strings.FieldsFunc(plain, func(r rune) bool { return r == '/' || r == '\\' })
+	return err != nil || slices.ContainsFunc(segments, func(segment string) bool {
+		segment, _, _ = strings.Cut(segment, ";")
+		return segment == "." || segment == ".."
+	})
 }
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
