@@ -37,3 +37,37 @@ func TestSubrequestsStayInTheAPI(t *testing.T) {
 		refused(t, "runCompositeBatch", map[string]any{"batchRequests": []any{map[string]any{"method": "GET", "url": url}}})
 	}
 }
+
+// TestReadsOnlyRead: what is marked as a read takes nothing that marks records as
+// viewed, counts views or locks rows; neither deep inside nor where we cannot
+// parse it, but Salesforce might.
+func TestReadsOnlyRead(t *testing.T) {
+	for _, statement := range []string{
+		"SELECT Id, (SELECT Id FROM Contacts FOR VIEW) FROM Account LIMIT 1",
+		"SELECT Id, (SELECT Title FROM Articles__r UPDATE VIEWSTAT) FROM Account",
+		"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact FOR REFERENCE)",
+		"SELECT Id FROM Account WHERE Rate__c = 1.5e3 for view",
+		"SELECT Id FROM Account FOR\u00a0VIEW",
+		"SELECT Id FROM Account FOR VIEW LIMIT 1",
+		"SELECT Title FROM FAQ__kav WHERE Keyword = 'x' UPDATE TRACKING UPDATE VIEWSTAT",
+		"FIND {a AND} UPDATE TRACKING",
+	} {
+		for _, instruction := range []string{"runQuery", "runQueryAll", "runSearch", "explainQuery", "runToolingQuery"} {
+			refused(t, instruction, map[string]any{"q": statement})
+		}
+		refused(t, "createQueryJob", map[string]any{"operation": "query", "query": statement})
+	}
+	for _, name := range []string{"updateTracking", "updateViewStat", "UpdateViewStat"} {
+		for _, value := range []any{true, "true"} {
+			refused(t, "runParameterizedSearch", map[string]any{"body": map[string]any{"q": "x", name: value}})
+		}
+	}
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, "200\n{\"totalSize\":0,\"done\":true,\"records\":[]}")
+	})
+	for _, harmless := range []string{"SELECT Id FROM Task WHERE Subject = 'for view'", "SELECT Id, Update__c FROM Account", "SELECT Id FRM Account"} {
+		if _, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "reader"}}, Surface: "mcp", Tool: "runQuery", Args: map[string]any{"q": harmless}}); err != nil {
+			t.Errorf("%s: %v", harmless, err)
+		}
+	}
+}

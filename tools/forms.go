@@ -22,6 +22,7 @@ type Form int
 const (
 	Any              Form = iota
 	Statement             // SOQL or SOSL that only reads
+	Search                // a search without SOSL, that only reads
 	Text                  // text that is not blank
 	FieldValues           // the values of one record
 	SObjectName           // the API name of an object
@@ -80,6 +81,8 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 			return nil, p.wrong("it is empty")
 		}
 		return p.statement(s)
+	case Search:
+		return v, p.search(v.(map[string]any))
 	case FieldValues:
 		return p.fieldValues(v.(map[string]any), args)
 	case SObjectName:
@@ -265,19 +268,49 @@ func (p Param) fieldValues(record map[string]any, args map[string]any) (any, err
 }
 
 // statement checks SOQL. A query only reads, so it cannot have the clauses that
-// mark records as viewed, count views or lock rows. What we cannot parse is left
-// to Salesforce.
+// mark records as viewed, count views or lock rows.
 func (p Param) statement(s string) (any, error) {
-	changes := false
-	if query, err := soql.Parse(s); err == nil {
-		changes = len(query.For)+len(query.Update) > 0
-	} else if search, err := soql.ParseSearch(s); err == nil {
-		changes = len(search.Update) > 0
-	}
-	if changes {
+	if changes(s) {
 		return nil, p.wrong("FOR VIEW, FOR REFERENCE, FOR UPDATE and UPDATE change the org, and this only reads; leave them out")
 	}
 	return s, nil
+}
+
+// changingRE matches the clauses that change the org.
+var changingRE = regexp.MustCompile(`(?i)\b(FOR\W+(VIEW|REFERENCE|UPDATE)|UPDATE\W+(TRACKING|VIEWSTAT))\b`)
+
+// changes reports whether a statement, or one inside it, has a clause that
+// changes the org. What we cannot parse is judged by its words: Salesforce might
+// take it.
+func changes(s string) (found bool) {
+	var statement soql.Node
+	if query, err := soql.Parse(s); err == nil {
+		statement = query
+	} else if search, err := soql.ParseSearch(s); err == nil {
+		statement = search
+	} else {
+		return changingRE.MatchString(s)
+	}
+	soql.Walk(statement, func(n soql.Node) bool {
+		switch n := n.(type) {
+		case *soql.Query:
+			found = found || len(n.For)+len(n.Update) > 0
+		case *soql.Search:
+			found = found || len(n.Update) > 0
+		}
+		return true
+	})
+	return found
+}
+
+// search checks a search without SOSL: two of its members count views.
+func (p Param) search(body map[string]any) error {
+	for name := range body {
+		if key := foldKey(name); key == "updatetracking" || key == "updateviewstat" {
+			return p.wrong(fmt.Sprintf("%s changes the org, and this only reads; leave it out", clip(name)))
+		}
+	}
+	return nil
 }
 
 func (p Param) dateTime(s string) (string, error) {
