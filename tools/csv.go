@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxRecord is how many bytes one record of a CSV may have. Salesforce's have
@@ -125,74 +127,56 @@ func (c *csvReader) row() (object, error) {
 }
 
 // CopyForSpreadsheets copies a CSV so that no spreadsheet takes a cell for a
-// formula: one that could be the beginning of a formula gets an apostrophe in
-// front (OWASP, "CSV Injection"). Plain numbers and telephone numbers stay as
-// they are, and so do records without such cells, byte for byte. It needs
-// memory for one record. The error is that of reading or writing.
+// formula: what could be the beginning of one gets an apostrophe in front (OWASP,
+// "CSV Injection"). Spreadsheets may take another delimiter than the CSV's, in
+// many countries the semicolon, and then its quotes mean nothing within a line:
+// so a cell may begin after every delimiter and line break, quoted or not. Plain
+// numbers and telephone numbers stay as they are, and everything else byte for
+// byte. The error is that of reading or writing.
 func CopyForSpreadsheets(to io.Writer, from io.Reader) error {
-	c, err := newCSV(from)
-	if err != nil {
-		return err
-	}
-	for {
-		if len(c.raw) > 0 {
-			if err := c.guard(); err != nil {
-				return err
-			}
-			if _, err := to.Write(c.raw); err != nil {
-				return err
-			}
-		}
-		err := c.next()
+	in, out := bufio.NewReaderSize(from, 64<<10), bufio.NewWriterSize(to, 32<<10)
+	head, _ := in.Peek(4 << 10) // its error comes again below
+	head, _, _ = bytes.Cut(bytes.TrimLeft(head, "\r\n"), []byte("\n"))
+	ends := string(delimiterOf(head)) + "\"\r\n" // of a cell, as the CSV has it
+	for begins := true; ; {                      // a cell may begin here
+		r, size, err := in.ReadRune()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return out.Flush()
+		}
+		if err != nil {
+			return errors.Join(err, out.Flush())
+		}
+		if begins && formula(r, in, ends) {
+			_ = out.WriteByte('\'') // its error comes again below
+		}
+		if r == utf8.RuneError && size == 1 { // no UTF-8
+			_ = in.UnreadRune()
+			b, _ := in.ReadByte()
+			err = out.WriteByte(b)
+		} else {
+			_, err = out.WriteRune(r)
 		}
 		if err != nil {
 			return err
 		}
+		begins = strings.ContainsRune(",\t|;^`\r\n", r) || begins && (unicode.IsControl(r) || strings.ContainsRune(" \u00a0\ufeff\"", r))
 	}
 }
 
-// guard rewrites the last record if one of its cells is dangerous.
-func (c *csvReader) guard() error {
-	if !bytes.ContainsAny(c.raw, "=+-@\t\r|%") {
-		return nil
-	}
-	fields, err := c.fields()
-	if err != nil {
-		return err
-	}
-	changed := false
-	for i, f := range fields {
-		if dangerous(f) {
-			fields[i], changed = "'"+f, true
-		}
-	}
-	if !changed {
-		return nil
-	}
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	w.Comma, w.UseCRLF = c.comma, bytes.HasSuffix(c.raw, []byte("\r\n"))
-	if err := w.Write(fields); err != nil {
-		return err
-	}
-	w.Flush()
-	c.raw = append(c.raw[:0], b.Bytes()...)
-	return w.Error()
-}
-
-// dangerous reports whether a spreadsheet could take a cell for a formula.
-func dangerous(cell string) bool {
-	cell = strings.TrimLeft(cell, " \u00a0")
-	if cell == "" {
-		return false
-	}
-	switch cell[0] {
-	case '=', '@', '\t', '\r':
+// formula reports whether a cell that begins with r, and goes on with what is to
+// be read up to one of ends, could be a formula. Spreadsheets know the wide forms
+// as well.
+func formula(r rune, rest *bufio.Reader, ends string) bool {
+	switch r {
+	case '=', '@', '＝', '＠':
 		return true
-	case '+', '-':
-		return strings.Trim(cell[1:], "0123456789 .,()/-") != ""
+	case '+', '-', '＋', '－':
+		const longest = 64 // of a number
+		next, _ := rest.Peek(longest)
+		if end := bytes.IndexAny(next, ends); end >= 0 {
+			next = next[:end]
+		}
+		return len(next) == longest || len(bytes.Trim(next, "0123456789 .,()/-")) > 0
 	}
 	return false
 }

@@ -222,7 +222,7 @@ func TestDownload(t *testing.T) {
 
 	file := w.send(demoAgent, http.MethodGet, "results/"+id, "", nil)
 	_, params, err := mime.ParseMediaType(file.header.Get("Content-Disposition"))
-	if file.status != 200 || strings.Count(file.body, "'=cmd|") != 2000 || strings.Count(file.body, ",+33 4 72 00 ") != 2000 || err != nil || params["filename"] != id+".csv" {
+	if file.status != 200 || strings.Count(file.body, "'=cmd|") != 2000 || strings.Count(file.body, "\"+33 4 72 00 ") != 2000 || err != nil || params["filename"] != id+".csv" {
 		t.Errorf("%d %v %.300s", file.status, file.header, file.body)
 	}
 	if raw := w.send(demoAgent, http.MethodGet, "results/"+id+"?raw=true", "", nil); strings.Contains(raw.body, "'=") || strings.Count(raw.body, "=cmd|") != 2000 {
