@@ -29,7 +29,8 @@ type Org struct {
 // Do sends a request and returns the answer. All errors are [*Error].
 //
 // A streamed answer keeps its turn at the org until it is closed; there are
-// fewer turns for those, so that slow readers keep nobody else waiting.
+// fewer turns for those that are not read promptly, so that slow readers keep
+// nobody else waiting.
 //
 // It repeats what may be repeated (see [Semantics]) while the client's retry
 // budget lasts, and gives up early when the wait would outlast the budget or
@@ -97,7 +98,7 @@ func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, T
 	}
 	state := o.Client.state(origin.String())
 	slots := state.slots
-	if r.Streamed || r.Stream != nil {
+	if r.Streamed && !r.Prompt || r.Stream != nil {
 		slots = state.streams
 	}
 	if err := slots.Acquire(ctx, 1); err != nil {

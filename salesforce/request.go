@@ -74,6 +74,9 @@ type Request struct {
 	StreamSize int64
 	// Streamed asks for the body of an answer as Response.Stream.
 	Streamed bool
+	// Prompt says that a streamed answer is read at once, or left, and not at the
+	// pace of somebody else: it takes an ordinary turn at the org.
+	Prompt bool
 	// Soap makes the request an operation of the SOAP API, for what the REST API
 	// has no resource. It is the operation's namespace; Body is the element
 	// inside the envelope's body, the version is added to Path, and the answer

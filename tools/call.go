@@ -60,6 +60,8 @@ type Call struct {
 	// called at most once, before the outcome is recorded. With it no answer is
 	// shaped for a model: Result.Raw has those that are not streamed.
 	Stream func(*salesforce.Response) error
+
+	paged bool // Stream reads a page at once, not at the pace of a client
 }
 
 // An Upload is a body that is streamed to Salesforce.
@@ -191,6 +193,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	}
 
 	// Send.
+	if c.Upload == nil && (c.Stream == nil || c.paged) {
+		org = prompt{org}
+	}
 	run := op.Run
 	if run == nil {
 		run = plain
@@ -213,6 +218,15 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	a = op.read(resp, args)
 	a.mend(op)
 	return a, a.verdict(op)
+}
+
+// prompt is an org whose answers we read at once, however long they are.
+type prompt struct{ Org }
+
+func (p prompt) Do(ctx context.Context, r *salesforce.Request) (*salesforce.Response, error) {
+	again := *r
+	again.Prompt = true
+	return p.Org.Do(ctx, &again)
 }
 
 // largeAnswer is from how many bytes on answers are decoded one at a time: what

@@ -126,6 +126,7 @@ type resultPage struct {
 // header, and of all else from a byte on.
 func (s *Server) page(ctx context.Context, c Call, id string, from int) (*resultPage, error) {
 	var page *resultPage
+	c.paged = true
 	c.Stream = func(resp *salesforce.Response) (err error) {
 		page, err = readPage(resp.Header.Get("Content-Type"), resp.Stream, from)
 		return err

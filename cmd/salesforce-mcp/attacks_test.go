@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSlowReaders (attack 4, from within): an agent that reads all the downloads
+// it can get slowly, or not at all, keeps nobody's tools waiting.
+func TestSlowReaders(t *testing.T) {
+	rows := bytes.Repeat([]byte("0123456789abcdef,0123456789abcdef\n"), 1<<19)
+	org := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path == "/services/oauth2/token":
+			_, _ = fmt.Fprintf(w, `{"access_token":"00D!x","instance_url":"http://%s"}`, r.Host)
+		case strings.HasSuffix(r.URL.Path, "Results/"):
+			w.Header().Set("Content-Type", "text/csv")
+			_, _ = w.Write(rows)
+		default:
+			_, _ = io.WriteString(w, `"Acme"`)
+		}
+	}))
+	t.Cleanup(org.Close)
+	w := startWorld(t, orgReady{Org: org.URL, ClientID: "id", Username: "u@x"})
+	for range 4 {
+		r := w.request(`{"jobId":"7505g00000QwErTAAV"}`)
+		r.URL.Path = "/w/a/instructions/getIngestFailed"
+		r.Header.Set("Agent-Id", demoReader)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+	}
+	began := time.Now()
+	_, file := w.post(call(1, "getRecordField", map[string]any{"sObjectName": "Account", "recordId": "0015g00000AbCdEAAV", "fieldName": "Name"}))
+	_, table := w.post(call(1, "getIngestFailed", map[string]any{"jobId": "7505g00000QwErTAAV"}))
+	_, after, _ := strings.Cut(table, `"uri":"`)
+	uri, _, _ := strings.Cut(after, `"`)
+	_, page := w.post(`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"` + uri + `"}}`)
+	if took := time.Since(began); took > 10*time.Second || !strings.Contains(file, "Acme") || !strings.Contains(page, "0123456789abcdef") {
+		t.Errorf("after %v: %.100s, %.100s, %.100s", took, file, table, page)
+	}
+}
