@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"salesforce-mcp/salesforce"
@@ -30,8 +32,10 @@ func (s *Server) instruction(w http.ResponseWriter, r *http.Request, who *identi
 		c.Upload = &tools.Upload{Reader: up, Size: max(0, r.ContentLength)}
 	}
 	res, err := s.Tools.Call(r.Context(), c)
-	if up != nil && up.tooLarge != nil {
-		err = up.tooLarge
+	if up != nil {
+		if up.end(); up.tooLarge != nil {
+			err = up.tooLarge
+		}
 	}
 	to.finish(res, err)
 }
@@ -178,12 +182,31 @@ type uploading struct {
 	from     io.Reader
 	conn     *http.ResponseController
 	patience time.Duration
-	tooLarge *http.MaxBytesError // set when it was; read when nobody reads any more
+	reading  sync.Mutex
+	ended    atomic.Bool
+	tooLarge *http.MaxBytesError // set when it was; read after end
+}
+
+// end ends a read that is under way and all that would follow: when Salesforce
+// answers before it has the whole body, it is still being sent, and a body must
+// not be read when its request has been answered.
+func (u *uploading) end() {
+	u.ended.Store(true)
+	if !u.reading.TryLock() {
+		_ = u.conn.SetReadDeadline(time.Now()) // its connection is there
+		u.reading.Lock()
+	}
+	u.reading.Unlock()
 }
 
 func (u *uploading) Read(p []byte) (int, error) {
+	u.reading.Lock()
+	defer u.reading.Unlock()
 	if err := u.conn.SetReadDeadline(time.Now().Add(u.patience)); err != nil {
 		return 0, err
+	}
+	if u.ended.Load() {
+		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := u.from.Read(p)
 	errors.As(err, &u.tooLarge)

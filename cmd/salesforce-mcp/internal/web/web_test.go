@@ -211,6 +211,24 @@ func (o orgAt) Token(context.Context) (salesforce.Token, error) {
 }
 func (o orgAt) Drop(salesforce.Token) {}
 
+// serve serves HTTP for an org: an agent may do all, nobody waits for long.
+func serve(t *testing.T, org string, maxUpload int64) *httptest.Server {
+	t.Helper()
+	s := newServer(t, new(bytes.Buffer))
+	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{{Agent: "reader", Preset: "all"}},
+		Profiles: []*allowlist.Profile{{Name: "h", Tokens: []string{allowlist.HashToken("token")}, Agent: []allowlist.Source{{Kind: allowlist.FromHeader, Name: "agent-id"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.PublicURL, s.Gate, s.Patience, s.MaxUpload = "", gate, 100*time.Millisecond, maxUpload
+	client := salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}})
+	t.Cleanup(client.Close)
+	s.Tools.Gate, s.Tools.Orgs = gate, orgAt{client, org}
+	served := httptest.NewServer(s.Handler())
+	t.Cleanup(served.Close)
+	return served
+}
+
 // TestSlowClients (attack 4, for bodies that are streamed): who sends or takes
 // nothing for a while loses the connection, and the org is left in peace.
 func TestSlowClients(t *testing.T) {
@@ -235,18 +253,7 @@ func TestSlowClients(t *testing.T) {
 		}
 	}))
 	t.Cleanup(org.Close)
-	s := newServer(t, new(bytes.Buffer))
-	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{{Agent: "reader", Preset: "all"}},
-		Profiles: []*allowlist.Profile{{Name: "h", Tokens: []string{allowlist.HashToken("token")}, Agent: []allowlist.Source{{Kind: allowlist.FromHeader, Name: "agent-id"}}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.PublicURL, s.Gate, s.Patience, s.MaxUpload = "", gate, 100*time.Millisecond, 1<<30
-	client := salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}})
-	t.Cleanup(client.Close)
-	s.Tools.Gate, s.Tools.Orgs = gate, orgAt{client, org.URL}
-	served := httptest.NewServer(s.Handler())
-	t.Cleanup(served.Close)
+	served := serve(t, org.URL, 1<<30)
 
 	for name, request := range map[string]string{
 		"sends nothing": "POST /w/w/instructions/uploadIngestData?jobId=7505g00000QwErTAAV HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n",
@@ -271,5 +278,48 @@ func TestSlowClients(t *testing.T) {
 				t.Error("the org still waits")
 			}
 		})
+	}
+}
+
+// TestEarlyAnswer: when the org answers before it has the whole body, the body is
+// not read any more once its request is answered, however the client goes on. The
+// race detector finds it otherwise.
+func TestEarlyAnswer(t *testing.T) {
+	org := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPut {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_, _ = io.WriteString(w, `{"state":"Open"}`)
+	}))
+	t.Cleanup(org.Close)
+	served := serve(t, org.URL, 600<<10)
+	answered := 0
+	for range 50 {
+		body, client := io.Pipe()
+		go func() {
+			for n := 0; n < 100; n++ { // more than may be uploaded
+				if _, err := client.Write(make([]byte, 8<<10)); err != nil {
+					return
+				}
+			}
+			_ = client.Close()
+		}()
+		r, err := http.NewRequest(http.MethodPost, served.URL+"/w/w/instructions/uploadIngestData?jobId=7505g00000QwErTAAV", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer token"}, "Agent-Id": {"reader"}, "Content-Type": {"text/csv"}}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			continue // it was still sending when the connection closed
+		}
+		_ = resp.Body.Close()
+		if answered++; resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d", resp.StatusCode)
+		}
+	}
+	if answered == 0 {
+		t.Error("nothing was answered")
 	}
 }
