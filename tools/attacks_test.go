@@ -3,6 +3,7 @@ package tools_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"salesforce-mcp/allowlist"
@@ -68,6 +69,27 @@ func TestReadsOnlyRead(t *testing.T) {
 	for _, harmless := range []string{"SELECT Id FROM Task WHERE Subject = 'for view'", "SELECT Id, Update__c FROM Account", "SELECT Id FRM Account"} {
 		if _, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "reader"}}, Surface: "mcp", Tool: "runQuery", Args: map[string]any{"q": harmless}}); err != nil {
 			t.Errorf("%s: %v", harmless, err)
+		}
+	}
+}
+
+// TestPagesAreSpelledOut (attack 30): what deceives the eye, or a terminal, is
+// spelled out in the pages of a large result as it is in results.
+func TestPagesAreSpelledOut(t *testing.T) {
+	hidden := "\x1b[2J\u202e\u200b\u009b\U000e0041"
+	for name, tt := range map[string]struct{ arguments, answer string }{
+		"text": {`{"action":"getLog","recordId":"07L5g00000AbCdEEAV"}`, "200 text/plain\n" + strings.Repeat(hidden+" log line\n", 30_000)},
+		"JSON": {`{"action":"query","q":"SELECT Id FROM ApexLog"}`, "200\n" + `{"totalSize":1,"done":true,"records":[{"Name":"` + strings.Repeat(hidden[4:]+" ", 5_000) + `"}]}`},
+	} {
+		server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, tt.answer) })
+		server.Results = new(keeper)
+		got, _ := rpc(t, server, "admin", "tools/call", `{"name":"tooling","arguments":`+tt.arguments+`}`)
+		if len(got.Content) != 2 {
+			t.Fatalf("%s: no link in %.200s", name, got.Content[0].Text)
+		}
+		page, failure := rpc(t, server, "admin", "resources/read", `{"uri":"`+got.Content[1].URI+`"}`)
+		if failure != "" || strings.ContainsAny(page.Contents[0].Text, hidden[:1]+hidden[4:]) || !strings.Contains(page.Contents[0].Text, `\u202e\u200b\u009b\udb40\udc41 `) {
+			t.Errorf("%s: %s %.100q", name, failure, page.Contents[0].Text)
 		}
 	}
 }
