@@ -83,7 +83,11 @@ func reportFacts(_ Args, v any) any {
 // guide, "Decode the Fact Map"). A key of the fact map is that of a group down,
 // "!", and that of a group across; T is all of them.
 func factTables(o object) object {
-	facts, _ := o.get("factMap").(object)
+	facts := map[string]object{} // thousands, found one by one
+	list, _ := o.get("factMap").(object)
+	for _, m := range list {
+		facts[m.name], _ = m.value.(object)
+	}
 	metadata, _ := o.get("reportMetadata").(object)
 	extended, _ := o.get("reportExtendedMetadata").(object)
 	down, across := groupsOf(o, "groupingsDown"), groupsOf(o, "groupingsAcross")
@@ -92,8 +96,8 @@ func factTables(o object) object {
 	var groups, rows []any
 	for _, d := range down {
 		for _, a := range across {
-			fact, ok := facts.get(d.key + "!" + a.key).(object)
-			if !ok {
+			fact := facts[d.key+"!"+a.key]
+			if fact == nil {
 				continue
 			}
 			at := groupColumns(names, levels, d, a)
@@ -308,20 +312,20 @@ func dashboardFacts(_ Args, v any) any {
 		return v
 	}
 	metadata, _ := o.get("dashboardMetadata").(object)
-	titles := map[any]string{}
+	titles := map[string]string{} // by ID
 	described, _ := metadata.get("components").([]any)
 	for _, e := range described {
 		component, _ := e.(object)
 		for _, name := range []string{"title", "header"} {
 			if title, ok := component.get(name).(string); ok && title != "" {
-				titles[component.get("id")] = title
+				titles[cell(component.get("id"))] = title
 			}
 		}
 	}
 	flat := object{{"id", metadata.get("id")}, {"name", metadata.get("name")}}
 	for i, e := range components {
 		component, _ := e.(object)
-		name := titles[component.get("componentId")]
+		name := titles[cell(component.get("componentId"))]
 		if name == "" {
 			name = fmt.Sprint("component ", i+1)
 		}

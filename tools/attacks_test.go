@@ -2,9 +2,11 @@ package tools_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/tools"
@@ -91,5 +93,32 @@ func TestPagesAreSpelledOut(t *testing.T) {
 		if failure != "" || strings.ContainsAny(page.Contents[0].Text, hidden[:1]+hidden[4:]) || !strings.Contains(page.Contents[0].Text, `\u202e\u200b\u009b\udb40\udc41 `) {
 			t.Errorf("%s: %s %.100q", name, failure, page.Contents[0].Text)
 		}
+	}
+}
+
+// TestWideReport: a matrix of many groups takes time for each cell once.
+func TestWideReport(t *testing.T) {
+	const down, across = 2000, 100
+	groups := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,{"key":"%d","label":"g"}`, i)
+		}
+		return `{"groupings":[` + b.String()[1:] + `]}`
+	}
+	var facts strings.Builder
+	for d := range down {
+		for a := range across {
+			fmt.Fprintf(&facts, `,"%d!%d":{"aggregates":[{"label":"1","value":1}]}`, d, a)
+		}
+	}
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, "200\n"+`{"groupingsDown":`+groups(down)+`,"groupingsAcross":`+groups(across)+`,"factMap":{`+facts.String()[1:]+`}}`)
+	})
+	began := time.Now()
+	_, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "reader"}}, Surface: "mcp", Tool: "runReport",
+		Args: map[string]any{"reportId": "00O5g00000F1234EAB", "mode": "sync"}})
+	if took := time.Since(began); err != nil || took > 15*time.Second {
+		t.Errorf("%v after %v", err, took)
 	}
 }
