@@ -76,7 +76,7 @@ func (e *Error) Error() string {
 	if e.RequestID != "" {
 		b.WriteString("\nSalesforce request id: " + cell(e.RequestID))
 	}
-	return printable(b.String())
+	return Printable(b.String())
 }
 
 // asError returns err as what the caller may see. An error that is neither ours

@@ -233,11 +233,11 @@ func plainNumber(n json.Number) json.Number {
 	return json.Number(strconv.FormatFloat(f, 'f', -1, 64))
 }
 
-// printable returns s with what a terminal or a model could take for something
+// Printable returns s with what a terminal or a model could take for something
 // else spelled out as in JSON: control characters (but for tab and newline, which callers
 // treat), escape sequences, invisible characters and those that change the
 // direction of writing. A record's text must not look like part of our own.
-func printable(s string) string {
+func Printable(s string) string {
 	if plainASCII(s) || !strings.ContainsFunc(s, deceptive) {
 		return s
 	}
@@ -256,7 +256,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// plainASCII is the common case of printable, told quickly.
+// plainASCII is the common case of Printable, told quickly.
 func plainASCII(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= 0x7f || c < ' ' && c != '\n' && c != '\t' {

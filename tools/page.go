@@ -102,7 +102,7 @@ func (p *page) text() string {
 	for _, note := range p.notes {
 		fmt.Fprintf(&b, "\n%s\n", note)
 	}
-	return printable(strings.TrimRight(b.String(), "\n"))
+	return Printable(strings.TrimRight(b.String(), "\n"))
 }
 
 // structured is the page as JSON, with a count and a note where it was cut.

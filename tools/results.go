@@ -140,7 +140,7 @@ func (s *Server) page(ctx context.Context, c Call, id string, from int) (*result
 			return nil, asError(err)
 		}
 	}
-	page.text = printable(page.text) // a model reads it
+	page.text = Printable(page.text) // a model reads it
 	return page, nil
 }
 

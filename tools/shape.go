@@ -85,7 +85,7 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		res.Structured = json.RawMessage(printable(string(b))) // only strings can hold what it spells out
+		res.Structured = json.RawMessage(Printable(string(b))) // only strings can hold what it spells out
 	}
 	return res, nil
 }

@@ -151,7 +151,7 @@ func TestPrintable(t *testing.T) {
 		"\ufe01\U000e0100\u3164\u034f\u2800":      `\ufe01\udb40\udd00\u3164\u034f\u2800`,
 		"\U000e0041\u2028":                        `\udb40\udc41\u2028`,
 	} {
-		if got := printable(in); got != want {
+		if got := Printable(in); got != want {
 			t.Errorf("%+q: %+q, want %+q", in, got, want)
 		}
 	}

@@ -8,13 +8,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"salesforce-mcp/tools"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "salesforce-mcp:", err)
+		fmt.Fprintln(os.Stderr, "salesforce-mcp:", tools.Printable(err.Error()))
 		os.Exit(1)
 	}
 }

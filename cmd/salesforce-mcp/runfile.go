@@ -98,9 +98,11 @@ type stepResult struct {
 	Result      any    `json:"result"`
 }
 
-// runSteps runs the steps one after the other.
+// runSteps runs the steps one after the other. What they print may end up in a
+// terminal.
 func (c client) runSteps(ctx context.Context, steps []dsul.Step, values map[string]any, stdout io.Writer) error {
-	out := json.NewEncoder(stdout)
+	var line bytes.Buffer
+	out := json.NewEncoder(&line)
 	out.SetEscapeHTML(false)
 	for i, step := range steps {
 		args, err := step.Arguments(values)
@@ -117,6 +119,10 @@ func (c client) runSteps(ctx context.Context, steps []dsul.Step, values map[stri
 		if err := out.Encode(stepResult{i + 1, step.Instruction, step.Output, result}); err != nil {
 			return err
 		}
+		if _, err := io.WriteString(stdout, tools.Printable(line.String())); err != nil {
+			return err
+		}
+		line.Reset()
 	}
 	return nil
 }
