@@ -80,8 +80,6 @@ type Server struct {
 	Results Results       // remembers large results; nil offers none
 	Timeout time.Duration // bounds one call; 0 means two minutes
 	Log     zerolog.Logger
-
-	large sync.Mutex // held while a large answer is decoded
 }
 
 // Call carries out one call. The order of its steps is a security property:
@@ -212,8 +210,8 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		}
 	}
 	if len(resp.Body) > largeAnswer {
-		s.large.Lock()
-		defer s.large.Unlock()
+		large.Lock()
+		defer large.Unlock()
 	}
 	a = op.read(resp, args)
 	a.mend(op)
@@ -232,6 +230,9 @@ func (p prompt) Do(ctx context.Context, r *salesforce.Request) (*salesforce.Resp
 // largeAnswer is from how many bytes on answers are decoded one at a time: what
 // is decoded takes ten times the memory.
 const largeAnswer = 1 << 20
+
+// large is held while a large answer is decoded.
+var large sync.Mutex
 
 // cutShort is the error of a call whose time was up or whose caller hung up.
 func cutShort(ended error, op *Op, t trace) *Error {

@@ -46,6 +46,10 @@ func soap(ctx context.Context, org Org, op *Op, namespace string, operation elem
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(resp.Body) > largeAnswer {
+		large.Lock()
+		defer large.Unlock()
+	}
 	results, err := soapResults(resp.Body)
 	if err != nil {
 		return nil, nil, &Error{Code: Unreadable, Message: fmt.Sprintf("Salesforce answered %s, but its answer cannot be read: %v", op.Name(), err), RequestID: resp.RequestID}
