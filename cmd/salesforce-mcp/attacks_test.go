@@ -9,7 +9,45 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"salesforce-mcp/audit"
+	"salesforce-mcp/tools"
 )
+
+// TestReaderOnEverySurface (attack 16): an agent that may read changes nothing, by
+// whatever name and way it asks, and each attempt is in the audit trail.
+func TestReaderOnEverySurface(t *testing.T) {
+	w := newWorld(t)
+	tries := 0
+	for _, tool := range tools.All {
+		for _, op := range tool.Ops {
+			if op.Effect == tools.Read {
+				continue
+			}
+			tries++
+			if got := w.send(demoReader, http.MethodPost, "instructions/"+op.Instruction, "application/json", strings.NewReader("{}")); got.status != http.StatusForbidden {
+				t.Errorf("instruction %s: %+v", op.Instruction, got)
+			}
+			for _, name := range []string{op.Instruction, tool.Name, tool.Name + "_read", tool.Name + "_write"} {
+				tries++
+				r := w.request(call(1, name, map[string]any{"action": op.Action}))
+				r.Header.Set("Agent-Id", demoReader)
+				if _, answer := w.do(r); !strings.Contains(answer, "is not authorized") && !strings.Contains(answer, "has no action") && !strings.Contains(answer, "there is no tool") {
+					t.Errorf("%s, action %s: %s", name, op.Action, answer)
+				}
+			}
+		}
+	}
+	refusals := 0
+	for _, e := range w.entries("a") {
+		if e.Phase == audit.PhaseRefusal && e.Agent == demoReader {
+			refusals++
+		}
+	}
+	if n := w.sent(); n != 0 || refusals != tries || tries < 100 {
+		t.Errorf("%d requests were sent; %d of %d tries are recorded", n, refusals, tries)
+	}
+}
 
 // TestSlowReaders (attack 4, from within): an agent that reads all the downloads
 // it can get slowly, or not at all, keeps nobody's tools waiting.
