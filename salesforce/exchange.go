@@ -125,7 +125,8 @@ func (c *Client) answer(req *http.Request, token Token, streamed bool, watch *wa
 		return nil, &Error{Err: withoutURL(err)}
 	}
 	c.state(origin(req)).noteUsage(res.Header)
-	response := &Response{Status: res.StatusCode, Header: res.Header, RequestID: clip(res.Header.Get("X-SFDC-Request-Id"), 100)}
+	requestID := strings.ReplaceAll(res.Header.Get("X-SFDC-Request-Id"), token.AccessToken.Reveal(), mask)
+	response := &Response{Status: res.StatusCode, Header: res.Header, RequestID: clip(requestID, 100)}
 	from, err := unzipped(res, streamed)
 	if err == nil && streamed && res.StatusCode/100 == 2 {
 		response.Stream = watch.stream(from, res.Body, response.RequestID)

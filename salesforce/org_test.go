@@ -274,6 +274,7 @@ func TestDoKeepsTokenOfOther401s(t *testing.T) {
 
 func TestErrorNeverHoldsTokenOrQuery(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-SFDC-Request-Id", r.Header.Get("Authorization"))
 		w.WriteHeader(400)
 		_, _ = io.WriteString(w, `[{"errorCode":"X","message":"you sent `+r.Header.Get("Authorization")+`"}]`)
 	}
@@ -282,7 +283,7 @@ func TestErrorNeverHoldsTokenOrQuery(t *testing.T) {
 		var sent Exchange
 		org.Sent = func(x Exchange) { sent = x }
 		e := errorOf(t, org, &Request{Method: "GET", Path: "/query", Query: url.Values{"q": {"canary"}}, Semantics: Safe})
-		all := e.Error() + e.Hint() + e.Message + sent.Err + sent.Path
+		all := e.Error() + e.Hint() + e.Message + sent.Err + sent.Path + sent.RequestID
 		if e.Err != nil {
 			all += e.Err.Error()
 		}
