@@ -47,6 +47,10 @@ func (op *Op) read(resp *salesforce.Response, args Args) *answer {
 		a.err = fmt.Errorf("it is %q and not JSON", clip(mediaType))
 		return a
 	}
+	if len(resp.Body) > largeAnswer {
+		large.Lock()
+		defer large.Unlock()
+	}
 	a.value, a.err = decode(resp.Body)
 	return a
 }

@@ -209,10 +209,6 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 			return a, a.stream(c.Stream)
 		}
 	}
-	if len(resp.Body) > largeAnswer {
-		large.Lock()
-		defer large.Unlock()
-	}
 	a = op.read(resp, args)
 	a.mend(op)
 	return a, a.verdict(op)
