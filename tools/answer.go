@@ -141,7 +141,8 @@ func (a *answer) stream(take func(*salesforce.Response) error) error {
 	err := take(a.resp)
 	a.bytes = counted.n
 	var theirs *salesforce.Error
-	if err != nil && !errors.As(err, &theirs) {
+	var ours *Error
+	if err != nil && !errors.As(err, &theirs) && !errors.As(err, &ours) {
 		return &Error{Code: TimedOut, Message: "the caller hung up before the end of the answer"}
 	}
 	return err

@@ -16,7 +16,7 @@ import (
 // at most 400,000 characters (Bulk API 2.0 guide, "Limits").
 const maxRecord = 2 << 20
 
-var errLongRecord = fmt.Errorf("a record of the CSV is longer than %d bytes", maxRecord)
+var errLongRecord = &Error{Code: Unreadable, Message: fmt.Sprintf("a record of the CSV is longer than %d bytes", maxRecord)}
 
 // A csvReader reads the records of a CSV one by one, as they are and taken
 // apart, in memory bounded by maxRecord.

@@ -210,6 +210,10 @@ func TestRawAnswers(t *testing.T) {
 	if got := all[len(all)-1]; got.Outcome != audit.Failed || got.Code != string(tools.TimedOut) {
 		t.Errorf("outcome %+v", got)
 	}
+	ours := &tools.Error{Code: tools.Unreadable, Message: "a record is too long"}
+	if err := call(map[string]any{}, func(*salesforce.Response) error { return ours }); err == nil || err.Error() != ours.Message {
+		t.Errorf("%v", err)
+	}
 	for _, name := range []string{"skip", "outputFormat"} {
 		if err := call(map[string]any{name: "1"}, take); err == nil || !strings.Contains(err.Error(), name+" is for results that are shaped") {
 			t.Errorf("%s: %v", name, err)
