@@ -128,6 +128,7 @@ func TestEveryErrorHasHint(t *testing.T) {
 func TestHintsNameDocumentedActions(t *testing.T) {
 	documented := map[string]bool{
 		"sobjects describe": true, "sobjects describeGlobal": true, "records getDeleted": true, "versions getLimits": true, "versions listVersions": true, "process listApprovals": true,
+		"composite request": true,
 	}
 	for code, hint := range hints {
 		for _, m := range regexp.MustCompile(`(\w+),? action (\w+)`).FindAllStringSubmatch(hint, -1) {

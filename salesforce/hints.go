@@ -1,5 +1,10 @@
 package salesforce
 
+import (
+	"net/http"
+	"strings"
+)
+
 // hints say what to do next. They are read by a model or a person; the tools
 // and actions they name are the connector's.
 var hints = map[string]string{
@@ -29,12 +34,14 @@ var hints = map[string]string{
 	"REQUEST_LIMIT_EXCEEDED":                  "The org's API quota is used up; see versions, action getLimits, and try later.",
 	"STORAGE_LIMIT_EXCEEDED":                  "The org has no storage left; an administrator must free some.",
 	"INVALIDJOBSTATE":                         "The state of the job does not allow this: look at the job first.",
+	"JOB_NOT_COMPLETE":                        "The job is not done: get it until its state is JobComplete.",
+	"EXCEEDED_ID_LIMIT":                       "Too many records changed in this window: choose a shorter one.",
 	"NO_APPLICABLE_PROCESS":                   "No active approval process takes this record: process, action listApprovals, shows which there are.",
 	"ALREADY_IN_PROCESS":                      "The record waits in an approval: approve or reject its work item, or recall it.",
 	"UNABLE_TO_LOCK_ROW":                      "Another change holds the record; nothing was written. Try again in a moment.",
 	"ENTITY_IS_LOCKED":                        "The record waits in an approval and cannot be edited until it is approved, rejected or recalled.",
 	"DELETE_FAILED":                           "Other records depend on this one; remove or change them first.",
-	"DUPLICATES_DETECTED":                     "A duplicate rule found matching records: update one of them, or ask the user whether to create another.",
+	"DUPLICATES_DETECTED":                     "A duplicate rule found matching records: update one of them, or ask the user whether to create another, with tool composite, action request, and in its request httpHeaders {\"Sforce-Duplicate-Rule-Header\": \"allowSave=true\"}.",
 	"DUPLICATE_VALUE":                         "The message names the record that has this value already: update that one, or use another value.",
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK":       "Nothing was saved because another record failed; mend the one with a different error.",
 	"PROCESSING_HALTED":                       "Nothing was saved because an earlier request failed; mend the one with a different error.",
@@ -62,6 +69,12 @@ var hintsByClass = map[Class]string{
 func (e *Error) Hint() string {
 	if e.Code == "REQUEST_LIMIT_EXCEEDED" && isConcurrency(e) {
 		return "Too many long requests run in this org at once; wait some seconds before calling again."
+	}
+	switch {
+	case e.Status == http.StatusRequestURITooLong || e.Status == http.StatusRequestHeaderFieldsTooLarge:
+		return "Statements have room for about 16,000 characters: shorten it, fetch records by ID (compositeRecords, action getMany), or query with a job (bulkQuery)."
+	case e.Code == "API_ERROR" && strings.Contains(e.Message, "not terminated"):
+		return "Abort the job first: update its state to Aborted."
 	}
 	if hint := HintFor(e.Code, e.Class); hint != "" {
 		return hint

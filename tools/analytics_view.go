@@ -17,6 +17,9 @@ func runReport(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Res
 	if err != nil {
 		return nil, err
 	}
+	if _, changed := args[reportMetadata.Name]; !changed {
+		req.Body = nil
+	}
 	if args[runMode.Name] == "sync" {
 		req.Path, req.Semantics = fill("/analytics/reports/{reportId}", args), salesforce.Safe
 		if req.Body == nil {
@@ -26,9 +29,9 @@ func runReport(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Res
 	return org.Do(ctx, req)
 }
 
-// describeReport leaves out includeDetails, which the connector's documentation
-// lists and Salesforce does not know here.
-func describeReport(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
+// withoutDetails leaves out includeDetails, which the connector's documentation
+// lists for the whole tool and Salesforce knows for runs only.
+func withoutDetails(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {
 	delete(args, includeDetails.Name)
 	return plain(ctx, org, op, args)
 }
@@ -75,8 +78,11 @@ func reportFacts(_ Args, v any) any {
 	if attributes.get("reportName") == nil {
 		flat = append(flat, member{"reportName", metadata.get("name")})
 	}
-	flat = append(flat, member{"allData", o.get("allData")})
-	return append(flat, factTables(o)...)
+	tables := factTables(o)
+	if facts, _ := o.get("factMap").(object); len(facts) > 0 && tables == nil {
+		return v // keys of another kind, as those of joined reports
+	}
+	return append(append(flat, member{"allData", o.get("allData")}), tables...)
 }
 
 // factTables are the tables "groups" and "rows" of a result (Analytics REST API
@@ -101,14 +107,19 @@ func factTables(o object) object {
 				continue
 			}
 			at := groupColumns(names, levels, d, a)
-			groups = append(groups, append(at[:len(at):len(at)], aggregates(fact, metadata, extended)...))
+			if g := append(at[:len(at):len(at)], aggregates(fact, metadata, extended)...); len(g) > 0 {
+				groups = append(groups, g)
+			}
 			list, _ := fact.get("rows").([]any)
 			for _, row := range list {
 				rows = append(rows, append(at[:len(at):len(at)], cells(row, metadata, extended)...))
 			}
 		}
 	}
-	tables := object{{"groups", groups}}
+	var tables object
+	if groups != nil || len(facts) == 0 {
+		tables = append(tables, member{"groups", groups})
+	}
 	if rows != nil {
 		tables = append(tables, member{"rows", rows})
 	}
@@ -201,7 +212,7 @@ func labelled(values []any, names any, extended object, info string) object {
 		if n, ok := cell.get("value").(json.Number); ok {
 			value = n
 		}
-		if value == "-" { // how Salesforce shows nothing
+		if value == "-" && cell.get("value") == nil { // how Salesforce shows nothing
 			value = nil
 		}
 		o = append(o, member{labelOf(extended, info, name), value})

@@ -22,6 +22,7 @@ type answer struct {
 	more  bool  // it goes on beyond what was read
 	bytes int64 // how much of a stream was read
 	err   error // why it could not be read
+	said  error // the failure that a raw answer tells of itself
 }
 
 // read decodes the body of an answer: JSON or, where the row's content is
@@ -30,6 +31,8 @@ func (op *Op) read(resp *salesforce.Response, args Args) *answer {
 	a := &answer{resp: resp}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
+	case op.Content == Value && resp.Status == http.StatusNoContent: // null
+		return a
 	case op.Content == CSV && resp.Stream != nil:
 		a.err = a.readCSV(args)
 		return a
@@ -51,7 +54,10 @@ func (op *Op) read(resp *salesforce.Response, args Args) *answer {
 		large.Lock()
 		defer large.Unlock()
 	}
-	a.value, a.err = decode(resp.Body)
+	if a.value, a.err = decode(resp.Body); a.err != nil && op.Content == Value { // a file that is called JSON
+		content := resp.Body[min(len(resp.Body), skipped(args)):]
+		a.file, a.more, a.err = &File{MediaType: mediaType, Content: content[:min(len(content), maxFile)]}, len(content) > maxFile, nil
+	}
 	return a
 }
 
@@ -178,12 +184,24 @@ func (a *answer) verdict(op *Op) error {
 	if compiled, isApex := v.lookup("compiled"); isApex {
 		return apexError(v, compiled == true, a.resp)
 	}
-	first, _ := firstOf(v.get("errors")).(object)
+	errs, _ := v.get("errors").([]any)
+	first, _ := firstOf(errs).(object)
 	code, _ := first.get("statusCode").(string)
-	message, _ := first.get("message").(string)
 	class := salesforce.ClassOf(code, http.StatusBadRequest)
-	return &Error{Code: Code(cmp.Or(code, string(class))), Message: cmp.Or(message, "the record was not written"), Status: a.resp.Status,
+	e := &Error{Code: Code(cmp.Or(code, string(class))), Message: "it was not done, and Salesforce does not say why", Status: a.resp.Status,
 		RequestID: a.resp.RequestID, Hint: salesforce.HintFor(code, class)}
+	for i, one := range errs {
+		message := cell(one)
+		if o, ok := one.(object); ok && o.get("message") != nil {
+			message = cell(o.get("message"))
+		}
+		if i == 0 {
+			e.Message = message
+		} else {
+			e.Also = append(e.Also, message)
+		}
+	}
+	return e
 }
 
 // apexError is the error of Apex that did not compile, or that threw.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"salesforce-mcp/salesforce"
 )
@@ -118,6 +119,7 @@ func uploadData(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Re
 func jobNote(_ Args, v any) string {
 	job, _ := v.(object)
 	id, state := job.get("id"), job.get("state")
+	failed, _ := strconv.Atoi(cell(job.get("numberRecordsFailed"))) // absent while the job is open
 	switch reads := job.get("operation") == "query" || job.get("operation") == "queryAll"; {
 	case state == "Open":
 		return fmt.Sprintf("Give it rows: action uploadData, jobId %q; then update its state to UploadComplete.", id)
@@ -125,8 +127,10 @@ func jobNote(_ Args, v any) string {
 		return fmt.Sprintf("It is under way: in some seconds, action get, jobId %q.", id)
 	case state == "JobComplete" && reads:
 		return fmt.Sprintf("Its rows: action getResults, jobId %q.", id)
-	case state == "JobComplete" && job.get("numberRecordsFailed") != json.Number("0"):
-		return fmt.Sprintf("%s rows failed; why: action getFailed, jobId %q.", cell(job.get("numberRecordsFailed")), id)
+	case state == "JobComplete" && failed > 0:
+		return fmt.Sprintf("%d rows failed; why: action getFailed, jobId %q.", failed, id)
+	case (state == "Failed" || state == "Aborted") && !reads:
+		return fmt.Sprintf("Rows that were written stay: action getSuccessful, jobId %q; the others: action getFailed and action getUnprocessed.", id)
 	}
 	return ""
 }

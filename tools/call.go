@@ -211,7 +211,11 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	}
 	a = op.read(resp, args)
 	a.mend(op)
-	return a, a.verdict(op)
+	failure := a.verdict(op)
+	if c.Stream != nil && a.err == nil { // a raw answer says so itself
+		a.said, failure = failure, nil
+	}
+	return a, failure
 }
 
 // prompt is an org whose answers we read at once, however long they are.

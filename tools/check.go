@@ -10,8 +10,8 @@ import (
 
 // Check returns args as the row wants them, or an error that says what is wrong
 // and what would fit. Members of the JSON body may stand inside the argument
-// "body" or beside it. At the top level null and "" mean absent; inside "body"
-// values are left as they are, because clearing a field is a value.
+// "body" or beside it. Null and "" mean absent, but not among the values of a
+// record, where clearing a field is a value.
 func (op *Op) Check(args map[string]any) (Args, error) {
 	given, err := op.flatten(args)
 	if err != nil {
@@ -86,6 +86,9 @@ func (op *Op) flatten(args map[string]any) (map[string]any, error) {
 		return nil, Param{Name: bodyName}.wrong("it must be an object, not " + article(typeName(envelope)))
 	}
 	for name, v := range members {
+		if v == nil || v == "" {
+			continue
+		}
 		if beside, twice := flat[name]; twice && !reflect.DeepEqual(beside, v) {
 			return nil, &Error{Code: InvalidArgument, Message: fmt.Sprintf("%s is given twice, in body and beside it, with different values; give it once", name)}
 		}

@@ -3,6 +3,7 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,7 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
 )
 
@@ -60,7 +60,8 @@ var (
 	pathRE        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,5}$`)
 	actionRE      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79})?$`)
 	locatorRE     = regexp.MustCompile(`^(?:` + anOrigin + `/services/data/v\d+\.\d+/)?(tooling/)?(?:query/)?([A-Za-z0-9]{15,18}-\d{1,9})$`)
-	jobLocatorRE  = regexp.MustCompile(`^(?:` + anOrigin + `/services/data/v\d+\.\d+/jobs/(?:query|ingest)/?\?(?:.*&)?queryLocator=)?([A-Za-z0-9_=-]{1,100})$`)
+	jobLocatorRE  = regexp.MustCompile(`^(?:` + anOrigin + `/services/data/v\d+\.\d+/jobs/(?:query|ingest)/?\?(?:.*&)?queryLocator=)?([A-Za-z0-9_=-]{1,100})(?:&.*)?$`)
+	recordIDRE    = regexp.MustCompile(`^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$`)
 	pageLocatorRE = regexp.MustCompile(`^[A-Za-z0-9_=+/-]{1,200}$`)
 )
 
@@ -68,8 +69,12 @@ var (
 // The rest of the arguments decides the type and the number of records.
 func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 	s, _ := v.(string)
-	if choices := p.choices(); choices != nil && !slices.Contains(choices, s) {
-		return nil, p.wrong(fmt.Sprintf("%q is none of %s%s", clip(s), strings.Join(choices, ", "), near(s, choices)))
+	if choices := p.choices(); choices != nil {
+		at := slices.IndexFunc(choices, func(choice string) bool { return strings.EqualFold(choice, s) })
+		if at < 0 {
+			return nil, p.wrong(fmt.Sprintf("%q is none of %s%s", clip(s), strings.Join(choices, ", "), near(s, choices)))
+		}
+		return choices[at], nil
 	}
 	switch p.Form {
 	case Text:
@@ -84,7 +89,7 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 	case Search:
 		return v, p.search(v.(map[string]any))
 	case FieldValues:
-		return p.fieldValues(v.(map[string]any), args)
+		return p.fieldValues(v.(map[string]any), op, args)
 	case SObjectName:
 		if !nameRE.MatchString(s) {
 			return nil, p.wrong(fmt.Sprintf("%q is no API name of an object: letters, digits and _, as in Account or Invoice__c", clip(s)))
@@ -169,9 +174,11 @@ func (p Param) wrong(why string) *Error {
 	return &Error{Code: InvalidArgument, Message: p.Name + ": " + why}
 }
 
+// recordID takes what has the form of an ID. Its check characters are left to
+// Salesforce to judge.
 func (p Param) recordID(s string) (string, error) {
-	if _, err := salesforce.To18(s); err != nil {
-		return "", p.wrong(err.Error())
+	if !recordIDRE.MatchString(s) {
+		return "", p.wrong(fmt.Sprintf("%q is no ID: 15 or 18 letters and digits", clip(s)))
 	}
 	return s, nil
 }
@@ -258,8 +265,14 @@ func (p Param) typeOf(record map[string]any) (string, error) {
 	return "", nil
 }
 
-// fieldValues checks the values of one record.
-func (p Param) fieldValues(record map[string]any, args map[string]any) (any, error) {
+// fieldValues checks the values of one record. The ID of one that is changed
+// stands in the path: Salesforce refuses it among the values.
+func (p Param) fieldValues(record map[string]any, op *Op, args map[string]any) (any, error) {
+	for name := range record {
+		if _, inPath := args[recordID.Name]; inPath && foldKey(name) == "id" && op.method() == http.MethodPatch {
+			return nil, p.wrong(fmt.Sprintf("%s does not belong among the values; %s names the record", clip(name), recordID.Name))
+		}
+	}
 	given, err := p.typeOf(record)
 	if name, ok := args[sObjectName.Name].(string); ok && err == nil && given != "" && !strings.EqualFold(given, name) {
 		return nil, p.wrong(fmt.Sprintf("its attributes have the type %q, but sObjectName is %q", clip(given), name))

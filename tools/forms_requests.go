@@ -21,7 +21,7 @@ const (
 var (
 	subrequestURL = regexp.MustCompile(`^/services/data/v\d{2,3}\.0/`)
 	batchURL      = regexp.MustCompile(`^(/services/data)?/?v\d{2,3}\.0/`)
-	referenceRE   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+	referenceRE   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_]*$`)
 	methodNames   = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete, http.MethodHead}
 	approvalKinds = []string{"Submit", "Approve", "Reject", "Removed"}
 )

@@ -154,9 +154,9 @@ func deployNote(args Args, v any) string {
 	o, _ := v.(object)
 	result, _ := o.get("deployResult").(object)
 	switch {
-	case result.get("done") != true:
+	case cell(result.get("done")) != "true":
 		return fmt.Sprintf("It is under way: action getDeployStatus, requestId %q.", o.get("id"))
-	case result.get("success") != true && args[includeDetails.Name] != true:
+	case cell(result.get("success")) != "true" && args[includeDetails.Name] != true:
 		return fmt.Sprintf("What failed: action getDeployStatus, requestId %q, includeDetails true.", o.get("id"))
 	}
 	return ""

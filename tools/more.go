@@ -18,7 +18,15 @@ const maxOffset = 2000
 // A locator ends in the number of the row it continues at, so the rows that
 // were left out of this page are at the locator with a smaller number. A query
 // that is done has no locator: it is run again with an OFFSET.
-func moreOfQuery(op *Op, args Args, p *page) string {
+func moreOfQuery(op *Op, args Args, p *page) string { return moreOfPages(op, args, p, "", "") }
+
+// moreOfToolingQuery is moreOfQuery for a row whose next pages are another
+// tool's.
+func moreOfToolingQuery(op *Op, args Args, p *page) string {
+	return moreOfPages(op, args, p, "tool query, ", toolingPrefix)
+}
+
+func moreOfPages(op *Op, args Args, p *page, tool, prefix string) string {
 	shown := p.shown()
 	next, going := p.head.get("nextRecordsUrl").(string)
 	given, paged := args[locator.Name].(string)
@@ -35,19 +43,13 @@ func moreOfQuery(op *Op, args Args, p *page) string {
 		}
 		rest := id + "-" + strconv.Itoa(row)
 		if strings.HasPrefix(given, toolingPrefix) {
-			rest = toolingPrefix + rest
+			prefix = toolingPrefix
 		}
+		rest = prefix + rest
 		p.head = p.head.with("nextRecordsUrl", next[:strings.LastIndexByte(next, '/')+1]+strings.TrimPrefix(rest, toolingPrefix))
-		return fmt.Sprintf("For the rest: action next, queryLocator %q.", rest)
+		return fmt.Sprintf("For the rest: %saction next, queryLocator %q.", tool, rest)
 	}
 	return moreByOffset(op, args, shown)
-}
-
-// moreOfToolingQuery is moreOfQuery for a row that has no action for the next
-// page: the query is run again with an OFFSET.
-func moreOfToolingQuery(op *Op, args Args, p *page) string {
-	p.head = p.head.with("done", false).without("nextRecordsUrl", "queryLocator")
-	return moreByOffset(op, args, p.shown())
 }
 
 // moreByOffset names the same query without its first rows.

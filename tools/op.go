@@ -157,15 +157,18 @@ func (op *Op) method() string {
 }
 
 // member reports whether p is a member of the row's JSON body.
-func (op *Op) member(p Param) bool {
-	return p.In == Plain && !strings.Contains(op.Call, "{"+p.Name+"}") && op.method() != "GET" && op.method() != "DELETE"
+func (op *Op) member(p Param) bool { return op.wrapped(p) && op.method() != "DELETE" }
+
+// wrapped reports whether p may stand inside an envelope.
+func (op *Op) wrapped(p Param) bool {
+	return p.In == Plain && !strings.Contains(op.Call, "{"+p.Name+"}") && op.method() != "GET"
 }
 
 // enveloped reports whether the row takes an argument "body" that only wraps
 // its own members, as the documented calls that change several records do.
 func (op *Op) enveloped() bool {
 	_, whole := op.param(bodyName)
-	return !whole && !op.Flat && slices.ContainsFunc(op.params(), op.member)
+	return !whole && !op.Flat && slices.ContainsFunc(op.params(), op.wrapped)
 }
 
 // raw returns the row's parameter that is the body as it is, if it has one.

@@ -68,11 +68,17 @@ func TestOpenAPITakesTheCases(t *testing.T) {
 		if err := json.Unmarshal(section(archive, "args"), &args); err != nil {
 			t.Fatal(err)
 		}
-		if len(section(archive, "request")) == 0 {
+		if len(section(archive, "request")) == 0 || strings.Contains(file, ".spelling.") { // refused, or taken although it is not as described
 			continue
 		}
 		for _, name := range []string{"outputFormat", "skip", "filter"} { // which only shape
 			delete(args, name)
+		}
+		body, _ := args["body"].(map[string]any)
+		for name, v := range body {
+			if op.TypeOf(name) != "" && (v == nil || v == "") {
+				delete(body, name)
+			}
 		}
 		for name, v := range args {
 			if v == nil || v == "" { // which mean absent

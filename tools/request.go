@@ -44,7 +44,7 @@ func (op *Op) Request(args Args) (*salesforce.Request, error) {
 			query.Set(p.Name, text(v))
 		}
 	}
-	if len(members) > 0 {
+	if len(members) > 0 || whole == nil && req.Body == nil && method == http.MethodPost && op.enveloped() {
 		whole = members
 	}
 	if len(query) > 0 {
@@ -74,9 +74,13 @@ func plain(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Respons
 // stays one segment.
 func fill(pattern string, args Args) string {
 	return holeRE.ReplaceAllStringFunc(pattern, func(hole string) string {
-		return url.PathEscape(text(args[strings.Trim(hole, "{}")]))
+		return delimiters.Replace(url.PathEscape(text(args[strings.Trim(hole, "{}")])))
 	})
 }
+
+// delimiters escapes what may stand in a segment as it is, but means something
+// to some servers: a plus may be read as a blank.
+var delimiters = strings.NewReplacer("+", "%2B", "&", "%26", "=", "%3D", "@", "%40", ":", "%3A", "$", "%24")
 
 // text returns a checked argument as it stands in a URL.
 func text(v any) string {

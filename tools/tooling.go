@@ -34,7 +34,7 @@ var (
 // are taken by analogy, any success will do) and the argument fields of
 // getRecord (it is sent as for records).
 var Tooling = Tool{Name: "tooling", Doc: "Tooling API: metadata as records, Apex.", Ops: []Op{
-	{Action: "query", Instruction: "runToolingQuery", Doc: "Run SOQL over Tooling objects.", Effect: Read,
+	{Action: "query", Instruction: "runToolingQuery", Doc: "Run SOQL over Tooling objects; further pages: tool query, action next.", Effect: Read,
 		Call: "GET /tooling/query", Needs: []Param{toolingQuery}, More: moreOfToolingQuery},
 	{Action: "describeGlobal", Instruction: "describeToolingGlobal", Doc: "List Tooling objects.", Effect: Read,
 		Call: "GET /tooling/sobjects", Brief: briefGlobal},

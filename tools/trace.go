@@ -19,6 +19,11 @@ func (t trace) outcome(op *Op, args Args, a *answer) audit.Outcome {
 	out := audit.Outcome{Status: audit.OK, Exchanges: t, Records: op.recordIDs(args, a)}
 	if a != nil {
 		out.Bytes = a.bytes
+		if a.said != nil {
+			e := asError(a.said)
+			out.Status, out.Code, out.Message = audit.Failed, string(e.Code), e.Message
+			return out
+		}
 		var all bool
 		if out.Message, all = a.failed(); all {
 			out.Status = audit.Failed

@@ -13,6 +13,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"salesforce-mcp/audit"
 	"salesforce-mcp/salesforce/fakeorg"
 	"salesforce-mcp/tools"
 )
@@ -108,7 +109,6 @@ func TestInstructions(t *testing.T) {
 		{demoReader, "POST", "createRecord", "application/json", `{"sObjectName":"Account","body":{}}`, 403, "agent_not_authorized", "This agent is not authorized to use this connector"},
 		{"stranger", "POST", "runQuery", "application/json", `{"q":"x"}`, 403, "agent_not_authorized", "This agent is not authorized to use this connector"},
 		{"", "POST", "runQuery", "application/json", `{"q":"x"}`, 403, "agent_not_identified", "The calling agent could not be identified"},
-		{demoAgent, "POST", "executeAnonymousApex", "application/json", `{"anonymousBody":"Integer i = ;"}`, 422, "apex_failed", "line 1"},
 	} {
 		got := w.send(tt.agent, tt.method, "instructions/"+tt.name, tt.contentType, strings.NewReader(tt.body))
 		var failure struct{ Error *tools.Error }
@@ -122,6 +122,14 @@ func TestInstructions(t *testing.T) {
 	}
 	if got := w.send(demoAgent, http.MethodGet, "instructions/getLimits", "", nil); got.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %+v", got)
+	}
+
+	if got := w.instruction("executeAnonymousApex", `{"anonymousBody":"Integer i = ;"}`); got.status != 200 || !strings.Contains(got.body, `"compiled":false,"success":false`) {
+		t.Errorf("Apex that does not compile: %+v", got)
+	}
+	all := w.entries("a")
+	if last := all[len(all)-1]; last.Outcome != audit.Failed || last.Code != "apex_failed" {
+		t.Errorf("the audit has %+v", last)
 	}
 
 	surfaces := map[string]int{}

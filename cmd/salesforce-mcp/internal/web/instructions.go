@@ -252,7 +252,6 @@ var ours = map[tools.Code]int{
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,
 	tools.Unreadable: http.StatusBadGateway, tools.TimedOut: http.StatusGatewayTimeout, tools.Internal: http.StatusInternalServerError,
-	tools.ApexFailed: http.StatusUnprocessableEntity,
 }
 
 // statusOf is the HTTP status of an error: that of Salesforce's answer where it
