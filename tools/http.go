@@ -97,7 +97,7 @@ func refuseBody(w http.ResponseWriter, err error) {
 	if errors.As(err, &tooLarge) {
 		w.Header().Set("Connection", "close")
 		write(w, http.StatusRequestEntityTooLarge, new(message).fail(&rpcError{Code: codeInvalidRequest,
-			Message: fmt.Sprintf("the message is larger than %d bytes; split it, or use the Bulk API for many records", tooLarge.Limit)}))
+			Message: fmt.Sprintf("the message is larger than %d bytes; split it, use the Bulk API for many records, and the instruction API for files", tooLarge.Limit)}))
 		return
 	}
 	write(w, http.StatusBadRequest, new(message).fail(&rpcError{Code: codeParse, Message: "the body could not be read to its end"}))

@@ -247,6 +247,13 @@ func (op *Op) operation() allowlist.Operation {
 	return allowlist.Operation{Tool: op.tool, Action: op.Action, Effect: op.Effect.String()}
 }
 
+// TakesFile reports whether the arguments of an instruction may hold a file:
+// the zip of a deploy, a document, the rows of a job.
+func (t Table) TakesFile(instruction string) bool {
+	op, err := t.Instruction(instruction)
+	return err == nil && slices.ContainsFunc(op.params(), func(p Param) bool { return p.In == Raw || p.Form == Zip || p.Form == Base64 })
+}
+
 // Find returns the row that tool and action name, or the row whose instruction
 // is called tool. The error names what t has instead: pass the part of the
 // table that the caller may use.

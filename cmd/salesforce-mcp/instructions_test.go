@@ -124,6 +124,13 @@ func TestInstructions(t *testing.T) {
 		t.Errorf("GET: %+v", got)
 	}
 
+	file := strings.Repeat("QUJD", 3<<18) // 3 MiB
+	if got := w.instruction("uploadFile", `{"fileName":"large.txt","content":"`+file+`"}`); got.status != 201 || got.member(t, "success") != "true" {
+		t.Errorf("a large file: %+v", got)
+	}
+	if got := w.instruction("uploadFile", `{"fileName":"large.txt","content":"`+strings.Repeat("QUJD", 17<<20)+`"}`); got.status != 413 || !strings.Contains(got.body, "the body is larger than 67108864 bytes") {
+		t.Errorf("a file that is too large: %d %.200s", got.status, got.body)
+	}
 	if got := w.instruction("executeAnonymousApex", `{"anonymousBody":"Integer i = ;"}`); got.status != 200 || !strings.Contains(got.body, `"compiled":false,"success":false`) {
 		t.Errorf("Apex that does not compile: %+v", got)
 	}

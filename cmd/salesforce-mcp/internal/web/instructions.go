@@ -54,12 +54,40 @@ func (s *Server) arguments(w http.ResponseWriter, r *http.Request) (map[string]a
 	if r.URL.RawQuery != "" {
 		return nil, nil, &httpError{http.StatusBadRequest, "arguments do not go into the query; send them as one JSON object"}
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBody))
+	raw, err := s.read(w, r)
 	if err != nil {
 		return nil, nil, err
 	}
 	args, err := tools.DecodeArguments(raw)
 	return args, nil, err
+}
+
+// Arguments that hold a file, such as the zip of a deploy, may be larger than
+// others. They are kept in memory, so few are read at once, and none for long.
+const (
+	maxFileBody   = 64 << 20
+	fileBodies    = 2
+	longestUpload = 10 * time.Minute
+)
+
+// read reads the arguments of an instruction.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := s.MaxBody
+	if s.Tools.Table.TakesFile(r.PathValue("instruction")) {
+		limit = max(limit, maxFileBody)
+	}
+	body := http.MaxBytesReader(w, r.Body, limit)
+	if r.ContentLength >= 0 && r.ContentLength <= s.MaxBody || limit == s.MaxBody {
+		return io.ReadAll(body)
+	}
+	if r.ContentLength > limit {
+		return nil, &http.MaxBytesError{Limit: limit}
+	}
+	if err := s.files.Acquire(r.Context(), 1); err != nil {
+		return nil, err
+	}
+	defer s.files.Release(1)
+	return io.ReadAll(&uploading{from: body, conn: http.NewResponseController(w), patience: s.patience(), until: time.Now().Add(longestUpload)})
 }
 
 // upload has the arguments in the query and the body still to be read.
@@ -182,6 +210,7 @@ type uploading struct {
 	from     io.Reader
 	conn     *http.ResponseController
 	patience time.Duration
+	until    time.Time // when all of it must have come; zero is never
 	reading  sync.Mutex
 	ended    atomic.Bool
 	tooLarge *http.MaxBytesError // set when it was; read after end
@@ -202,7 +231,11 @@ func (u *uploading) end() {
 func (u *uploading) Read(p []byte) (int, error) {
 	u.reading.Lock()
 	defer u.reading.Unlock()
-	if err := u.conn.SetReadDeadline(time.Now().Add(u.patience)); err != nil {
+	deadline := time.Now().Add(u.patience)
+	if !u.until.IsZero() && u.until.Before(deadline) {
+		deadline = u.until
+	}
+	if err := u.conn.SetReadDeadline(deadline); err != nil {
 		return 0, err
 	}
 	if u.ended.Load() {
@@ -231,7 +264,8 @@ func refuse(w http.ResponseWriter, err error) {
 	case errors.As(err, &tooLarge):
 		w.Header().Set("Connection", "close")
 		status = http.StatusRequestEntityTooLarge
-		failure = &tools.Error{Code: tools.InvalidArgument, Message: fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}
+		failure = &tools.Error{Code: tools.InvalidArgument, Message: fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit),
+			Hint: "Rows of a bulk job may be sent as text/csv, which is streamed."}
 	case errors.As(err, &request):
 		status, failure = request.status, &tools.Error{Code: tools.InvalidArgument, Message: request.message}
 	case errors.As(err, &failure):

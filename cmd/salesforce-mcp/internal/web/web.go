@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/tools"
@@ -30,6 +31,8 @@ type Server struct {
 	Version   string        // of the program, for openapi.json
 	Ready     func(context.Context) error
 	Log       zerolog.Logger
+
+	files *semaphore.Weighted // held while arguments that hold a file are read
 }
 
 // Handler returns the routes behind their guards.
@@ -41,6 +44,7 @@ type Server struct {
 //	GET  /healthz                                   200 while the process lives
 //	GET  /readyz                                    200 while the audit trail can be read
 func (s *Server) Handler() http.Handler {
+	s.files = semaphore.NewWeighted(fileBodies)
 	security := newSecurityLog(s.Log)
 	guarded := http.NewServeMux()
 	guarded.Handle("/w/{workspace}/mcp", s.authenticated(security, s.serveMCP))
