@@ -39,22 +39,18 @@ func (t Tool) Hints() Hints {
 	return h
 }
 
-// lean reports whether the tool is described in few words: one that only reads
-// is, because a wrong call of it costs nothing and is told what would fit.
-func (t Tool) lean() bool { return !t.flat && t.Hints().ReadOnly }
-
 // Help is the tool's description: its own sentence, then a signature and a
 // sentence for each row; of a lean tool, which rows need which arguments.
 func (t Tool) Help() string {
 	var b strings.Builder
 	b.WriteString(t.Doc)
-	if t.lean() {
+	if t.lean {
 		for _, line := range t.needs() {
 			b.WriteString("\n" + line)
 		}
 	}
 	for i := range t.Ops {
-		if op := &t.Ops[i]; !t.lean() && !t.flat { // a flat tool's sentence is that of its row
+		if op := &t.Ops[i]; !t.lean && !t.flat { // a flat tool's sentence is that of its row
 			fmt.Fprintf(&b, "\n%s: %s", op.signature(), op.Doc)
 		}
 	}
@@ -125,7 +121,7 @@ func (t Tool) Schema() json.RawMessage {
 			if p.Rare && !t.flat {
 				continue
 			}
-			name, prop := p.Name, p.property(t.lean())
+			name, prop := p.Name, p.property(t.lean)
 			was, known := schema.Properties.get(name).(property)
 			if op.enveloped() && op.member(p) {
 				name = bodyName

@@ -18,6 +18,7 @@ type Tool struct {
 	Ops  []Op
 
 	flat bool // it is one operation by itself, without an action
+	lean bool // it is described in few words
 }
 
 // An Op is one row of the table: something an agent may ask of a tool.

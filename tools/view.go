@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,7 +34,8 @@ const (
 	writeEnd = "_write"
 )
 
-// As returns the tools that list t in a view.
+// As returns the tools that list t in a view. Where all of t only reads they are
+// described in few words: a wrong call costs nothing and is told what would fit.
 func (t Table) As(v View) []Tool {
 	var list []Tool
 	for _, tool := range t {
@@ -51,6 +53,10 @@ func (t Table) As(v View) []Tool {
 				list = append(list, Tool{Name: op.Instruction, Doc: op.Doc, Ops: []Op{op}, flat: true})
 			}
 		}
+	}
+	reads := !slices.ContainsFunc(list, func(tool Tool) bool { return !tool.Hints().ReadOnly })
+	for i := range list {
+		list[i].lean = reads && v != Flat
 	}
 	return list
 }
