@@ -81,7 +81,7 @@ var BulkQuery = Tool{Name: "bulkQuery", Doc: "Bulk API 2.0 queries of any size."
 	{Action: "list", Instruction: "listQueryJobs", Doc: "List jobs.", Effect: Read,
 		Call: "GET /jobs/query", Takes: []Param{pkChunking, queryJobType, concurrency, jobLocator, skip}, Brief: briefJobs, More: moreBySkipping},
 	{Action: "getResults", Instruction: "getQueryJobResults", Doc: "Fetch rows of a completed job.", Effect: Read,
-		Call: "GET /jobs/query/{jobId}/results", Needs: []Param{jobID}, Takes: []Param{csvLocator, maxRecords, skip}, Content: CSV, More: moreBySkipping},
+		Call: "GET /jobs/query/{jobId}/results", Needs: []Param{jobID}, Takes: []Param{csvLocator, maxRecords, skip}, Content: CSV, More: moreBySkipping, Note: nextPage},
 	{Action: "update", Instruction: "updateQueryJob", Doc: "Abort a job.", Effect: Set, Once: true,
 		Call: "PATCH /jobs/query/{jobId}", Needs: []Param{jobID, queryState}},
 	{Action: "delete", Instruction: "deleteQueryJob", Doc: "Delete a job and its results.", Effect: Remove,
@@ -115,6 +115,15 @@ func uploadData(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Re
 	return plain(ctx, org, op, args)
 }
 
+// nextPage names the call for the next page of results.
+func nextPage(args Args, v any) string {
+	page, _ := v.(object)
+	if page.get(csvLocator.Name) == nil {
+		return ""
+	}
+	return fmt.Sprintf("After this page: action getResults, jobId %q, locator %q.", args[jobID.Name], page.get(csvLocator.Name))
+}
+
 // jobNote says what comes after the state that a job is in.
 func jobNote(_ Args, v any) string {
 	job, _ := v.(object)
@@ -130,7 +139,7 @@ func jobNote(_ Args, v any) string {
 	case state == "JobComplete" && failed > 0:
 		return fmt.Sprintf("%d rows failed; why: action getFailed, jobId %q.", failed, id)
 	case (state == "Failed" || state == "Aborted") && !reads:
-		return fmt.Sprintf("Rows that were written stay: action getSuccessful, jobId %q; the others: action getFailed and action getUnprocessed.", id)
+		return fmt.Sprintf("Rows that were written stay: action getSuccessful; the others: action getFailed and action getUnprocessed; jobId %q.", id)
 	}
 	return ""
 }

@@ -172,12 +172,14 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		}
 		out := t.outcome(op, args, a)
 		if err != nil {
-			if ended := call.Err(); ended != nil {
+			var ours *Error // of a stream, which knows better
+			if ended := call.Err(); ended != nil && !errors.As(err, &ours) {
 				err = cutShort(ended, op, t)
 			}
-			visible := s.visible(intent, err)
+			visible := *s.visible(intent, err)
+			visible.Hint = op.say(visible.Hint)
 			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
-			err = visible
+			err = &visible
 		}
 		if failed := intent.End(ctx, out); failed != nil {
 			s.Log.Error().Err(failed).Str("intent", intent.ID()).Msg("outcome not recorded; it is closed as unknown at the next start")
@@ -260,7 +262,9 @@ func (s *Server) visible(intent *audit.Intent, err error) *Error {
 func (s *Server) find(caller allowlist.Caller, c Call, action string) (*Op, error) {
 	op, err := s.Table.look(c, action)
 	if err == nil {
-		return op, nil
+		named := *op
+		named.manner, named.bare = c.manner(op), c.Stream != nil
+		return &named, nil
 	}
 	visible := s.Table.Only(func(op allowlist.Operation) bool {
 		_, err := s.Gate.Allow(caller, op)

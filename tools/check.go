@@ -13,21 +13,13 @@ import (
 // "body" or beside it. Null and "" mean absent, but not among the values of a
 // record, where clearing a field is a value.
 func (op *Op) Check(args map[string]any) (Args, error) {
-	given, err := op.flatten(args)
+	given, err := op.named(args)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if _, ok := op.param(name); !ok {
-			return nil, op.unknown(name)
-		}
 	}
 	checked := Args{}
 	for _, p := range op.params() {
 		v, ok := given[p.Name]
-		if !ok && op.needs(p) {
-			return nil, &Error{Code: MissingArgument, Message: fmt.Sprintf("%s needs %s: %s", op.Name(), p.Name, p.Doc)}
-		}
 		if !ok {
 			continue
 		}
@@ -100,6 +92,44 @@ func (op *Op) flatten(args map[string]any) (map[string]any, error) {
 	return flat, nil
 }
 
+// missing returns the error for an argument that the row needs.
+func (op *Op) missing(p Param) *Error {
+	msg := op.Name() + " needs " + p.Name
+	switch {
+	case p.Doc != "":
+		msg += ": " + p.Doc
+	case p.OneOf != "":
+		msg += ": one of " + strings.Join(p.choices(), ", ")
+	}
+	return &Error{Code: MissingArgument, Message: msg}
+}
+
+// CheckNames returns the error for arguments that the row does not take, or that
+// are missing, whatever their values are.
+func (op *Op) CheckNames(args map[string]any) error {
+	_, err := op.named(args)
+	return err
+}
+
+// named returns the arguments that are present, all of which the row takes.
+func (op *Op) named(args map[string]any) (map[string]any, error) {
+	given, err := op.flatten(args)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if _, ok := op.param(name); !ok {
+			return nil, op.unknown(name)
+		}
+	}
+	for _, p := range op.Needs {
+		if _, ok := given[p.Name]; !ok {
+			return nil, op.missing(p)
+		}
+	}
+	return given, nil
+}
+
 // unknown returns the error for an argument that the row does not take.
 func (op *Op) unknown(name string) *Error {
 	names := op.argumentNames()
@@ -114,7 +144,9 @@ func (op *Op) unknown(name string) *Error {
 func (op *Op) argumentNames() []string {
 	var names []string
 	for _, p := range op.params() {
-		names = append(names, p.Name)
+		if p.In != Shape || !op.bare {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -36,9 +37,10 @@ func (p *page) cut(budget int, want format, whole bool) {
 	for i := range p.lists {
 		l := &p.lists[i]
 		for n := range l.rows {
+			before := maps.Clone(c.notes)
 			row := c.value("", l.rows[n])
 			if c.left < 0 && (n > 0 || i > 0) {
-				l.rows = l.rows[:n]
+				l.rows, c.notes = l.rows[:n], before
 				break
 			}
 			l.rows[n] = row
@@ -64,7 +66,7 @@ func (c *cutter) value(name string, v any) any {
 	case json.Number:
 		c.left -= len(v) + 1
 	case []any:
-		return c.list(name, v)
+		return c.list(name, v, "query that object")
 	case object:
 		return c.object(name, v)
 	default:
@@ -73,12 +75,13 @@ func (c *cutter) value(name string, v any) any {
 	return v
 }
 
-// list returns the elements that fit, and at least one.
-func (c *cutter) list(name string, v []any) []any {
+// list returns the elements that fit, and at least one. Rest is what the others
+// are had by.
+func (c *cutter) list(name string, v []any, rest string) []any {
 	kept := make([]any, 0, min(len(v), 1000))
 	for n := range v {
 		if c.left < 0 && n > 0 {
-			c.note("%s is cut after %d of %d; for the rest query that object.", name, n, len(v))
+			c.note("%s is cut after %d of %d; for the rest %s.", name, n, len(v), rest)
 			break
 		}
 		kept = append(kept, c.value(name, v[n]))
@@ -89,6 +92,7 @@ func (c *cutter) list(name string, v []any) []any {
 // object returns the members that fit.
 func (c *cutter) object(name string, o object) object {
 	kept := make(object, 0, len(o))
+	c.left -= 2
 	for n, m := range o {
 		if c.left < -longest { // a record is not cut for a little
 			c.note("%s has %d more values that are not shown.", name, len(o)-n)
@@ -101,14 +105,36 @@ func (c *cutter) object(name string, o object) object {
 			kept = append(kept, m)
 			continue
 		}
-		if c.want.structured {
+		if c.want.structured || name != "" { // an object in a cell is JSON
 			c.left -= len(m.name) + 3
 		}
-		at := m.name
-		if at == "records" && name != "" { // the children of a record
-			at = name
+		list, isList := m.value.([]any)
+		if m.name != "records" || name == "" || !isList {
+			kept = append(kept, member{m.name, c.value(m.name, m.value)})
+			continue
 		}
-		kept = append(kept, member{m.name, c.value(at, m.value)})
+		rest := "query that object" // a page of records, or the children of a record
+		if _, _, ok := locatorRow(text(o.get("nextRecordsUrl"))); ok {
+			rest = "give its nextRecordsUrl to tool query, action next"
+		}
+		kept = append(kept, member{m.name, c.list(name, list, rest)})
 	}
-	return kept
+	return goingOn(o, kept)
+}
+
+// goingOn mends what a page of records says of itself once it is cut: it is not
+// done, and goes on after those that are shown.
+func goingOn(page, kept object) object {
+	all, _ := page.get("records").([]any)
+	shown, _ := kept.get("records").([]any)
+	if len(shown) == len(all) || page.get("totalSize") == nil {
+		return kept
+	}
+	next := text(page.get("nextRecordsUrl"))
+	id, row, ok := locatorRow(next)
+	if !ok {
+		return kept.with("done", false).without("nextRecordsUrl")
+	}
+	place := fmt.Sprintf("%s%s-%d", next[:strings.LastIndexByte(next, '/')+1], id, row-len(all)+len(shown))
+	return kept.with("done", false).with("nextRecordsUrl", place)
 }

@@ -47,8 +47,7 @@ const maxLists = 256
 func NewMCP(s *Server, name, version string) *MCP {
 	m := &MCP{MaxMessage: MaxMessage, View: Dispatch, server: s, lib: server.NewMCPServer(name, version,
 		server.WithToolCapabilities(false),
-		server.WithResourceCapabilities(false, false),
-		server.WithInstructions(s.Table.Instructions()))}
+		server.WithResourceCapabilities(false, false))}
 	m.lib.AddResourceTemplate(mcp.NewResourceTemplate(resultURI+"{id}{?from}", "result",
 		mcp.WithTemplateDescription("A large result, to whom a tool offered it. Each page names the next one.")), m.readResult)
 	return m
@@ -63,6 +62,7 @@ type session struct {
 	id       string
 	who      Identity
 	surface  string
+	modern   bool // the client speaks 2026-07-28 or later
 	tools    map[string]server.ServerTool
 	outgoing chan mcp.JSONRPCNotification
 	failure  *rpcError // set by a handler whose failure is one of the protocol
@@ -89,7 +89,7 @@ func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sess
 	if sessionID == "" {
 		sessionID = strconv.FormatUint(m.sessions.Add(1), 10)
 	}
-	s := &session{id: sessionID, who: who, surface: surface, outgoing: make(chan mcp.JSONRPCNotification, 8)}
+	s := &session{id: sessionID, who: who, surface: surface, modern: mcp.IsModernProtocol(msg.era), outgoing: make(chan mcp.JSONRPCNotification, 8)}
 	switch msg.method {
 	case string(mcp.MethodToolsList):
 		visible, err := who.Visible(m.server.Table)
@@ -114,9 +114,30 @@ func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sess
 		if s.failure != nil {
 			return nil, msg.fail(s.failure)
 		}
-		return notifications, &reply{JSONRPC: "2.0", ID: msg.id, Result: response.Result}
+		return notifications, &reply{JSONRPC: "2.0", ID: msg.id, Result: m.introduced(response.Result, who, view)}
 	}
 	return notifications, msg.fail(&rpcError{Code: codeInternal, Message: "internal error"})
+}
+
+// introduced is the result of a request, and tells a new client what its agent
+// may use.
+func (m *MCP) introduced(result any, who Identity, view View) any {
+	switch result := result.(type) {
+	case mcp.InitializeResult:
+		result.Instructions = m.instructions(who, view)
+		return result
+	case *mcp.DiscoverResult:
+		result.Instructions = m.instructions(who, view)
+	}
+	return result
+}
+
+func (m *MCP) instructions(who Identity, view View) string {
+	visible, err := who.Visible(m.server.Table)
+	if err != nil { // a host that names the agent in calls only
+		visible = m.server.Table
+	}
+	return visible.Instructions(view)
 }
 
 // sanitised is an error of the library without the Go errors that some of them
@@ -150,7 +171,7 @@ func (m *MCP) handler(s *session) server.ToolHandlerFunc {
 			}
 			return failed(e), nil
 		}
-		return res.mcp(), nil
+		return res.mcp(s.surface), nil
 	}
 }
 
@@ -167,8 +188,14 @@ func (m *MCP) readResult(ctx context.Context, r mcp.ReadResourceRequest) ([]mcp.
 		page, err = m.server.page(ctx, Call{Who: s.who, Surface: s.surface}, id, from)
 	}
 	if err != nil {
-		s.failure = &rpcError{Code: codeInvalidParams, Message: asError(err).Error()}
+		s.failure = &rpcError{Code: codeNoResource, Message: asError(err).Error(), Data: map[string]string{"uri": r.Params.URI}}
+		if s.modern {
+			s.failure.Code = codeInvalidParams
+		}
 		return nil, err
+	}
+	if page.mediaType == "application/json" && (from > 0 || page.next > 0) { // a part of it is no JSON
+		page.mediaType = "text/plain"
 	}
 	var contents mcp.ResourceContents
 	if page.blob != nil {
@@ -208,7 +235,7 @@ func failed(e *Error) *mcp.CallToolResult {
 
 // mcp is a result as the protocol wants it. Where there is only a structured
 // form it is repeated as text, for hosts that know nothing else.
-func (r *Result) mcp() *mcp.CallToolResult {
+func (r *Result) mcp(surface string) *mcp.CallToolResult {
 	out := &mcp.CallToolResult{IsError: r.Failed}
 	if r.Structured != nil {
 		out.StructuredContent = r.Structured
@@ -223,10 +250,22 @@ func (r *Result) mcp() *mcp.CallToolResult {
 			URI: r.File.URI, MIMEType: r.File.MediaType, Blob: base64.StdEncoding.EncodeToString(r.File.Content)}))
 	}
 	if r.Link != nil {
-		out.Content = append(out.Content, mcp.NewResourceLink(resultURI+r.Link.ID, r.Link.Name,
-			"The whole result, for a day: read it in pages, or download it with an authenticated GET of results/"+r.Link.ID+" beside the URL of this server's mcp endpoint.", r.Link.MediaType))
+		out.Content = append(out.Content, mcp.NewResourceLink(resultURI+r.Link.ID, r.Link.Name, r.Link.text(surface), r.Link.MediaType))
 	}
 	return out
+}
+
+// text says what is behind a link.
+func (l *Link) text(surface string) string {
+	what := "The whole result"
+	if l.Page {
+		what = "This page of the result, whole (the rest is on its next pages)"
+	}
+	what += ", for a day: read it in pages"
+	if surface == stdioSurface {
+		return what + "."
+	}
+	return what + ", or download it with an authenticated GET of results/" + l.ID + " beside the URL of this server's mcp endpoint."
 }
 
 // list returns the tools of a part of the table. There are as many different

@@ -213,6 +213,27 @@ func TestStdioCancel(t *testing.T) {
 	}
 }
 
+// TestLongPageInside: a page of a query inside a composite request is cut like
+// any other, and then goes on at the first record that is not shown.
+func TestLongPageInside(t *testing.T) {
+	var rows []string
+	for n := range 2000 {
+		rows = append(rows, fmt.Sprintf(`{"attributes":{"type":"Lead","url":"/x"},"Id":"00Q%015d"}`, n))
+	}
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, `200
+{"compositeResponse":[{"body":{"totalSize":5000,"done":false,"nextRecordsUrl":"/services/data/v62.0/query/01g5g00000AbCdE-2000","records":[`+
+			strings.Join(rows, ",")+`]},"httpHeaders":{},"httpStatusCode":200,"referenceId":"q"}]}`)
+	})
+	got, _ := rpc(t, server, "admin", "tools/call", `{"name":"composite","arguments":{"action":"request","body":{"compositeRequest":[{"method":"GET","url":"/services/data/v62.0/query?q=x","referenceId":"q"}]}}}`)
+	text := got.Content[0].Text
+	shown := strings.Count(text, `"Id":"00Q`)
+	if len(text) > 21_000 || shown < 500 || !strings.Contains(text, fmt.Sprintf(`"done":false,"nextRecordsUrl":"/services/data/v62.0/query/01g5g00000AbCdE-%d"`, shown)) ||
+		!strings.Contains(text, fmt.Sprintf("body is cut after %d of 2000; for the rest give its nextRecordsUrl to tool query, action next.", shown)) {
+		t.Errorf("%d bytes, %d rows: %.200s … %s", len(text), shown, text, text[len(text)-300:])
+	}
+}
+
 // TestLongResult: a result beyond the budget is cut at a record and names the
 // very call that fetches the rest.
 func TestLongResult(t *testing.T) {

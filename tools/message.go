@@ -12,6 +12,7 @@ const (
 	codeParse          = -32700
 	codeInvalidRequest = -32600
 	codeInvalidParams  = -32602
+	codeNoResource     = -32002 // before 2026-07-28
 	codeInternal       = -32603
 )
 

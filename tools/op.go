@@ -55,7 +55,9 @@ type Op struct {
 	// mend what the page says of itself; nil says to ask for less.
 	More func(*Op, Args, *page) string
 
-	tool string // name of the tool the row belongs to, set by NewTable
+	tool   string // name of the tool the row belongs to, set by NewTable
+	manner manner // how the caller calls it
+	bare   bool   // the caller gets Salesforce's answer as it is
 }
 
 // Content says what a row's answer is.
@@ -190,10 +192,6 @@ func (op *Op) semantics() salesforce.Semantics {
 	return op.Effect.semantics()
 }
 
-// Name returns how the row is called in policies, case files and messages:
-// "records.get".
-func (op *Op) Name() string { return op.tool + "." + op.Action }
-
 // Tool returns the name of the tool the row belongs to.
 func (op *Op) Tool() string { return op.tool }
 
@@ -294,8 +292,9 @@ func (t Table) Find(tool, action string) (*Op, error) {
 func (t Table) Instruction(name string) (*Op, error) {
 	for i := range t {
 		for j := range t[i].Ops {
-			if op := &t[i].Ops[j]; op.Instruction == name {
-				return op, nil
+			if op := t[i].Ops[j]; op.Instruction == name {
+				op.manner = byInstruction
+				return &op, nil
 			}
 		}
 	}

@@ -31,6 +31,7 @@ type list struct {
 	name  string
 	rows  []any // object, or a bare value
 	total int   // how many rows there were before the cut
+	open  bool  // more follow that were not read
 }
 
 // arrange puts the members of o where they belong.
@@ -49,7 +50,7 @@ func (p *page) arrange(o object) {
 }
 
 func (p *page) add(name string, rows []any) {
-	p.lists = append(p.lists, list{name, rows, len(rows)})
+	p.lists = append(p.lists, list{name, rows, len(rows), p.more})
 }
 
 // skip leaves out the first n rows, which the caller has seen.
@@ -131,7 +132,7 @@ func (p *page) structured() object {
 		}
 		o = append(o, member{l.name, rows})
 	}
-	if n := p.dropped(); n > 0 {
+	if n := p.dropped(); n > 0 && !p.more {
 		o = append(o, member{"notShown", json.Number(fmt.Sprint(n))})
 	}
 	if p.notes != nil {
@@ -161,7 +162,10 @@ func (l list) write(b *strings.Builder) {
 		}
 		rows := l.rows[start:end]
 		count := fmt.Sprint(len(rows))
-		if len(rows) == len(l.rows) && len(rows) < l.total {
+		switch {
+		case len(rows) == len(l.rows) && l.open:
+			count += "; more follow"
+		case len(rows) == len(l.rows) && len(rows) < l.total:
 			count = fmt.Sprintf("%d of %d", len(rows), l.total)
 		}
 		switch {

@@ -41,6 +41,7 @@ type Link struct {
 	ID        string
 	Name      string // of the operation, as in bulkQuery.getResults
 	MediaType string
+	Page      bool // it is one page of more
 }
 
 // offer keeps a result that was not shown whole. One that a repetition would
@@ -67,7 +68,7 @@ func (s *Server) offer(ctx context.Context, caller allowlist.Caller, op *Op, arg
 		s.Log.Error().Err(err).Msg("a large result could not be offered")
 		return
 	}
-	res.Link = &Link{ID: kept.ID, Name: op.Name(), MediaType: op.mediaType(res)}
+	res.Link = &Link{ID: kept.ID, Name: op.Name(), MediaType: op.mediaType(res), Page: res.paged}
 }
 
 // mediaType is that of the whole result.

@@ -253,10 +253,10 @@ func TestUploadIsStreamed(t *testing.T) {
 	}
 	state = "JobComplete"
 	for name, err := range map[string]error{
-		"the job is JobComplete":            upload("uploadIngestData", job),
-		"takes no raw body":                 upload("getIngestJob", job),
-		"rawBody is given twice":            upload("uploadIngestData", map[string]any{"jobId": "7505g00000QwErTAAV", "rawBody": "x"}),
-		"bulkIngest.uploadData needs jobId": upload("uploadIngestData", nil),
+		"the job is JobComplete":       upload("uploadIngestData", job),
+		"takes no raw body":            upload("getIngestJob", job),
+		"rawBody is given twice":       upload("uploadIngestData", map[string]any{"jobId": "7505g00000QwErTAAV", "rawBody": "x"}),
+		"uploadIngestData needs jobId": upload("uploadIngestData", nil),
 	} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

@@ -24,6 +24,7 @@ type Result struct {
 	Failed     bool                 // none of several records was written
 	Link       *Link                // where the whole of it is, when it was too large
 	partial    bool                 // it is not the whole answer
+	paged      bool                 // the answer is one page of more
 }
 
 // A File is the content of a blob field, or its beginning.
@@ -67,6 +68,7 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 	res := &Result{Raw: a.resp, File: a.file}
 	page := op.page(args, a)
 	_, res.Failed = a.failed()
+	res.paged = page.head.get("nextRecordsUrl") != nil || page.head.get(csvLocator.Name) != nil
 	page.cut(resultBudget, want, op.Content == Value)
 	if page.dropped() > 0 || page.more {
 		page.notes = append(page.notes, op.rest(args, page))
@@ -76,6 +78,9 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 		if note := op.Note(args, a.value); note != "" {
 			page.notes = append(page.notes, note)
 		}
+	}
+	for i, note := range page.notes {
+		page.notes[i] = op.say(note)
 	}
 	if want.text {
 		res.Text = page.text()
@@ -272,10 +277,14 @@ func flat(values []any, whole bool) any {
 			return append(out, fmt.Sprintf("… up to %d more: name the field in %s", len(values)-i, fields.Name))
 		}
 		if o, ok := v.(object); ok {
+			value, isPicklist := o.lookup("value")
+			if !isPicklist {
+				return values
+			}
 			if o.get("active") == false {
 				continue
 			}
-			v = o.get("value")
+			v = value
 		}
 		out = append(out, v)
 	}

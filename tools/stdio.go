@@ -73,7 +73,7 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		case workers.Acquire(ctx, 1) == nil:
 			running.Go(func() {
 				defer workers.Release(1)
-				notifications, reply := m.answer(ctx, who, m.View, "stdio", stdioSession, msg)
+				notifications, reply := m.answer(ctx, who, m.View, stdioSurface, stdioSession, msg)
 				for _, n := range notifications {
 					send(n)
 				}
@@ -143,3 +143,6 @@ func readLine(r *bufio.Reader, most int) ([]byte, error) {
 		return line, err
 	}
 }
+
+// stdioSurface is how calls of stdio are called in the audit trail.
+const stdioSurface = "stdio"

@@ -150,7 +150,7 @@ func TestSchemaLaws(t *testing.T) {
 			t.Errorf("%s: a description of %d characters", tool.Name, n)
 		}
 	}
-	if n := len(tools.All.Instructions()); n > 2048 {
+	if n := len(tools.All.Instructions(tools.Split)); n > 2048 {
 		t.Errorf("server instructions of %d bytes", n)
 	}
 }

@@ -50,6 +50,8 @@ func (t Table) As(v View) []Tool {
 			}
 		case Flat:
 			for _, op := range tool.Ops {
+				op.manner = byInstruction
+				op.Doc = op.say(op.Doc)
 				list = append(list, Tool{Name: op.Instruction, Doc: op.Doc, Ops: []Op{op}, flat: true})
 			}
 		}

@@ -34,7 +34,7 @@ func TestEras(t *testing.T) {
 		contains           string
 	}{
 		{"list", "tools/list", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/list"}, 200, `"cacheScope":"private"`},
-		{"discover", "server/discover", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "server/discover"}, 200, "2025-11-25"},
+		{"discover", "server/discover", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "server/discover"}, 200, "Each takes an action"},
 		{"no header", "tools/list", meta, nil, 400, "-32020"},
 		{"other method in the header", "tools/list", meta, []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call"}, 400, "-32020"},
 		{"no meta", "tools/list", "", []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/list"}, 400, "-32602"},

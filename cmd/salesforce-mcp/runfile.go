@@ -70,9 +70,19 @@ SALESFORCE_MCP_AGENT.`,
 	return cmd
 }
 
-func knownInstruction(name string) error {
-	_, err := tools.All.Instruction(name)
-	return err
+// knownInstruction says what is wrong with an instruction and the names of its
+// arguments, which may be nil when there is something else wrong with them.
+func knownInstruction(name string, args map[string]any) error {
+	op, err := tools.All.Instruction(name)
+	if err != nil || args == nil {
+		return err
+	}
+	if body, given := args["body"]; given {
+		if _, isObject := body.(map[string]any); !isObject { // it comes from elsewhere
+			return nil
+		}
+	}
+	return op.CheckNames(args)
 }
 
 // client is how a command reaches a running server.

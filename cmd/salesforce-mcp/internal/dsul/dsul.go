@@ -29,9 +29,10 @@ type Step struct {
 }
 
 // Parse reads a list of steps. Known says what is wrong with the name of an
-// instruction; names are those that are given from outside. The error is every
-// problem of the list, each with its line.
-func Parse(text io.Reader, known func(instruction string) error, names []string) ([]Step, error) {
+// instruction, or of its arguments, whose values may still be placeholders; names
+// are those that are given from outside. The error is every problem of the list,
+// each with its line.
+func Parse(text io.Reader, known func(instruction string, args map[string]any) error, names []string) ([]Step, error) {
 	var doc yaml.Node
 	if err := yaml.NewDecoder(text).Decode(&doc); err != nil {
 		return nil, fmt.Errorf("it is no YAML: %w", err)
@@ -41,11 +42,13 @@ func Parse(text io.Reader, known func(instruction string) error, names []string)
 	}
 	var steps []Step
 	var problems []error
+	used := map[string]bool{}
+	given := names
 	names = slices.Clone(names)
 	for _, node := range doc.Content[0].Content {
-		step, err := parseStep(node, known)
+		step, err := parseStep(node)
 		if err == nil {
-			err = step.check(names)
+			err = step.check(names, used, known)
 		}
 		if err != nil {
 			problems = append(problems, err)
@@ -55,6 +58,11 @@ func Parse(text io.Reader, known func(instruction string) error, names []string)
 		}
 		steps = append(steps, step)
 	}
+	for _, name := range given {
+		if !used[name] {
+			problems = append(problems, fmt.Errorf("no step uses %s, which is given", name))
+		}
+	}
 	return steps, errors.Join(problems...)
 }
 
@@ -63,7 +71,7 @@ const prefix = "Salesforce."
 
 var nameRE = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$-]*$`)
 
-func parseStep(node *yaml.Node, known func(string) error) (Step, error) {
+func parseStep(node *yaml.Node) (Step, error) {
 	step := Step{Line: node.Line}
 	if node.Kind != yaml.MappingNode {
 		return step, at(node, "a step must be an instruction with its arguments")
@@ -75,9 +83,6 @@ func parseStep(node *yaml.Node, known func(string) error) (Step, error) {
 		case isInstruction && step.Instruction != "":
 			return step, at(key, "%s: a step has one instruction; begin another step with -", key.Value)
 		case isInstruction:
-			if err := known(instruction); err != nil {
-				return step, at(key, "%v", err)
-			}
 			step.Instruction = instruction
 			if value.ShortTag() == "!!null" {
 				break
@@ -105,14 +110,19 @@ func at(node *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("line %d: "+format, append([]any{node.Line}, args...)...)
 }
 
-// check finds what cannot be known when the step runs.
-func (s Step) check(names []string) error {
-	_, err := s.arguments(func(p path) (any, error) {
+// check finds what cannot be known when the step runs, and notes which names it
+// uses.
+func (s Step) check(names []string, used map[string]bool, known func(string, map[string]any) error) error {
+	args, err := s.arguments(func(p path) (any, error) {
 		if !slices.Contains(names, p.root()) {
 			return nil, fmt.Errorf("the name %q is not known here; known are %s", p.root(), list(names))
 		}
+		used[p.root()] = true
 		return json.Number("0"), nil // it may be a place in a list
 	})
+	if wrong := known(s.Instruction, args); wrong != nil {
+		return errors.Join(fmt.Errorf("line %d: %w", s.Line, wrong), err)
+	}
 	return err
 }
 

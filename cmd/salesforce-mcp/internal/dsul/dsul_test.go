@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func known(name string) error {
+func known(name string, _ map[string]any) error {
 	if name != "runQuery" {
 		return errors.New("there is no instruction " + name)
 	}
