@@ -126,8 +126,9 @@ func (m *MCP) introduced(result any, who Identity, view View) any {
 	case mcp.InitializeResult:
 		result.Instructions = m.instructions(who, view)
 		return result
-	case *mcp.DiscoverResult:
+	case mcp.DiscoverResult:
 		result.Instructions = m.instructions(who, view)
+		return result
 	}
 	return result
 }
