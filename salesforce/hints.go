@@ -10,6 +10,7 @@ import (
 var hints = map[string]string{
 	"INVALID_FIELD":                           "Describe the object (sobjects, action describe) and use the field names it lists; a field hidden from this user looks missing.",
 	"INVALID_FIELD_FOR_INSERT_UPDATE":         "Leave these fields out: they are read-only, or not writable for this user. The object's describe says which are createable and updateable.",
+	"INVALID_INPUT":                           "Change the names and values as the message says before calling again.",
 	"INVALID_TYPE":                            "Check the object's API name with sobjects, action describeGlobal; custom objects end in __c. An object hidden from this user looks missing.",
 	"MALFORMED_QUERY":                         "Mend the query at the place the message points to; SOQL has no SELECT *, and strings take single quotes.",
 	"MALFORMED_SEARCH":                        "Mend the search: FIND {text} IN ALL FIELDS RETURNING Object(Field, …), with special characters in the braces escaped by a backslash.",
@@ -21,10 +22,10 @@ var hints = map[string]string{
 	"INVALID_QUERY_LOCATOR":                   "The page is no longer kept: run the query again.",
 	"REQUIRED_FIELD_MISSING":                  "Add the named fields; the object's describe shows which are required (not nillable and without default).",
 	"FIELD_CUSTOM_VALIDATION_EXCEPTION":       "A validation rule of this org refused the values; change them as the message says.",
-	"FIELD_INTEGRITY_EXCEPTION":               "Check that the referenced record exists and is of the right object.",
+	"FIELD_INTEGRITY_EXCEPTION":               "Change the value as the message says; a reference must be to a record that exists and is of the right object.",
 	"STRING_TOO_LONG":                         "Shorten the value to the length the message gives.",
 	"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "Use one of the picklist values the object's describe lists.",
-	"JSON_PARSER_ERROR":                       "Check the value types: numbers and booleans without quotes, dates as 2027-03-01.",
+	"JSON_PARSER_ERROR":                       "Check the value types: numbers and booleans without quotes, dates as 2027-03-01, datetimes as 2027-03-01T09:00:00Z.",
 	"MALFORMED_ID":                            "Use the record's 15- or 18-character id as it was returned, letter case included.",
 	"NOT_FOUND":                               "Check the id and the object name; a record this user may not see looks missing.",
 	"ENTITY_IS_DELETED":                       "The record was deleted; records, action getDeleted, shows when.",
@@ -36,7 +37,7 @@ var hints = map[string]string{
 	"INVALIDJOBSTATE":                         "The state of the job does not allow this: look at the job first.",
 	"JOB_NOT_COMPLETE":                        "The job is not done: get it until its state is JobComplete.",
 	"EXCEEDED_ID_LIMIT":                       "Too many records changed in this window: choose a shorter one.",
-	"NO_APPLICABLE_PROCESS":                   "No active approval process takes this record: process, action listApprovals, shows which there are.",
+	"NO_APPLICABLE_PROCESS":                   "No active approval process takes this record: process, action listApprovals, shows which there are, and each has entry criteria.",
 	"ALREADY_IN_PROCESS":                      "The record waits in an approval: approve or reject its work item, or recall it.",
 	"UNABLE_TO_LOCK_ROW":                      "Another change holds the record; nothing was written. Try again in a moment.",
 	"ENTITY_IS_LOCKED":                        "The record waits in an approval and cannot be edited until it is approved, rejected or recalled.",
@@ -71,6 +72,10 @@ func (e *Error) Hint() string {
 		return "Too many long requests run in this org at once; wait some seconds before calling again."
 	}
 	switch {
+	case strings.Contains(e.Message, "should not be specified in the sobject data"):
+		return "Leave it out of body: it stands in the path already."
+	case strings.Contains(e.Message, "must be of type dateTime"):
+		return "Write it as a datetime without quotes, as in 2027-03-01T00:00:00Z."
 	case e.Status == http.StatusRequestURITooLong || e.Status == http.StatusRequestHeaderFieldsTooLarge:
 		return "Statements have room for about 16,000 characters: shorten it, fetch records by ID (compositeRecords, action getMany), or query with a job (bulkQuery)."
 	case e.Code == "API_ERROR" && strings.Contains(e.Message, "not terminated"):

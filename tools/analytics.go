@@ -5,7 +5,7 @@ var (
 	dashboardID    = Param{Name: "dashboardId", Type: "string", Form: RecordID}
 	instanceID     = Param{Name: "instanceId", Type: "string", Form: RecordID}
 	includeDetails = Param{Name: "includeDetails", Type: "boolean", In: InQuery, Doc: "rows as well"}
-	reportMetadata = Param{Name: "reportMetadata", Type: "object", Doc: "changes for this run, as in {reportFilters: [{column, operator, value}]}"}
+	reportMetadata = Param{Name: "reportMetadata", Type: "object", Doc: "for this run, as in {reportFilters: [{column, operator, value}]}, which replaces the report's own"}
 	runMode        = Param{Name: "mode", Type: "string", OneOf: "async|sync", In: Local, Doc: "async is the default; sync answers with the results"}
 	runningUser    = Param{Name: "runningUser", Type: "string", Form: RecordID, In: InQuery, Rare: true}
 	filter1        = Param{Name: "filter1", Type: "string", Form: RecordID, In: InQuery, Doc: "filter option ID", Rare: true}
@@ -30,7 +30,9 @@ var Analytics = Tool{Name: "analytics", Doc: "Reports and dashboards.", Ops: []O
 		Call: "GET /analytics/reports/{reportId}/describe", Needs: []Param{reportID}, Takes: []Param{includeDetails}, Run: withoutDetails, View: reportDescription},
 	{Action: "runReport", Instruction: "runReport", Doc: "Run a report.", Effect: Read, Once: true,
 		Call: "POST /analytics/reports/{reportId}/instances", Needs: []Param{reportID}, Takes: []Param{runMode, includeDetails, reportMetadata}, Run: runReport,
-		View: reportFacts, Note: reportNote, More: moreOfReport},
+		View: reportFacts, Note: reportNote, More: moreOfReport, Hints: map[string]string{
+			"validation": "Columns: action describeReport, filterableColumns. Operators: equals, notEqual, lessThan, greaterThan, lessOrEqual, greaterOrEqual, contains, notContain, startsWith, includes, excludes.",
+		}},
 	{Action: "getReportInstance", Instruction: "getReportInstance", Doc: "Show status and results of a run.", Effect: Read,
 		Call: "GET /analytics/reports/{reportId}/instances/{instanceId}", Needs: []Param{reportID, instanceID}, Takes: []Param{includeDetails}, Run: withoutDetails, View: reportFacts, Note: reportNote, More: moreOfReport},
 	{Action: "listReportInstances", Instruction: "listReportInstances", Doc: "List runs of a report.", Effect: Read,

@@ -41,13 +41,16 @@ func withoutDetails(ctx context.Context, org Org, op *Op, args Args) (*salesforc
 func reportNote(args Args, v any) string {
 	o, _ := v.(object)
 	attributes, _ := o.get("attributes").(object)
+	metadata, _ := o.get("reportMetadata").(object)
 	status, instance := o.get("status"), o.get("id")
 	if attributes != nil {
 		status, instance = attributes.get("status"), attributes.get("id")
 	}
 	switch {
 	case status == "New" || status == "Running":
-		return fmt.Sprintf("It is under way: action getReportInstance, reportId %q, instanceId %q.", args[reportID.Name], instance)
+		return fmt.Sprintf("It is under way: in some seconds, action getReportInstance, reportId %q, instanceId %q.", args[reportID.Name], instance)
+	case o.get("hasDetailRows") == false && metadata.get("reportFormat") == "TABULAR":
+		return "For its rows set includeDetails."
 	case o.get("allData") == false:
 		return "Salesforce gives the first 2,000 rows of a report: narrow it with reportMetadata.reportFilters for the others."
 	}
@@ -77,6 +80,9 @@ func reportFacts(_ Args, v any) any {
 	}
 	if attributes.get("reportName") == nil {
 		flat = append(flat, member{"reportName", metadata.get("name")})
+	}
+	if filters := reportFilters(metadata); filters != "" {
+		flat = append(flat, member{"filters", filters})
 	}
 	tables := factTables(o)
 	if facts, _ := o.get("factMap").(object); len(facts) > 0 && tables == nil {
@@ -124,6 +130,21 @@ func factTables(o object) object {
 		tables = append(tables, member{"rows", rows})
 	}
 	return tables
+}
+
+// reportFilters are the filters of a run, as a person writes them.
+func reportFilters(metadata object) string {
+	list, _ := metadata.get("reportFilters").([]any)
+	var parts []string
+	for _, e := range list {
+		f, _ := e.(object)
+		parts = append(parts, strings.TrimSpace(cell(f.get("column"))+" "+cell(f.get("operator"))+" "+cell(f.get("value"))))
+	}
+	logic, _ := metadata.get("reportBooleanFilter").(string)
+	if logic != "" {
+		parts = append(parts, "logic "+logic)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // A group is one group of a report: its key in the fact map, and its label with

@@ -177,7 +177,8 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 				err = cutShort(ended, op, t)
 			}
 			visible := *s.visible(intent, err)
-			visible.Hint = op.say(visible.Hint)
+			class := string(salesforce.ClassOf(string(visible.Code), visible.Status))
+			visible.Hint = op.say(cmp.Or(op.Hints[string(visible.Code)], op.Hints[class], visible.Hint))
 			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
 			err = &visible
 		}

@@ -213,6 +213,20 @@ func TestStdioCancel(t *testing.T) {
 	}
 }
 
+// TestLongValue: a text that does not fit is given in parts.
+func TestLongValue(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, "200\n\""+strings.Repeat("ü", 12_000)+"\"") })
+	for skip, want := range map[string]string{
+		"0":     `It goes on after byte 20000. For the rest: action getField, sObjectName Case, recordId 5005g00000AbCdEAAV, fieldName Description, skip 20000.`,
+		"20000": "value: " + strings.Repeat("ü", 2_000),
+	} {
+		got, _ := rpc(t, server, "admin", "tools/call", `{"name":"records","arguments":{"action":"getField","sObjectName":"Case","recordId":"5005g00000AbCdEAAV","fieldName":"Description","skip":`+skip+`}}`)
+		if text := got.Content[0].Text; len(text) > 21_000 || !strings.HasSuffix(text, want) {
+			t.Errorf("skip %s: %d bytes, … %s", skip, len(text), text[max(0, len(text)-200):])
+		}
+	}
+}
+
 // TestLongPageInside: a page of a query inside a composite request is cut like
 // any other, and then goes on at the first record that is not shown.
 func TestLongPageInside(t *testing.T) {

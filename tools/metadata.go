@@ -10,6 +10,8 @@ import (
 	"salesforce-mcp/salesforce"
 )
 
+var retrieveHints = map[string]string{"INVALID_TYPE": "Check the type: metadata types are written as in CustomObject, CustomField, ApexClass."}
+
 var (
 	deployFile    = Param{Name: "file", Type: "string", Form: Zip, Doc: "zip with package.xml, in base64"}
 	deployOptions = Param{Name: "deployOptions", Type: "object", Doc: "{checkOnly, rollbackOnError, singlePackage (package.xml is at the root), testLevel, runTests, …}"}
@@ -28,11 +30,11 @@ var (
 // so retrieve asks the Metadata API over SOAP.
 var Metadata = Tool{Name: "metadata", Doc: "Metadata and its deploys.", Ops: []Op{
 	{Action: "deploy", Instruction: "deployMetadata", Doc: "Start a deploy; checkOnly true only validates.", Effect: Act,
-		Call: "POST /metadata/deployRequest", Needs: []Param{deployFile}, Takes: []Param{deployOptions}, Run: deploy, Note: deployNote},
+		Call: "POST /metadata/deployRequest", Needs: []Param{deployFile}, Takes: []Param{deployOptions}, Run: deploy, View: deployView, Note: deployNote},
 	{Action: "getDeployStatus", Instruction: "getMetadataDeployStatus", Doc: "Show how far a deploy is.", Effect: Read,
 		Call: "GET /metadata/deployRequest/{requestId}", Needs: []Param{requestID}, Takes: []Param{deployDetails}, View: deployView, Note: deployNote},
 	{Action: "retrieve", Instruction: "readMetadata", Doc: "Read components by name.", Effect: Read,
-		Call: "POST /services/Soap/m", Needs: []Param{metadataType, fullNames}, Run: readMetadata},
+		Call: "POST /services/Soap/m", Needs: []Param{metadataType, fullNames}, Run: readMetadata, Hints: retrieveHints},
 }}
 
 // deploy sends the zip and its options as the two parts of a form.
@@ -155,7 +157,7 @@ func deployNote(args Args, v any) string {
 	result, _ := o.get("deployResult").(object)
 	switch {
 	case cell(result.get("done")) != "true":
-		return fmt.Sprintf("It is under way: action getDeployStatus, requestId %q.", o.get("id"))
+		return fmt.Sprintf("It is under way: in some seconds, action getDeployStatus, requestId %q.", o.get("id"))
 	case cell(result.get("success")) != "true" && args[includeDetails.Name] != true:
 		return fmt.Sprintf("What failed: action getDeployStatus, requestId %q, includeDetails true.", o.get("id"))
 	}

@@ -74,7 +74,11 @@ func moreByOffset(op *Op, args Args, shown int) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("For the rest: action %s, q %s.", op.Action, again)
+	note := ""
+	if query.OrderBy == nil {
+		note = " Without ORDER BY records may change places in between."
+	}
+	return fmt.Sprintf("For the rest: action %s, q %s.%s", op.Action, again, note)
 }
 
 // locatorRow splits a locator, or the URL that ends in it, into its id and the
@@ -100,8 +104,12 @@ func moreOfFields(*Op, Args, *page) string {
 	return "Name the fields you need in the argument fields."
 }
 
-// moreOfRelationship says how to see the other records of a relationship.
-func moreOfRelationship(*Op, Args, *page) string {
+// moreOfField says how to see the rest of a value, or the other records of a
+// relationship.
+func moreOfField(op *Op, args Args, p *page) string {
+	if p.read > 0 {
+		return moreBySkipping(op, args, p)
+	}
 	return "Query the related object instead: tool query, action soql."
 }
 

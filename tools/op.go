@@ -51,6 +51,9 @@ type Op struct {
 	// Note says what a reader of the answer must know, or what to do next; nil
 	// and "" say nothing.
 	Note func(Args, any) string
+	// Hints say what to do about an error of Salesforce, by its code or its class,
+	// where that is not what it means elsewhere.
+	Hints map[string]string
 	// More says how to get the records that did not fit into a result, and may
 	// mend what the page says of itself; nil says to ask for less.
 	More func(*Op, Args, *page) string

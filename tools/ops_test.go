@@ -98,9 +98,9 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	if err != nil {
 		result = "error " + err.Error()
 	} else {
-		namesOperations(t, tool, res.Text)
 		result, structured = res.Text, local.ReplaceAllString(string(res.Structured), "https://acme.my.salesforce.com")
 	}
+	namesOperations(t, tool, result)
 	add("request", strings.Join(requests, "\n---\n"))
 	add("response", string(section(in, "response")))
 	add("result", result)
@@ -108,12 +108,16 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	return out
 }
 
-var advice = regexp.MustCompile(`(?:tool (\w+), )?action (\w+)`)
-
 // namesOperations: the calls that a result advises exist.
 func namesOperations(t *testing.T, tool, text string) {
 	t.Helper()
+	var names []string
+	for _, tool := range tools.All {
+		names = append(names, tool.Name)
+	}
+	advice := regexp.MustCompile(`(?:(?:tool )?(` + strings.Join(names, "|") + `), )?action (\w+)`)
 	for _, call := range advice.FindAllStringSubmatch(text, -1) {
+		tool := tool
 		if call[1] != "" {
 			tool = call[1]
 		}

@@ -36,7 +36,10 @@ var Process = Tool{Name: "process", Doc: "Workflow rules, approvals, invocable a
 		Call: "GET /process/approvals", View: byObject("approvals"),
 		Note: always("These are process definitions. Pending requests: tool query, action soql, q \"SELECT Id, ActorId, Actor.Name, ProcessInstance.TargetObjectId, CreatedDate FROM ProcessInstanceWorkitem\".")},
 	{Action: "submitApproval", Instruction: "submitApproval", Doc: "Submit, approve or reject; each request counts by itself.", Effect: Act,
-		Call: "POST /process/approvals", Needs: []Param{approvalSteps}, Run: inParts},
+		Call: "POST /process/approvals", Needs: []Param{approvalSteps}, Run: inParts, Note: approvalNote, Hints: map[string]string{
+			"INVALID_CROSS_REFERENCE_KEY":                   "To submit, contextId is the record; to approve, reject or remove, it is the work item (04i…).",
+			"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": "Only its approver (ActorId) or an administrator can decide a work item.",
+		}},
 	{Action: "listActions", Instruction: "listInvocableActions", Doc: "List invocable actions.", Effect: Read,
 		Call: "GET /actions/standard", Needs: []Param{actionKind}, Run: invocable, Brief: briefActions},
 	{Action: "describeAction", Instruction: "describeInvocableAction", Doc: "Show an action's inputs and outputs.", Effect: Read,
@@ -78,6 +81,23 @@ func parts(resp *salesforce.Response, err error) (*salesforce.Response, error) {
 		return resp, err
 	}
 	return &salesforce.Response{Status: http.StatusMultiStatus, Header: http.Header{"Content-Type": {"application/json"}}, Body: e.Results, RequestID: e.RequestID}, nil
+}
+
+// approvalNote says who decides next. Salesforce names them by their IDs.
+func approvalNote(_ Args, v any) string {
+	results, _ := v.([]any)
+	var items []string
+	for _, e := range results {
+		result, _ := e.(object)
+		list, _ := result.get("newWorkitemIds").([]any)
+		for _, item := range list {
+			items = append(items, "'"+cell(item)+"'")
+		}
+	}
+	if items == nil {
+		return ""
+	}
+	return `Who decides: tool query, action soql, q "SELECT Id, Actor.Name FROM ProcessInstanceWorkitem WHERE Id IN (` + strings.Join(items, ", ") + `)".`
 }
 
 // byObject lists what Salesforce gives as lists by object, with the object in

@@ -25,10 +25,12 @@ var QuickActions = Tool{Name: "quickActions", Doc: "Quick actions.", Ops: []Op{
 	{Action: "list", Instruction: "listQuickActions", Doc: "List global actions, or an object's.", Effect: Read,
 		Call: "GET /quickActions", Takes: []Param{actionsObject}, Run: listQuickActions, Brief: map[string][]string{"records": {"name", "label", "type"}}},
 	{Action: "describe", Instruction: "describeQuickAction", Doc: "Show an action's fields.", Effect: Read,
-		Call: "GET /quickActions/{actionName}/describe", Needs: []Param{quickAction}, Run: ofObject, View: layoutFields},
+		Call: "GET /quickActions/{actionName}/describe", Needs: []Param{quickAction}, Run: ofObject, View: layoutFields, Hints: quickHints},
 	{Action: "invoke", Instruction: "invokeQuickAction", Doc: "Run an action.", Effect: Act,
-		Call: "POST /quickActions/{actionName}", Needs: []Param{quickAction}, Takes: []Param{quickParent, quickRecord}, Run: ofObject},
+		Call: "POST /quickActions/{actionName}", Needs: []Param{quickAction}, Takes: []Param{quickParent, quickRecord}, Run: ofObject, Hints: quickHints},
 }}
+
+var quickHints = map[string]string{"NOT_FOUND": "Check the name: action list has those there are; a record this user may not see looks missing."}
 
 // listQuickActions lists global actions, or those of the object that is named.
 func listQuickActions(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error) {

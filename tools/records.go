@@ -5,6 +5,7 @@ var (
 	fieldValues   = Param{Name: bodyName, Type: "object", Form: FieldValues, In: Body, Doc: "field values by API name; null clears a field"}
 	externalValue = Param{Name: "externalIdValue", Type: "string", Form: PathValue, Doc: "its value"}
 	fieldName     = Param{Name: "fieldName", Type: "string", Form: FieldName, Doc: "one field, also a file's content or a relationship"}
+	byteSkip      = Param{Name: skip.Name, Type: "integer", Form: NotNegative, In: Shape, Doc: "bytes to leave out", Rare: true}
 	start         = Param{Name: "start", Type: "string", Form: DateTime, Doc: "ISO 8601, as in 2026-01-31T00:00:00Z"}
 	end           = Param{Name: "end", Type: "string", Form: DateTime, Doc: "as start"}
 )
@@ -16,7 +17,7 @@ var Records = Tool{Name: "records", Doc: "Single records.", Ops: []Op{
 	{Action: "get", Instruction: "getRecord", Doc: "Fetch a record.", Effect: Read,
 		Call: "GET /sobjects/{sObjectName}/{recordId}", Needs: []Param{sObjectName, recordID}, Takes: []Param{fields}},
 	{Action: "getField", Instruction: "getRecordField", Doc: "Fetch one field of a record.", Effect: Read,
-		Call: "GET /sobjects/{sObjectName}/{recordId}/{fieldName}", Needs: []Param{sObjectName, recordID, fieldName}, Run: getField, More: moreOfRelationship, Content: Value},
+		Call: "GET /sobjects/{sObjectName}/{recordId}/{fieldName}", Needs: []Param{sObjectName, recordID, fieldName}, Takes: []Param{byteSkip}, Run: getField, More: moreOfField, Content: Value},
 	{Action: "update", Instruction: "updateRecord", Doc: "Change fields of a record.", Effect: Set,
 		Call: "PATCH /sobjects/{sObjectName}/{recordId}", Needs: []Param{sObjectName, recordID, fieldValues}},
 	{Action: "upsert", Instruction: "upsertRecord", Doc: "Create the record with this external ID, or change it.", Effect: Set,
@@ -30,5 +31,8 @@ var Records = Tool{Name: "records", Doc: "Single records.", Ops: []Op{
 	{Action: "uploadFile", Instruction: "uploadFile", Doc: "Store a file, attached to the record.", Effect: Add,
 		Call: "POST /sobjects/ContentVersion", Needs: []Param{uploadName, uploadContent}, Takes: []Param{uploadTo, uploadTitle}, Run: uploadFile},
 	{Action: "convertLead", Instruction: "convertLead", Doc: "Make an account, a contact and an opportunity of a lead.", Effect: Act,
-		Call: "POST /services/Soap/u", Needs: []Param{leadID}, Takes: []Param{leadStatus, leadAccount, leadContact, leadOpportunity, noOpportunity, leadOwner}, Run: convertLead},
+		Call: "POST /services/Soap/u", Needs: []Param{leadID}, Takes: []Param{leadStatus, leadAccount, leadContact, leadOpportunity, noOpportunity, leadOwner}, Run: convertLead, Hints: map[string]string{
+			"INVALID_STATUS":               `Those that mean converted: tool query, action soql, q "SELECT MasterLabel FROM LeadStatus WHERE IsConverted = true".`,
+			"CANNOT_UPDATE_CONVERTED_LEAD": "It is converted already: its ConvertedAccountId, ConvertedContactId and ConvertedOpportunityId say into what.",
+		}},
 }}

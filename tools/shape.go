@@ -126,6 +126,8 @@ func (op *Op) page(args Args, a *answer) *page {
 		p.add("records", op.rows(args, v))
 		p.head = failureCount(v)
 		p.typed = true
+	case string:
+		p.head = object{{"value", p.part(v, skipped(args))}}
 	default:
 		p.head = object{{"value", v}}
 	}
@@ -133,6 +135,20 @@ func (op *Op) page(args Args, a *answer) *page {
 		p.skip(skipped(args))
 	}
 	return p
+}
+
+// part is as much of a text as fits, from a byte on.
+func (p *page) part(s string, from int) string {
+	s = strings.ToValidUTF8(s[min(from, len(s)):], "")
+	if len(s) <= resultBudget {
+		return s
+	}
+	end := resultBudget
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	p.more, p.read = true, from+end
+	return s[:end]
 }
 
 // rows returns the elements of a list as rows that say which they are: the IDs

@@ -8,7 +8,6 @@ var (
 	anonymousBody = Param{Name: "anonymousBody", Type: "string", Form: Text, Doc: "Apex source"}
 	completions   = Param{Name: "type", Type: "string", OneOf: "apex|visualforce"}
 	nameFilter    = Param{Name: "filter", Type: "string", In: Shape, Doc: "name, as in System.String"}
-	logSkip       = Param{Name: "skip", Type: "integer", Form: NotNegative, In: Shape, Doc: "bytes to leave out", Rare: true}
 )
 
 // Parameters of test runs. Salesforce takes names and IDs or the list tests, not
@@ -41,11 +40,15 @@ var Tooling = Tool{Name: "tooling", Doc: "Tooling API: metadata as records, Apex
 	{Action: "describeSObject", Instruction: "describeToolingSObject", Doc: "Describe one.", Effect: Read,
 		Call: "GET /tooling/sobjects/{sObjectName}/describe", Needs: []Param{toolingName}, Takes: []Param{describedFields}, Run: describe, More: moreOfFields, Brief: briefDescribe},
 	{Action: "createRecord", Instruction: "createToolingRecord", Doc: "Create metadata.", Effect: Act,
-		Call: "POST /tooling/sobjects/{sObjectName}", Needs: []Param{toolingName, toolingValues}},
+		Call: "POST /tooling/sobjects/{sObjectName}", Needs: []Param{toolingName, toolingValues}, Hints: map[string]string{
+			"INVALID_FIELD_FOR_INSERT_UPDATE": "Mend the source of a class or trigger at the place that the message names; of other objects leave out the fields it names.",
+		}},
 	{Action: "getRecord", Instruction: "getToolingRecord", Doc: "Fetch one, with its source.", Effect: Read,
 		Call: "GET /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID}, Takes: []Param{describedFields}, Run: getTooling},
 	{Action: "updateRecord", Instruction: "updateToolingRecord", Doc: "Change metadata; Metadata is replaced whole.", Effect: Set,
-		Call: "PATCH /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID, toolingValues}},
+		Call: "PATCH /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID, toolingValues}, Hints: map[string]string{
+			"INVALID_FIELD_FOR_INSERT_UPDATE": "Leave out the fields that the message names. A class or trigger is changed by tool metadata, action deploy, or by records: a MetadataContainer, an ApexClassMember with the Body, a ContainerAsyncRequest.",
+		}},
 	{Action: "deleteRecord", Instruction: "deleteToolingRecord", Doc: "Delete metadata.", Effect: Remove,
 		Call: "DELETE /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID}},
 	{Action: "executeAnonymous", Instruction: "executeAnonymousApex", Doc: "Run Apex as the connected user.", Effect: Act,
@@ -53,9 +56,13 @@ var Tooling = Tool{Name: "tooling", Doc: "Tooling API: metadata as records, Apex
 	{Action: "completions", Instruction: "getApexCompletions", Doc: "List namespaces, classes and methods.", Effect: Read,
 		Call: "GET /tooling/completions", Needs: []Param{completions}, Takes: []Param{nameFilter}, View: completionsView},
 	{Action: "runTestsSync", Instruction: "runApexTestsSync", Doc: "Run tests of one class and wait.", Effect: Add,
-		Call: "POST /tooling/runTestsSynchronous/", Needs: []Param{tests}, Takes: []Param{maxFailedTests, skipCoverage}},
+		Call: "POST /tooling/runTestsSynchronous/", Needs: []Param{tests}, Takes: []Param{maxFailedTests, skipCoverage}, Hints: testHints},
 	{Action: "runTestsAsync", Instruction: "runApexTestsAsync", Doc: "Start tests.", Effect: Add,
-		Call: "POST /tooling/runTestsAsynchronous/", Takes: []Param{tests, classNames, classIDs, suiteNames, suiteIDs, maxFailedTests, testLevel, skipCoverage}, Note: testRunNote},
+		Call: "POST /tooling/runTestsAsynchronous/", Takes: []Param{tests, classNames, classIDs, suiteNames, suiteIDs, maxFailedTests, testLevel, skipCoverage}, Note: testRunNote, Hints: testHints},
 	{Action: "getLog", Instruction: "getApexLog", Doc: "Fetch a debug log by ApexLog ID.", Effect: Read,
-		Call: "GET /tooling/sobjects/ApexLog/{recordId}/Body", Needs: []Param{toolingID}, Takes: []Param{logSkip}, Content: Value, More: moreBySkipping},
+		Call: "GET /tooling/sobjects/ApexLog/{recordId}/Body", Needs: []Param{toolingID}, Takes: []Param{byteSkip}, Content: Value, More: moreBySkipping},
 }}
+
+var testHints = map[string]string{
+	"INVALID_INPUT": `Check the names: action query, q "SELECT Name FROM ApexClass".`,
+}

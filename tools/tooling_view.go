@@ -24,7 +24,7 @@ func getTooling(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Re
 
 // apexNote says where the log is.
 func apexNote(Args, any) string {
-	return `Its log: action query, q "SELECT Id, StartTime, Status FROM ApexLog ORDER BY StartTime DESC LIMIT 1", then getLog.`
+	return `Its log: action query and then action getLog, q "SELECT Id, StartTime, Status FROM ApexLog ORDER BY StartTime DESC LIMIT 1". Apex is logged only while a TraceFlag of the user (TracedEntityId, DebugLevelId, ExpirationDate within a day) is there.`
 }
 
 // testRunNote names the query for the results of a run, whose ID is the answer.
@@ -150,10 +150,21 @@ func layoutFields(_ Args, v any) any {
 			for _, c := range components {
 				component, _ := c.(object)
 				if component.get("type") == "Field" {
-					fields = append(fields, object{{"name", component.get("value")}, {"label", item.get("label")}, {"required", item.get("required")}})
+					field := object{{"name", component.get("value")}, {"label", item.get("label")}, {"required", item.get("required")}}
+					details, _ := component.get("details").(object)
+					if values, _ := details.get("picklistValues").([]any); len(values) > 0 {
+						field = append(field, member{"values", flat(values, true)})
+					}
+					fields = append(fields, field)
 				}
 			}
 		}
 	}
-	return o.without("layout", "icons", "colors", "iconUrl", "miniIconUrl").with("fields", fields)
+	kept := object{}
+	for _, name := range []string{"name", "label", "type", "targetSobjectType", "targetParentField", "defaultValues"} {
+		if v := o.get(name); v != nil {
+			kept = append(kept, member{name, v})
+		}
+	}
+	return append(kept, member{"fields", fields})
 }
