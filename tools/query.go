@@ -16,6 +16,10 @@ var (
 )
 
 // Query is the tool for SOQL and SOSL.
+//
+// That the pages of child records are fetched as those of the query itself is
+// not documented; Salesforce decides. SOQL that changes the org (FOR VIEW and
+// the like) is refused here, since these rows only read.
 var Query = Tool{Name: "query", Doc: "Find records with SOQL or SOSL.", Ops: []Op{
 	{Action: "soql", Instruction: "runQuery", Doc: "Run SOQL, as in SELECT Id, Name FROM Account WHERE Industry = 'Energy' LIMIT 20.", Effect: Read,
 		Call: "GET /query", Needs: []Param{q}, More: moreOfQuery},

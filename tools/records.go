@@ -11,6 +11,10 @@ var (
 )
 
 // Records is the tool for single records.
+//
+// Where Salesforce's documentation leaves open what it answers, all of it is
+// taken: an upsert 200, 201 or 204; a deleted record 404 or 400; a relationship
+// that leads nowhere 204 or 404; a locked row any status of an error.
 var Records = Tool{Name: "records", Doc: "Single records.", Ops: []Op{
 	{Action: "create", Instruction: "createRecord", Doc: "Create a record.", Effect: Add,
 		Call: "POST /sobjects/{sObjectName}", Needs: []Param{sObjectName, fieldValues}},
