@@ -139,6 +139,11 @@ func CopyForSpreadsheets(to io.Writer, from io.Reader) error {
 	head, _, _ = bytes.Cut(bytes.TrimLeft(head, "\r\n"), []byte("\n"))
 	ends := string(delimiterOf(head)) + "\"\r\n" // of a cell, as the CSV has it
 	for begins := true; ; {                      // a cell may begin here
+		if !begins {
+			if err := copyWithin(out, in); err != nil {
+				return err
+			}
+		}
 		r, size, err := in.ReadRune()
 		if errors.Is(err, io.EOF) {
 			return out.Flush()
@@ -159,8 +164,22 @@ func CopyForSpreadsheets(to io.Writer, from io.Reader) error {
 		if err != nil {
 			return err
 		}
-		begins = strings.ContainsRune(",\t|;^`\r\n", r) || begins && (unicode.IsControl(r) || strings.ContainsRune(" \u00a0\ufeff\"", r))
+		begins = strings.ContainsRune(cellStarts, r) || begins && (unicode.IsControl(r) || strings.ContainsRune(" \u00a0\ufeff\"", r))
 	}
+}
+
+// cellStarts are the characters behind which a spreadsheet may begin a cell.
+const cellStarts = ",\t|;^`\r\n"
+
+// copyWithin copies what has been read already of the inside of a cell.
+func copyWithin(out *bufio.Writer, in *bufio.Reader) error {
+	inside, _ := in.Peek(in.Buffered()) // it is there
+	if end := bytes.IndexAny(inside, cellStarts); end >= 0 {
+		inside = inside[:end]
+	}
+	_, err := out.Write(inside)
+	_, _ = in.Discard(len(inside))
+	return err
 }
 
 // formula reports whether a cell that begins with r, and goes on with what is to

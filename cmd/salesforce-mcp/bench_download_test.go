@@ -10,16 +10,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
-// BenchmarkDownload downloads the results of a bulk query, 1 GB of CSV, through
-// a server that is a process of its own, and reports the most memory that this
+// BenchmarkDownload downloads the results of a bulk query, 1 GB of CSV, and
+// uploads as much as one job takes, through a server that is a process of its own, and reports the most memory that this
 // process ever held (VmHWM). The org is a stand-in in the benchmark's process,
 // which makes rows as fast as they are read. Run it once:
 //
@@ -32,34 +34,24 @@ func BenchmarkDownload(b *testing.B) {
 	org := httptest.NewServer(bigOrg(size))
 	defer org.Close()
 	server := startServer(b, org.URL)
-	for _, tt := range []struct{ name, method, path, body string }{
-		{"instruction", http.MethodPost, "/instructions/getQueryJobResults", `{"jobId":"7505g00000QwErTAAV"}`},
-		{"upload", http.MethodPost, "/instructions/uploadIngestData?jobId=7505g00000QwErTAAV", ""},
+	var offer bytes.Buffer
+	server.send(b, http.MethodPost, "/mcp", "application/json", strings.NewReader(
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bulkQuery","arguments":{"action":"getResults","jobId":"7505g00000QwErTAAV"}}}`), &offer)
+	link := regexp.MustCompile(`results/[0-9a-f-]{36}`).FindString(offer.String())
+	for _, tt := range []struct {
+		name, method, path, contentType string
+		body                            func() io.Reader
+		up, down                        int64
+	}{
+		{"instruction", http.MethodPost, "/instructions/getQueryJobResults", "application/json", func() io.Reader { return strings.NewReader(`{"jobId":"7505g00000QwErTAAV"}`) }, 0, size},
+		{"result", http.MethodGet, "/" + link, "", func() io.Reader { return nil }, 0, size},
+		{"upload", http.MethodPost, "/instructions/uploadIngestData?jobId=7505g00000QwErTAAV", "text/csv", func() io.Reader { return io.LimitReader(rows{}, uploaded) }, uploaded, 0},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			b.SetBytes(size)
+			b.SetBytes(tt.up + tt.down)
 			for b.Loop() {
-				var body io.Reader = strings.NewReader(tt.body)
-				contentType := "application/json"
-				if tt.body == "" {
-					body, contentType = io.LimitReader(rows{}, uploaded), "text/csv"
-					b.SetBytes(uploaded)
-				}
-				r, err := http.NewRequest(tt.method, server.url+tt.path, body)
-				if err != nil {
-					b.Fatal(err)
-				}
-				r.Header.Set("Authorization", "Bearer bench-token")
-				r.Header.Set("Agent-Id", "bench")
-				r.Header.Set("Content-Type", contentType)
-				resp, err := http.DefaultClient.Do(r)
-				if err != nil {
-					b.Fatal(err)
-				}
-				n, err := io.Copy(io.Discard, resp.Body)
-				_ = resp.Body.Close()
-				if err != nil || resp.StatusCode >= 300 || tt.body != "" && n != size {
-					b.Fatalf("%s, %d bytes, %v", resp.Status, n, err)
+				if n := server.send(b, tt.method, tt.path, tt.contentType, tt.body(), io.Discard); n != tt.down {
+					b.Fatalf("%d bytes came", n)
 				}
 			}
 			b.ReportMetric(float64(server.peak(b))/(1<<20), "peak-MiB")
@@ -68,7 +60,7 @@ func BenchmarkDownload(b *testing.B) {
 }
 
 // uploaded is how many bytes the benchmark uploads: what one job takes.
-const uploaded = 100 << 20
+const uploaded = config.MaxUpload
 
 // rows is CSV without an end.
 type rows struct{}
@@ -104,6 +96,28 @@ func bigOrg(size int64) http.Handler {
 type aServer struct {
 	url string // of the workspace
 	pid int
+}
+
+// send sends a request and copies the answer.
+func (s aServer) send(b *testing.B, method, path, contentType string, body io.Reader, to io.Writer) int64 {
+	b.Helper()
+	r, err := http.NewRequest(method, s.url+path, body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer bench-token")
+	r.Header.Set("Agent-Id", "bench")
+	r.Header.Set("Content-Type", contentType)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := io.Copy(to, resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || resp.StatusCode >= 300 {
+		b.Fatalf("%s, %d bytes, %v", resp.Status, n, err)
+	}
+	return n
 }
 
 // startServer builds the program and runs it with one workspace, whose org is at
