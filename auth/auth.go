@@ -29,6 +29,16 @@ type Source interface {
 	Token(ctx context.Context) (salesforce.Token, error)
 }
 
+// A Signer signs with an RSA key that it does not show: RS256 (RFC 7518, section
+// 3.3) over a text. It is safe for concurrent use.
+type Signer interface {
+	// Sign returns the signature. The error says what to mend and holds no
+	// secret.
+	Sign(ctx context.Context, text []byte) (signature []byte, err error)
+	// KeyID tells this key, in this version, from every other one.
+	KeyID() string
+}
+
 // Settings say how to log in to one org. Which fields are needed depends on
 // the mode.
 type Settings struct {
@@ -47,6 +57,8 @@ type Settings struct {
 	// PrivateKey is the RSA key in PEM whose certificate was uploaded to the
 	// app; jwt only.
 	PrivateKey salesforce.Secret
+	// Signer signs instead of a PrivateKey; jwt only.
+	Signer Signer
 	// Username is the Salesforce username to act as; jwt only.
 	Username string
 	// Audience replaces the audience derived from the login host; jwt only.
@@ -73,4 +85,11 @@ func New(s Settings, client *http.Client, hosts salesforce.Hosts) (Source, error
 		return newClientCredentials(s, endpoint)
 	}
 	return nil, settingsError("the mode %q is not one of %s, %s", s.Mode, ModeJWT, ModeClientCredentials)
+}
+
+func (s Settings) keyID() string {
+	if s.Signer == nil {
+		return ""
+	}
+	return s.Signer.KeyID()
 }

@@ -2,7 +2,10 @@ package auth
 
 import (
 	"context"
+	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/url"
@@ -21,7 +24,7 @@ import (
 type jwtSource struct {
 	endpoint                     *endpoint
 	clientID, username, audience string
-	key                          *rsa.PrivateKey
+	signer                       Signer
 }
 
 // assertionLife is how long an assertion is good for. The platform's limit is
@@ -33,19 +36,23 @@ func newJWT(s Settings, e *endpoint) (Source, error) {
 	if err := missing(
 		setting{"client id", s.ClientID, "the app's consumer key"},
 		setting{"username", s.Username, "the Salesforce username to act as"},
-		setting{"private key", s.PrivateKey.Reveal(), "the RSA key in PEM whose certificate is uploaded to the app"},
+		setting{"private key", s.PrivateKey.Reveal() + s.keyID(), "the RSA key in PEM whose certificate is uploaded to the app"},
 	); err != nil {
 		return nil, err
 	}
-	key, err := parseKey(s.PrivateKey)
-	if err != nil {
-		return nil, err
+	signer := s.Signer
+	if signer == nil {
+		key, err := parseKey(s.PrivateKey)
+		if err != nil {
+			return nil, err
+		}
+		signer = localKey{key}
 	}
 	audience := s.Audience
 	if audience == "" {
 		audience = audienceOf(e.login)
 	}
-	return &jwtSource{endpoint: e, clientID: s.ClientID, username: s.Username, audience: audience, key: key}, nil
+	return &jwtSource{endpoint: e, clientID: s.ClientID, username: s.Username, audience: audience, signer: signer}, nil
 }
 
 // Token signs an assertion and exchanges it for an access token.
@@ -55,10 +62,15 @@ func (s *jwtSource) Token(ctx context.Context) (salesforce.Token, error) {
 		"sub": s.username,
 		"aud": s.audience,
 		"exp": time.Now().Add(assertionLife).Unix(),
-	}).SignedString(s.key)
+	}).SigningString()
 	if err != nil {
-		return salesforce.Token{}, settingsError("the private key cannot sign: use an RSA key of 2048 bits or more")
+		return salesforce.Token{}, err
 	}
+	signature, err := s.signer.Sign(ctx, []byte(assertion))
+	if err != nil {
+		return salesforce.Token{}, err
+	}
+	assertion += "." + base64.RawURLEncoding.EncodeToString(signature)
 	token, err := s.endpoint.exchange(ctx, clientcredentials.Config{EndpointParams: url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"},
 		"assertion":  {assertion},
@@ -71,6 +83,24 @@ func (s *jwtSource) Token(ctx context.Context) (salesforce.Token, error) {
 
 // Format prints the type alone, since fmt would print the key with %s.
 func (*jwtSource) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.jwtSource") }
+
+// localKey is a key in this process.
+type localKey struct{ key *rsa.PrivateKey }
+
+func (k localKey) Sign(_ context.Context, text []byte) ([]byte, error) {
+	sum := sha256.Sum256(text)
+	signature, err := rsa.SignPKCS1v15(nil, k.key, crypto.SHA256, sum[:])
+	if err != nil {
+		return nil, settingsError("the private key cannot sign: use an RSA key of 2048 bits or more")
+	}
+	return signature, nil
+}
+
+// KeyID is empty: the key itself is among the settings.
+func (localKey) KeyID() string { return "" }
+
+// Format prints the type alone, since fmt would print the key with %s.
+func (localKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.localKey") }
 
 // parseKey reads a PEM key (PKCS #1 or #8). Line ends may be written as \n,
 // as environment variables often have them.

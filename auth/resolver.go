@@ -71,7 +71,7 @@ func (r *Resolver) Credentials(workspace string, s Settings) (*Cached, error) {
 func hash(s Settings) [sha256.Size]byte {
 	var text []byte
 	for _, field := range []string{
-		s.Mode, s.LoginURL, s.ClientID, s.ClientSecret.Reveal(), s.PrivateKey.Reveal(), s.Username, s.Audience,
+		s.Mode, s.LoginURL, s.ClientID, s.ClientSecret.Reveal(), s.PrivateKey.Reveal(), s.keyID(), s.Username, s.Audience,
 	} {
 		text = binary.AppendUvarint(text, uint64(len(field)))
 		text = append(text, field...)

@@ -41,8 +41,8 @@ type Config struct {
 	Data string `yaml:"data"`
 	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
 	MaxMessageBytes int64 `yaml:"maxMessageBytes"`
-	// MaxUploadBytes bounds a body that is streamed to Salesforce. Default 150
-	// MiB, which is more than a bulk job takes.
+	// MaxUploadBytes bounds a body that is streamed to Salesforce. Default
+	// MaxUpload.
 	MaxUploadBytes int64 `yaml:"maxUploadBytes"`
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string `yaml:"logLevel"`
