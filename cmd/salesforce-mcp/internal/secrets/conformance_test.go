@@ -1,4 +1,4 @@
-package secrets
+package secrets_test
 
 import (
 	"errors"
@@ -6,16 +6,17 @@ import (
 	"sync"
 	"testing"
 
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/salesforce"
 )
 
 // conformance is what every Store must do. Open gives the same empty store each
 // time, as another process would open it.
-func conformance(t *testing.T, open func(*testing.T) Store) {
+func conformance(t *testing.T, open func(*testing.T) secrets.Store) {
 	ctx := t.Context()
 	t.Run("get, put, delete", func(t *testing.T) {
 		s, again := open(t), open(t)
-		if _, _, err := s.Get(ctx, "sales", "clientSecret"); !errors.Is(err, ErrNone) {
+		if _, _, err := s.Get(ctx, "sales", "clientSecret"); !errors.Is(err, secrets.ErrNone) {
 			t.Fatalf("Get of nothing: %v", err)
 		}
 		if err := s.Delete(ctx, "sales", "clientSecret"); err != nil {
@@ -23,11 +24,11 @@ func conformance(t *testing.T, open func(*testing.T) Store) {
 		}
 		long := salesforce.Secret(strings.Repeat("ü\n\x00", 3000))
 		for _, value := range []salesforce.Secret{"one", "two", "", long} {
-			put, err := s.Put(ctx, "sales", "clientSecret", value, Any)
+			put, err := s.Put(ctx, "sales", "clientSecret", value, secrets.Any)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for name, store := range map[string]Store{"this one": s, "another process": again} {
+			for name, store := range map[string]secrets.Store{"this one": s, "another process": again} {
 				if got, version, err := store.Get(ctx, "sales", "clientSecret"); got != value || version != put || err != nil {
 					t.Errorf("%s: %d bytes, version %d of %d, %v", name, len(got.Reveal()), version, put, err)
 				}
@@ -36,7 +37,7 @@ func conformance(t *testing.T, open func(*testing.T) Store) {
 		if err := s.Delete(ctx, "sales", "clientSecret"); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := again.Get(ctx, "sales", "clientSecret"); !errors.Is(err, ErrNone) {
+		if _, _, err := again.Get(ctx, "sales", "clientSecret"); !errors.Is(err, secrets.ErrNone) {
 			t.Errorf("Get after Delete: %v", err)
 		}
 		if _, err := s.Put(ctx, "sales", "clientSecret", "new", 0); err != nil {
@@ -66,17 +67,17 @@ func conformance(t *testing.T, open func(*testing.T) Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Put(ctx, "v", "x", "again", 0); !errors.Is(err, ErrChanged) {
+		if _, err := s.Put(ctx, "v", "x", "again", 0); !errors.Is(err, secrets.ErrChanged) {
 			t.Errorf("Put where there must be none: %v", err)
 		}
 		second, err := s.Put(ctx, "v", "x", "2", first)
 		if err != nil || second == first {
 			t.Fatalf("version %d after %d, %v", second, first, err)
 		}
-		if _, err := s.Put(ctx, "v", "x", "late", first); !errors.Is(err, ErrChanged) {
+		if _, err := s.Put(ctx, "v", "x", "late", first); !errors.Is(err, secrets.ErrChanged) {
 			t.Errorf("Put of an old version: %v", err)
 		}
-		if _, err := s.Put(ctx, "v", "none", "x", second); !errors.Is(err, ErrChanged) {
+		if _, err := s.Put(ctx, "v", "none", "x", second); !errors.Is(err, secrets.ErrChanged) {
 			t.Errorf("Put of a version where there is none: %v", err)
 		}
 		if got, _, err := s.Get(ctx, "v", "x"); got != "2" || err != nil {
@@ -105,7 +106,7 @@ func conformance(t *testing.T, open func(*testing.T) Store) {
 			switch {
 			case err == nil:
 				won++
-			case !errors.Is(err, ErrChanged):
+			case !errors.Is(err, secrets.ErrChanged):
 				t.Error(err)
 			}
 		}
@@ -117,10 +118,10 @@ func conformance(t *testing.T, open func(*testing.T) Store) {
 		s := open(t)
 		for _, name := range []string{"", ".", "..", "../x", "a/../b", "/a", "a/", "a//b", "a b", "ä", "a\n", "a?b", "a#b", "a%2fb", "a/b/c/d/e", strings.Repeat("x", 200)} {
 			for _, p := range [][2]string{{"ok", name}, {name, "ok"}} {
-				if _, err := s.Put(ctx, p[0], p[1], "v", Any); err == nil {
+				if _, err := s.Put(ctx, p[0], p[1], "v", secrets.Any); err == nil {
 					t.Errorf("%q is taken", p)
 				}
-				if _, _, err := s.Get(ctx, p[0], p[1]); err == nil || errors.Is(err, ErrNone) {
+				if _, _, err := s.Get(ctx, p[0], p[1]); err == nil || errors.Is(err, secrets.ErrNone) {
 					t.Errorf("Get of %q: %v", p, err)
 				}
 			}
