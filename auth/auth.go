@@ -21,6 +21,8 @@ import (
 const (
 	ModeJWT               = "jwt"
 	ModeClientCredentials = "clientCredentials"
+	ModeOAuth             = "oauth" // each person connects their own user: [App]
+	ModeAccessToken       = "accessToken"
 )
 
 // Source gets access tokens for one connected org. Each call is a login.
@@ -42,7 +44,8 @@ type Signer interface {
 // Settings say how to log in to one org. Which fields are needed depends on
 // the mode.
 type Settings struct {
-	// Mode is jwt (the default when empty) or clientCredentials.
+	// Mode is jwt (the default when empty), clientCredentials, oauth or
+	// accessToken.
 	Mode string
 	// LoginURL is where tokens come from: the org's My Domain such as
 	// https://acme.my.salesforce.com, or for jwt also
@@ -52,7 +55,8 @@ type Settings struct {
 	LoginURL string
 	// ClientID is the app's consumer key.
 	ClientID string
-	// ClientSecret is the app's consumer secret; clientCredentials only.
+	// ClientSecret is the app's consumer secret; clientCredentials, and oauth
+	// unless the app does not require it.
 	ClientSecret salesforce.Secret
 	// PrivateKey is the RSA key in PEM whose certificate was uploaded to the
 	// app; jwt only.
@@ -63,6 +67,12 @@ type Settings struct {
 	Username string
 	// Audience replaces the audience derived from the login host; jwt only.
 	Audience string
+	// Scopes are what people are asked to grant, separated by blanks; oauth
+	// only. Empty means api refresh_token.
+	Scopes string
+	// InstanceURL is the org that AccessToken is for; accessToken only.
+	InstanceURL string
+	AccessToken salesforce.Secret
 }
 
 // New returns the source that settings ask for. It does not reach out; a
@@ -74,7 +84,11 @@ func New(s Settings, client *http.Client, hosts salesforce.Hosts) (Source, error
 		return nil, settingsError("Salesforce is not configured for this workspace: " +
 			"set the client id, the username and the private key (mode jwt), or choose another mode")
 	}
-	endpoint, err := newEndpoint(s.LoginURL, client, hosts)
+	login := s.LoginURL
+	if s.Mode == ModeAccessToken {
+		login = s.InstanceURL
+	}
+	endpoint, err := newEndpoint(login, client, hosts)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +97,12 @@ func New(s Settings, client *http.Client, hosts salesforce.Hosts) (Source, error
 		return newJWT(s, endpoint)
 	case ModeClientCredentials:
 		return newClientCredentials(s, endpoint)
+	case ModeAccessToken:
+		return newAccessToken(s, endpoint)
+	case ModeOAuth:
+		return nil, settingsError("the mode %s has no tokens but those of people who connect", ModeOAuth)
 	}
-	return nil, settingsError("the mode %q is not one of %s, %s", s.Mode, ModeJWT, ModeClientCredentials)
+	return nil, settingsError("the mode %q is not one of %s, %s, %s, %s", s.Mode, ModeJWT, ModeClientCredentials, ModeOAuth, ModeAccessToken)
 }
 
 func (s Settings) keyID() string {

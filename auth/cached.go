@@ -66,8 +66,14 @@ func (c *Cached) Drop(token salesforce.Token) {
 	defer c.mu.Unlock()
 	if c.token != nil && *c.token == token {
 		c.token = nil
+		if source, ok := c.source.(dropper); ok {
+			source.Drop(token)
+		}
 	}
 }
+
+// A dropper is a source that is told which of its tokens the org did not accept.
+type dropper interface{ Drop(salesforce.Token) }
 
 // Format prints the type alone, since fmt would print the token with %s.
 func (*Cached) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.Cached") }

@@ -73,6 +73,12 @@ func (e *endpoint) exchange(ctx context.Context, config clientcredentials.Config
 	if err != nil {
 		return salesforce.Token{}, err
 	}
+	return e.accept(answer)
+}
+
+// accept returns the token of an answer if it may be used: a bearer token for a
+// host that is allowed.
+func (e *endpoint) accept(answer *oauth2.Token) (salesforce.Token, error) {
 	if !strings.EqualFold(answer.Type(), "Bearer") {
 		return salesforce.Token{}, &Error{Code: codeAnswer, Message: "the login host gave a token that is not a bearer token"}
 	}

@@ -80,6 +80,7 @@ var advices = []advice{
 	{"invalid_grant", ModeJWT, "audience", "the audience does not fit the org: set the login URL to https://login.salesforce.com, " +
 		"or https://test.salesforce.com for a sandbox, or set the audience"},
 	{"invalid_grant", ModeJWT, "expired", "the assertion's time was refused: set this machine's clock right"},
+	{"invalid_grant", ModeOAuth, "code", "the code is not good any more: start connecting again"},
 	{"invalid_grant", "", "inactive", "the Salesforce user is inactive or frozen: activate it or choose another username"},
 	{"invalid_grant", "", "ip restrict", "the user's profile does not admit this server's address: add it to the login IP ranges or relax them in the app's policies"},
 	{"invalid_grant", "", "login hours", "the user's profile does not admit logins at this hour"},
@@ -88,6 +89,9 @@ var advices = []advice{
 	{"invalid_grant", ModeJWT, "", "the user is not pre-authorised for the connected app, the private key does not belong to the uploaded certificate, " +
 		"the username does not exist at this login URL, or the app does not use digital signatures: check these four"},
 	{"invalid_grant", ModeClientCredentials, "", "the connected app refused: check that its client credentials flow is enabled and has a run-as user"},
+	{"invalid_grant", ModeOAuth, "", "the connection has ended: it expired, was revoked, or a sixth one took its place; connect again"},
+	{"redirect_uri_mismatch", "", "", "the callback URL is not one of the app's: add this server's, as it is, to its callback URLs"},
+	{"access_denied", "", "", "the access was not granted: say yes to it or, if you were not asked, an administrator has to admit you to the app"},
 	{"invalid_client_id", "", "", "the client id is not known at this login URL: copy the consumer key again, and give a new app ten minutes to become known"},
 	{"invalid_client", "", "", "the client secret does not belong to the client id: copy both from the connected app again"},
 	{"invalid_app_access", "", "", "the user is not admitted to the connected app: assign the app to the user's profile or a permission set"},

@@ -31,6 +31,8 @@ type Resolver struct {
 type connection struct {
 	workspace string
 	settings  [sha256.Size]byte
+	person    string
+	version   int64 // of the person's grant
 }
 
 type entry struct {
@@ -46,14 +48,25 @@ const unusedLife = 2 * time.Hour
 // Credentials returns the tokens of a workspace's connection. It does not
 // reach out; wrong settings are an [*Error].
 func (r *Resolver) Credentials(workspace string, s Settings) (*Cached, error) {
+	return r.cached(connection{workspace: workspace, settings: hash(s)}, func() (Source, error) { return New(s, r.HTTP, r.Hosts) })
+}
+
+// Person returns the tokens of one person of a workspace in mode oauth, who are
+// known by a key. Version is that of their grant: another grant is another
+// connection.
+func (r *Resolver) Person(workspace string, s Settings, app *App, key string, version int64, grants Grants) (*Cached, error) {
+	return r.cached(connection{workspace, hash(s), key, version}, func() (Source, error) { return app.Source(grants), nil })
+}
+
+func (r *Resolver) cached(key connection, source func() (Source, error)) (*Cached, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key, now := connection{workspace, hash(s)}, time.Now()
-	if known, ok := r.connections[key]; ok {
+	now := time.Now()
+	if known := r.connections[key]; known != nil {
 		known.used = now
 		return known.cached, nil
 	}
-	source, err := New(s, r.HTTP, r.Hosts)
+	made, err := source()
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +74,7 @@ func (r *Resolver) Credentials(workspace string, s Settings) (*Cached, error) {
 	if r.connections == nil {
 		r.connections = map[connection]*entry{}
 	}
-	cached := NewCached(source)
+	cached := NewCached(made)
 	r.connections[key] = &entry{cached, now}
 	return cached, nil
 }
@@ -72,6 +85,7 @@ func hash(s Settings) [sha256.Size]byte {
 	var text []byte
 	for _, field := range []string{
 		s.Mode, s.LoginURL, s.ClientID, s.ClientSecret.Reveal(), s.PrivateKey.Reveal(), s.keyID(), s.Username, s.Audience,
+		s.Scopes, s.InstanceURL, s.AccessToken.Reveal(),
 	} {
 		text = binary.AppendUvarint(text, uint64(len(field)))
 		text = append(text, field...)

@@ -1,0 +1,188 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"salesforce-mcp/salesforce"
+)
+
+// An App is the External Client App or Connected App through which people let
+// agents work as their own Salesforce user: OAuth 2.0 authorization code with
+// PKCE (RFC 6749, section 4.1; RFC 7636). It is safe for concurrent use; errors
+// of its methods are [*Error].
+type App struct {
+	endpoint *endpoint
+	config   oauth2.Config
+}
+
+// defaultScopes are what a connection needs: the API, and a refresh token.
+var defaultScopes = []string{"api", "refresh_token"}
+
+// NewApp returns the app of settings in mode oauth. People come back to
+// redirectURL, which must be written among the app's callback URLs exactly so.
+func NewApp(s Settings, redirectURL string, client *http.Client, hosts salesforce.Hosts) (*App, error) {
+	e, err := newEndpoint(s.LoginURL, client, hosts)
+	if err != nil {
+		return nil, err
+	}
+	if err := missing(setting{"client id", s.ClientID, "the app's consumer key"}); err != nil {
+		return nil, err
+	}
+	scopes := strings.Fields(s.Scopes)
+	if scopes == nil {
+		scopes = defaultScopes
+	}
+	return &App{endpoint: e, config: oauth2.Config{
+		ClientID: s.ClientID, ClientSecret: s.ClientSecret.Reveal(), RedirectURL: redirectURL, Scopes: scopes,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   e.login.String() + "/services/oauth2/authorize",
+			TokenURL:  e.login.String() + "/services/oauth2/token",
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
+	}}, nil
+}
+
+// A Grant is what a person has granted: the tokens of their Salesforce user, and
+// who that is.
+type Grant struct {
+	AccessToken  salesforce.Secret
+	RefreshToken salesforce.Secret // empty when the app gave none
+	InstanceURL  string
+	Scopes       []string
+	Username     string // the Salesforce user, for people to see
+	UserID       string // 005…
+	Connected    time.Time
+}
+
+// AuthorizeURL is where the person's browser goes to say yes. State comes back
+// with the answer; verifier is that of [App.Exchange].
+func (a *App) AuthorizeURL(state, verifier string) string {
+	return a.config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
+}
+
+// Exchange makes a grant of the code that the person's browser has brought.
+func (a *App) Exchange(ctx context.Context, code, verifier string) (Grant, error) {
+	answer, err := a.config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.endpoint.client), code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return Grant{}, explain(err, ModeOAuth, a.config.ClientSecret, code, verifier)
+	}
+	token, err := a.endpoint.accept(answer)
+	if err != nil {
+		return Grant{}, err
+	}
+	g := Grant{AccessToken: token.AccessToken, RefreshToken: salesforce.Secret(answer.RefreshToken), InstanceURL: token.InstanceURL,
+		Scopes: scopesOf(answer, a.config.Scopes), Connected: time.Now().UTC().Truncate(time.Second)}
+	return a.named(ctx, g)
+}
+
+// refresh gets another access token for a grant. Where the app rotates refresh
+// tokens the grant it returns has the new one, and the old one is dead.
+func (a *App) refresh(ctx context.Context, g Grant) (Grant, error) {
+	if g.RefreshToken == "" {
+		return Grant{}, &Error{Code: "invalid_grant", Message: "the connection has ended, and the app gave no refresh token: add the scope refresh_token to it, then connect again"}
+	}
+	secrets := []string{a.config.ClientSecret, g.RefreshToken.Reveal()}
+	answer, err := a.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, a.endpoint.client), &oauth2.Token{RefreshToken: g.RefreshToken.Reveal()}).Token()
+	if err != nil {
+		return Grant{}, explain(err, ModeOAuth, secrets...)
+	}
+	token, err := a.endpoint.accept(answer)
+	if err != nil {
+		return Grant{}, err
+	}
+	g.AccessToken, g.InstanceURL, g.RefreshToken = token.AccessToken, token.InstanceURL, salesforce.Secret(answer.RefreshToken)
+	return g, nil
+}
+
+// Revoke ends a grant at Salesforce: the refresh token with all access tokens it
+// gave. A token that Salesforce does not know is no error.
+func (a *App) Revoke(ctx context.Context, g Grant) error {
+	token := g.RefreshToken
+	if token == "" {
+		token = g.AccessToken
+	}
+	form := url.Values{"token": {token.Reveal()}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.endpoint.login.String()+"/services/oauth2/revoke", strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := a.endpoint.client.Do(req)
+	if err != nil {
+		return unreachable(err, []string{token.Reveal()})
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	if resp.StatusCode >= 500 {
+		return &Error{Code: codeUnreachable, temporary: true, Message: fmt.Sprintf("the login host could not revoke the tokens (status %d); try again later", resp.StatusCode)}
+	}
+	return nil // 200, or 400 for a token that is gone already
+}
+
+// named asks who the user of a grant is.
+func (a *App) named(ctx context.Context, g Grant) (Grant, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.InstanceURL+"/services/oauth2/userinfo", nil)
+	if err != nil {
+		return Grant{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+g.AccessToken.Reveal())
+	resp, err := a.endpoint.client.Do(req)
+	if err != nil {
+		return Grant{}, unreachable(err, []string{g.AccessToken.Reveal()})
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read
+	var who struct {
+		Username string `json:"preferred_username"`
+		UserID   string `json:"user_id"`
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(text, &who) != nil || who.Username == "" {
+		return Grant{}, &Error{Code: codeAnswer, Message: fmt.Sprintf("Salesforce does not say whom the new token stands for (status %d): add the scope api to the app, or openid", resp.StatusCode)}
+	}
+	g.Username, g.UserID = printable(who.Username, 200, nil), printable(who.UserID, 30, nil)
+	return g, nil
+}
+
+// scopesOf are what was granted, which may be less than was asked for.
+func scopesOf(answer *oauth2.Token, asked []string) []string {
+	if granted, ok := answer.Extra("scope").(string); ok && granted != "" {
+		return strings.Fields(granted)
+	}
+	return asked
+}
+
+// Seal writes a grant, with its tokens, as it is kept.
+func (g Grant) Seal() salesforce.Secret {
+	text, err := json.Marshal(sealedGrant{g.AccessToken.Reveal(), g.RefreshToken.Reveal(), g.InstanceURL, g.Scopes, g.Username, g.UserID, g.Connected})
+	if err != nil {
+		panic(err) // strings and a time always encode
+	}
+	return salesforce.Secret(text)
+}
+
+// OpenGrant reads what [Grant.Seal] wrote.
+func OpenGrant(text salesforce.Secret) (Grant, error) {
+	var s sealedGrant
+	if err := json.Unmarshal([]byte(text.Reveal()), &s); err != nil {
+		return Grant{}, errors.New("the connection cannot be read: it was kept by another version")
+	}
+	return Grant{salesforce.Secret(s.AccessToken), salesforce.Secret(s.RefreshToken), s.InstanceURL, s.Scopes, s.Username, s.UserID, s.Connected}, nil
+}
+
+// sealedGrant is a Grant with what it hides.
+type sealedGrant struct {
+	AccessToken, RefreshToken, InstanceURL string
+	Scopes                                 []string
+	Username, UserID                       string
+	Connected                              time.Time
+}
