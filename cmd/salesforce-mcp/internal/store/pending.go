@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Lease takes a lease of that name for an owner, unless another owner holds it
+// and it has not expired.
+func (s *Store) Lease(ctx context.Context, name, owner string, life time.Duration) (bool, error) {
+	now := time.Now()
+	done, err := s.writer.ExecContext(ctx, `INSERT INTO lease (name, owner, expires) VALUES (?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires WHERE lease.owner = excluded.owner OR lease.expires < ?`,
+		name, owner, now.Add(life).UnixMilli(), now.UnixMilli())
+	if err != nil {
+		return false, fmt.Errorf("take the lease: %w", err)
+	}
+	n, err := done.RowsAffected()
+	return n > 0, err
+}
+
+// Release gives a lease up, if the owner still holds it.
+func (s *Store) Release(ctx context.Context, name, owner string) error {
+	_, err := s.writer.ExecContext(ctx, `DELETE FROM lease WHERE name = ? AND owner = ?`, name, owner)
+	return err
+}
+
+// AddPending keeps what a secret of that kind stands for, until it expires.
+func (s *Store) AddPending(ctx context.Context, kind, secret string, life time.Duration, content []byte) error {
+	now := time.Now()
+	if _, err := s.writer.ExecContext(ctx, `DELETE FROM pending WHERE expires < ?`, now.UnixMilli()); err != nil {
+		return fmt.Errorf("forget what has expired: %w", err)
+	}
+	_, err := s.writer.ExecContext(ctx, `INSERT INTO pending (hash, kind, expires, content) VALUES (?, ?, ?, ?)`, hashOf(kind, secret), kind, now.Add(life).UnixMilli(), string(content))
+	return err
+}
+
+// Pending returns what a secret stands for; ok is false when it stands for
+// nothing, or not any more.
+func (s *Store) Pending(ctx context.Context, kind, secret string) (content []byte, ok bool, err error) {
+	return found(s.reader.QueryRowContext(ctx, `SELECT content FROM pending WHERE hash = ? AND expires >= ?`, hashOf(kind, secret), time.Now().UnixMilli()))
+}
+
+// TakePending is Pending, once: of many who take it one gets it.
+func (s *Store) TakePending(ctx context.Context, kind, secret string) (content []byte, ok bool, err error) {
+	return found(s.writer.QueryRowContext(ctx, `DELETE FROM pending WHERE hash = ? AND expires >= ? RETURNING content`, hashOf(kind, secret), time.Now().UnixMilli()))
+}
+
+func found(row *sql.Row) (content []byte, ok bool, err error) {
+	err = row.Scan(&content)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return content, err == nil, err
+}
+
+// hashOf is what is kept of a secret that was handed out: whoever reads the
+// database cannot use it.
+func hashOf(kind, secret string) string {
+	sum := sha256.Sum256([]byte(kind + " " + secret))
+	return hex.EncodeToString(sum[:])
+}

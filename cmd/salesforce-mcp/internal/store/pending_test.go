@@ -1,0 +1,89 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestPendingIsTakenOnce(t *testing.T) {
+	ctx, s := t.Context(), open(t, t.TempDir())
+	if err := s.AddPending(ctx, "ticket", "secret-1", time.Minute, []byte(`{"user":"ada"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddPending(ctx, "ticket", "late", -time.Second, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, not := range [][2]string{{"state", "secret-1"}, {"ticket", "secret-2"}, {"ticket", "late"}, {"ticket", ""}} {
+		if _, ok, err := s.Pending(ctx, not[0], not[1]); ok || err != nil {
+			t.Errorf("%v: %v %v", not, ok, err)
+		}
+		if _, ok, err := s.TakePending(ctx, not[0], not[1]); ok || err != nil {
+			t.Errorf("%v: %v %v", not, ok, err)
+		}
+	}
+	if content, ok, err := s.Pending(ctx, "ticket", "secret-1"); string(content) != `{"user":"ada"}` || !ok || err != nil {
+		t.Errorf("%s %v %v", content, ok, err)
+	}
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if _, ok, err := s.TakePending(ctx, "ticket", "secret-1"); err != nil {
+				t.Error(err)
+			} else if ok {
+				taken.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() != 1 {
+		t.Errorf("it was taken %d times", taken.Load())
+	}
+	var all string
+	if err := s.reader.QueryRowContext(ctx, `SELECT group_concat(hash || kind || content) FROM pending`).Scan(&all); err != nil || strings.Contains(all, "late") {
+		t.Errorf("%s, %v", all, err)
+	}
+}
+
+func TestLeases(t *testing.T) {
+	ctx, s := t.Context(), open(t, t.TempDir())
+	take := func(owner string, life time.Duration) bool {
+		t.Helper()
+		ok, err := s.Lease(ctx, "ada", owner, life)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if !take("a", time.Minute) || take("b", time.Minute) || !take("a", time.Minute) {
+		t.Error("a lease has one owner, who may take it again")
+	}
+	if err := s.Release(ctx, "ada", "b"); err != nil || take("b", time.Minute) {
+		t.Errorf("it was given up by somebody else, %v", err)
+	}
+	if err := s.Release(ctx, "ada", "a"); err != nil || !take("b", -time.Second) {
+		t.Errorf("it was not given up, %v", err)
+	}
+	if !take("c", time.Minute) {
+		t.Error("a lease that has expired is held")
+	}
+	var holders atomic.Int64
+	var wg sync.WaitGroup
+	for n := range 20 {
+		wg.Go(func() {
+			if ok, err := s.Lease(ctx, "race", fmt.Sprint(n), time.Minute); err != nil {
+				t.Error(err)
+			} else if ok {
+				holders.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if holders.Load() != 1 {
+		t.Errorf("%d owners hold it", holders.Load())
+	}
+}
