@@ -131,26 +131,41 @@ func (a *App) Revoke(ctx context.Context, g Grant) error {
 
 // named asks who the user of a grant is.
 func (a *App) named(ctx context.Context, g Grant) (Grant, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.InstanceURL+"/services/oauth2/userinfo", nil)
+	who, err := a.userinfo(ctx, g.token())
 	if err != nil {
-		return Grant{}, err
-	}
-	req.Header.Set("Authorization", "Bearer "+g.AccessToken.Reveal())
-	resp, err := a.endpoint.client.Do(req)
-	if err != nil {
-		return Grant{}, unreachable(err, []string{g.AccessToken.Reveal()})
-	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	var who struct {
-		Username string `json:"preferred_username"`
-		UserID   string `json:"user_id"`
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(text, &who) != nil || who.Username == "" {
-		return Grant{}, &Error{Code: codeAnswer, Message: fmt.Sprintf("Salesforce does not say whom the new token stands for (status %d): add the scope api to the app, or openid", resp.StatusCode)}
+		return Grant{}, &Error{Code: codeAnswer, Message: "Salesforce does not say whom the new token stands for (" + err.Error() + "): add the scope api to the app, or openid"}
 	}
 	g.Username, g.UserID = printable(who.Username, 200, nil), printable(who.UserID, 30, nil)
 	return g, nil
+}
+
+// userinfo is who a token stands for.
+type userinfo struct {
+	Username string `json:"preferred_username"`
+	UserID   string `json:"user_id"`
+}
+
+// userinfo asks whom a token stands for. The error is ErrEnded when Salesforce
+// does not accept the token.
+func (a *App) userinfo(ctx context.Context, token salesforce.Token) (who userinfo, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, token.InstanceURL+"/services/oauth2/userinfo", nil)
+	if err != nil {
+		return who, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken.Reveal())
+	resp, err := a.endpoint.client.Do(req)
+	if err != nil {
+		return who, unreachable(err, []string{token.AccessToken.Reveal()})
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return who, ErrEnded
+	case err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(text, &who) != nil || who.Username == "":
+		return who, &Error{Code: codeUnreachable, temporary: true, Message: fmt.Sprintf("no usable answer, status %d", resp.StatusCode)}
+	}
+	return who, nil
 }
 
 // scopesOf are what was granted, which may be less than was asked for.
@@ -176,13 +191,29 @@ func OpenGrant(text salesforce.Secret) (Grant, error) {
 	if err := json.Unmarshal([]byte(text.Reveal()), &s); err != nil {
 		return Grant{}, errors.New("the connection cannot be read: it was kept by another version")
 	}
-	return Grant{salesforce.Secret(s.AccessToken), salesforce.Secret(s.RefreshToken), s.InstanceURL, s.Scopes, s.Username, s.UserID, s.Connected}, nil
+	return Grant{salesforce.Secret(s.Access), salesforce.Secret(s.Refresh), s.InstanceURL, s.Scopes, s.Username, s.UserID, s.Connected}, nil
 }
 
 // sealedGrant is a Grant with what it hides.
 type sealedGrant struct {
-	AccessToken, RefreshToken, InstanceURL string
-	Scopes                                 []string
-	Username, UserID                       string
-	Connected                              time.Time
+	Access, Refresh, InstanceURL string
+	Scopes                       []string
+	Username, UserID             string
+	Connected                    time.Time
+}
+
+// ErrEnded is the error for a token that Salesforce does not accept any more.
+var ErrEnded = errors.New("the access token has ended")
+
+// Alive asks Salesforce whether it accepts a token. The error is ErrEnded when it
+// does not, and an [*Error] when it does not say.
+func (a *App) Alive(ctx context.Context, token salesforce.Token) error {
+	_, err := a.userinfo(ctx, token)
+	return err
+}
+
+// Refusal is the error with which Salesforce sent a browser back, told to the
+// person in front of it.
+func Refusal(code, description string) *Error {
+	return refusal(printable(code, 60, nil), printable(description, 200, nil), ModeOAuth)
 }

@@ -130,7 +130,11 @@ func explain(err error, mode string, secrets ...string) *Error {
 			Message: fmt.Sprintf("the login host answered status %d without a reason; check the login URL", refused.Response.StatusCode),
 		}
 	}
-	code, said := printable(refused.ErrorCode, 60, secrets), printable(refused.ErrorDescription, 200, secrets)
+	return refusal(printable(refused.ErrorCode, 60, secrets), printable(refused.ErrorDescription, 200, secrets), mode)
+}
+
+// refusal is an error that the platform answered with.
+func refusal(code, said, mode string) *Error {
 	if p, ok := passing[code]; ok {
 		return &Error{Code: code, temporary: true, wait: p.wait, Message: p.what + "; try again later" + quote(code, said)}
 	}

@@ -36,13 +36,14 @@ const (
 type Error struct {
 	Code       Code     `json:"code"`
 	Message    string   `json:"message"`
-	Status     int      `json:"status,omitempty"`     // HTTP status of Salesforce's answer
-	Fields     []string `json:"fields,omitempty"`     // the fields it is about
-	Related    []string `json:"candidates,omitempty"` // the records that stand in the way
-	Also       []string `json:"also,omitempty"`       // further errors of the same answer
-	RequestID  string   `json:"requestId,omitempty"`  // Salesforce's X-SFDC-Request-Id
-	RetryAfter int      `json:"retryAfter,omitempty"` // seconds to wait before trying again
-	Hint       string   `json:"hint,omitempty"`       // what to do next
+	Status     int      `json:"status,omitempty"`      // HTTP status of Salesforce's answer
+	Fields     []string `json:"fields,omitempty"`      // the fields it is about
+	Related    []string `json:"candidates,omitempty"`  // the records that stand in the way
+	Also       []string `json:"also,omitempty"`        // further errors of the same answer
+	RequestID  string   `json:"requestId,omitempty"`   // Salesforce's X-SFDC-Request-Id
+	RetryAfter int      `json:"retryAfter,omitempty"`  // seconds to wait before trying again
+	Hint       string   `json:"hint,omitempty"`        // what to do next
+	ConnectURL string   `json:"connect_url,omitempty"` // where the user connects Salesforce
 }
 
 // Error returns everything a model needs, because many hosts hand it the text
@@ -72,6 +73,9 @@ func (e *Error) Error() string {
 	}
 	if e.Hint != "" {
 		b.WriteString("\nhint: " + e.Hint)
+	}
+	if e.ConnectURL != "" {
+		b.WriteString("\nconnect_url: " + e.ConnectURL)
 	}
 	if e.RequestID != "" {
 		b.WriteString("\nSalesforce request id: " + cell(e.RequestID))

@@ -21,7 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
-	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
@@ -49,6 +49,11 @@ type Config struct {
 	// AllowLoopbackOrg lets orgs be on this machine, over http: for the
 	// simulated org. Never set it in production.
 	AllowLoopbackOrg bool `yaml:"allowLoopbackOrg"`
+	// Secrets says where secrets are kept that the file does not have.
+	Secrets Secrets `yaml:"secrets"`
+	// Login is the OpenID provider with which people prove who they are before
+	// they connect their Salesforce user. Nil where nobody has to.
+	Login *Login `yaml:"login"`
 	// Workspaces are the tenants; at least one.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -61,35 +66,6 @@ type Workspace struct {
 	// Auth says with whose credentials the org is called. Without it every call
 	// is refused as not configured.
 	Auth *Auth `yaml:"auth"`
-}
-
-// Auth is how a workspace gets access tokens.
-type Auth struct {
-	// Mode is jwt or clientCredentials.
-	Mode string `yaml:"mode"`
-	// LoginURL is https://login.salesforce.com, https://test.salesforce.com or
-	// the org's My Domain.
-	LoginURL string `yaml:"loginURL"`
-	// ClientID is the consumer key of the External Client App or Connected App.
-	ClientID string `yaml:"clientID"`
-	// Username is the integration user; jwt needs it.
-	Username string `yaml:"username"`
-	// Audience overrides the audience of the JWT; it follows from LoginURL.
-	Audience string `yaml:"audience"`
-	// PrivateKey is the RSA key of jwt as PEM, ClientSecret the consumer secret
-	// of clientCredentials. Each may instead stand in a file, or in the
-	// environment as SALESFORCE_MCP_{WORKSPACE}_PRIVATE_KEY and
-	// SALESFORCE_MCP_{WORKSPACE}_CLIENT_SECRET.
-	PrivateKey       salesforce.Secret `yaml:"privateKey"`
-	PrivateKeyFile   string            `yaml:"privateKeyFile"`
-	ClientSecret     salesforce.Secret `yaml:"clientSecret"`
-	ClientSecretFile string            `yaml:"clientSecretFile"`
-}
-
-// Settings returns what package auth needs.
-func (a *Auth) Settings() auth.Settings {
-	return auth.Settings{Mode: a.Mode, LoginURL: a.LoginURL, ClientID: a.ClientID, ClientSecret: a.ClientSecret,
-		PrivateKey: a.PrivateKey, Username: a.Username, Audience: a.Audience}
 }
 
 // Load reads the file, then the environment, then the files of secrets, and
@@ -133,53 +109,7 @@ func (c *Config) environment(getenv func(string) string) {
 			*field = v
 		}
 	}
-}
-
-// readSecrets fills in the secrets that stand elsewhere.
-func (c *Config) readSecrets(dir string, getenv func(string) string) error {
-	var problems []error
-	for i := range c.Workspaces {
-		w := &c.Workspaces[i]
-		if w.Auth == nil {
-			continue
-		}
-		for _, s := range []struct {
-			value      *salesforce.Secret
-			file, name string
-		}{
-			{&w.Auth.PrivateKey, w.Auth.PrivateKeyFile, "privateKey"},
-			{&w.Auth.ClientSecret, w.Auth.ClientSecretFile, "clientSecret"},
-		} {
-			env := EnvName(w.Name, s.name)
-			given := 0
-			for _, is := range []bool{s.value.Reveal() != "", s.file != "", getenv(env) != ""} {
-				if is {
-					given++
-				}
-			}
-			field := fmt.Sprintf("workspaces[%d].auth.%s", i, s.name)
-			switch {
-			case given > 1:
-				problems = append(problems, fmt.Errorf("%s: is given more than once; keep one of %s, %sFile and the environment's %s", field, s.name, s.name, env))
-			case s.file != "":
-				text, err := os.ReadFile(absolute(dir, s.file))
-				if err != nil {
-					problems = append(problems, fmt.Errorf("%sFile: %w", field, err))
-				}
-				*s.value = salesforce.Secret(strings.TrimSpace(string(text)))
-			case getenv(env) != "":
-				*s.value = salesforce.Secret(getenv(env))
-			}
-		}
-	}
-	return errors.Join(problems...)
-}
-
-// EnvName is the environment variable that holds a secret of a workspace:
-// SALESFORCE_MCP_SALES_PRIVATE_KEY for privateKey of the workspace sales.
-func EnvName(workspace, secret string) string {
-	upper := func(s string) string { return notName.ReplaceAllString(strings.ToUpper(s), "_") }
-	return "SALESFORCE_MCP_" + upper(workspace) + "_" + upper(camel.ReplaceAllString(secret, "${1}_$2"))
+	c.Secrets.MasterKeys = salesforce.Secret(getenv("SALESFORCE_MCP_MASTER_KEY"))
 }
 
 var (
@@ -201,6 +131,10 @@ func (c *Config) defaults(dir string) {
 		c.Data = "data"
 	}
 	c.Data = absolute(dir, c.Data)
+	if c.Secrets.KeyFile == "" {
+		c.Secrets.KeyFile = "master.key"
+	}
+	c.Secrets.KeyFile = absolute(dir, c.Secrets.KeyFile)
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = tools.MaxMessage
 	}
@@ -260,9 +194,15 @@ func (c *Config) validate(secrets bool) error {
 	if len(c.Workspaces) == 0 {
 		bad("workspaces: at least one is needed")
 	}
+	if c.Login != nil {
+		problems = append(problems, c.Login.validate())
+	}
 	names := map[string]bool{}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
+		if w.Auth != nil && w.Auth.Proof == string(connect.ByLogin) && c.Login == nil {
+			bad("workspaces[%d].auth.proof: login needs a login, with whom people sign in", i)
+		}
 		if names[w.Name] {
 			bad("workspaces[%d].name: %q is taken", i, w.Name)
 		}
@@ -294,7 +234,7 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 		}
 	}
 	if w.Auth != nil && secrets {
-		if _, err := auth.New(w.Auth.Settings(), nil, salesforce.Hosts{Loopback: loopback}); err != nil {
+		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				bad("auth: %s", line)
 			}

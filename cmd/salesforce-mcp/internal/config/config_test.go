@@ -29,19 +29,20 @@ func load(t *testing.T, files, environment map[string]string) (*config.Config, e
 	return config.Load(filepath.Join(dir, "config.yaml"), func(name string) string { return environment[name] })
 }
 
-// TestSecrets: a secret stands in the file, in a file of its own or in the
-// environment, and in one of them only.
+// TestSecrets: a secret stands in the file, in a file of its own, in the
+// environment or in the secret store, and in one of the first three only.
 func TestSecrets(t *testing.T) {
 	const env = "SALESFORCE_MCP_SALES_EMEA_CLIENT_SECRET"
 	for name, tt := range map[string]struct {
 		extra       string
 		environment map[string]string
+		want        string
 		problem     string
 	}{
-		"in the configuration": {extra: `, clientSecret: "s3cret"`},
-		"in a file":            {extra: `, clientSecretFile: secret`},
-		"in the environment":   {environment: map[string]string{env: "s3cret"}},
-		"nowhere":              {problem: "client secret"},
+		"in the configuration": {extra: `, clientSecret: "s3cret"`, want: "s3cret"},
+		"in a file":            {extra: `, clientSecretFile: secret`, want: "s3cret"},
+		"in the environment":   {environment: map[string]string{env: "s3cret"}, want: "s3cret"},
+		"in the secret store":  {},
 		"twice":                {extra: `, clientSecret: "s3cret"`, environment: map[string]string{env: "s3cret"}, problem: "workspaces[0].auth.clientSecret: is given more than once; keep one of clientSecret, clientSecretFile and the environment's " + env},
 		"in a missing file":    {extra: `, clientSecretFile: gone`, problem: "workspaces[0].auth.clientSecretFile: open"},
 	} {
@@ -50,7 +51,7 @@ func TestSecrets(t *testing.T) {
 		case tt.problem == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
 		case tt.problem == "":
-			if got := c.Workspaces[0].Auth.ClientSecret.Reveal(); got != "s3cret" {
+			if got := c.Workspaces[0].Auth.ClientSecret.Reveal(); got != tt.want {
 				t.Errorf("%s: the secret is %q", name, got)
 			}
 		case err == nil || !strings.Contains(err.Error(), tt.problem):

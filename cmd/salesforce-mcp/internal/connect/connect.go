@@ -1,0 +1,354 @@
+// Package connect lets people connect their own Salesforce user: OAuth for each
+// person of a host, in auth mode oauth.
+//
+// # The dance
+//
+// A person who is not connected gets a link with a ticket, which stands for
+// them once and for ten minutes. The browser that opens it is bound to what
+// follows by a cookie. Before anything is kept the person in that browser must
+// be proven to be the ticket's user (see [Proof]): otherwise whoever has a
+// ticket of their own could send it to somebody else, and work as their
+// Salesforce user from then on. Salesforce then asks the person, and sends the
+// browser back to the one callback URL with a code, which is good for a grant.
+//
+// Every secret that is handed out (ticket, state, cookie) is random, is kept as
+// a hash, stands for one thing, and is taken once.
+//
+// # What is kept
+//
+// A grant is kept in the secret store by workspace, host, user and app. Processes
+// take turns with it ([auth.Grants]): refresh tokens may rotate.
+package connect
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
+	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
+)
+
+// A Proof is how the person in a browser is proven to be the user of a ticket.
+type Proof string
+
+// The proofs.
+const (
+	ByLogin    Proof = "login"    // they sign in with this server's OpenID provider, which knows the host's user ids
+	ByBridge   Proof = "bridge"   // the host gives a link to its own signed-in user only, and says so in its profile
+	ByUsername Proof = "username" // the host's user ids are Salesforce usernames, and Salesforce says whose the grant is
+	Unproven   Proof = "none"     // they are not: whoever opens the link is taken for its user
+)
+
+// Rows keep what is under way. *store.Store is one.
+type Rows interface {
+	Lease(ctx context.Context, name, owner string, life time.Duration) (bool, error)
+	Release(ctx context.Context, name, owner string) error
+	AddPending(ctx context.Context, kind, secret string, life time.Duration, content []byte) error
+	Pending(ctx context.Context, kind, secret string) (content []byte, ok bool, err error)
+	TakePending(ctx context.Context, kind, secret string) (content []byte, ok bool, err error)
+}
+
+// A Workspace is what is to be known of one whose people connect.
+type Workspace struct {
+	Settings auth.Settings
+	Proof    Proof
+}
+
+// People connects people. Its fields are set before use; it is safe for
+// concurrent use.
+type People struct {
+	Secrets   secrets.Store
+	Rows      Rows
+	Journal   *audit.Journal
+	Resolver  *auth.Resolver
+	Login     *Login // nil when there is no OpenID provider
+	PublicURL string // origin of this server
+	Log       zerolog.Logger
+	// Workspace returns one whose auth mode is oauth, as it is configured now.
+	Workspace func(ctx context.Context, name string) (Workspace, error)
+
+	mu      sync.Mutex
+	tickets map[person]issued // what was given out last, so that an agent that asks on and on gets the same
+	alive   map[person]seen
+}
+
+// A person is whose connection it is.
+type person struct{ Workspace, Host, User string }
+
+func personOf(c allowlist.Caller) person { return person{c.Workspace, c.Host, c.User} }
+
+// How long what is handed out is good for.
+const (
+	ticketLife = 10 * time.Minute
+	stepLife   = 10 * time.Minute // from one redirect to its answer
+)
+
+// A ticket stands for a person who may connect.
+type ticket struct {
+	Person person
+	Agent  string // which asked for it
+	Proven bool   // the host vouches for who opens it
+}
+
+type issued struct {
+	secret string
+	until  time.Time
+}
+
+// callbackURL is where Salesforce sends browsers back to. It must be among the
+// callback URLs of the app.
+func (p *People) callbackURL() string { return p.PublicURL + "/oauth/callback" }
+
+// app is the app of a workspace.
+func (p *People) app(w Workspace) (*auth.App, error) {
+	return auth.NewApp(w.Settings, p.callbackURL(), p.Resolver.HTTP, p.Resolver.Hosts)
+}
+
+// Credentials returns the tokens of the caller's person. The error is that of
+// [People.NotConnected] when there are none.
+func (p *People) Credentials(ctx context.Context, caller allowlist.Caller, w Workspace) (*auth.Cached, error) {
+	if caller.User == "" {
+		return nil, &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected for this user: this host does not say for whom the agent works",
+			Hint: "An administrator gives the host's profile a source of the user."}
+	}
+	app, err := p.app(w)
+	if err != nil {
+		return nil, err
+	}
+	g := p.grants(personOf(caller), w)
+	if _, err := g.Load(ctx); err != nil {
+		return nil, p.notConnected(ctx, caller, w, err)
+	}
+	cached, err := p.Resolver.Person(caller.Workspace, w.Settings, app, g.name, g.loaded(), g)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := cached.Token(ctx); err != nil {
+		return nil, p.notConnected(ctx, caller, w, err)
+	}
+	return cached, nil
+}
+
+// notConnected turns auth.ErrNotConnected into an error with a link, and leaves
+// all other errors as they are.
+func (p *People) notConnected(ctx context.Context, caller allowlist.Caller, w Workspace, err error) error {
+	if !errors.Is(err, auth.ErrNotConnected) {
+		return err
+	}
+	e := &tools.Error{Code: tools.NotConnected, Message: err.Error(), Hint: "Ask the user to connect in this host's settings."}
+	if w.Proof == ByBridge {
+		return e
+	}
+	link, err := p.Link(ctx, caller, false)
+	if err != nil {
+		return err
+	}
+	e.ConnectURL, e.Hint = link, "Ask the user to open this link in their browser, then repeat the call. It is for this user only, once, for ten minutes."
+	return e
+}
+
+// Link gives a ticket for the caller's person and returns the URL to open with
+// it. An agent that asks again soon gets the same one. Proven says that the host
+// vouches for whoever opens it.
+func (p *People) Link(ctx context.Context, caller allowlist.Caller, proven bool) (string, error) {
+	who := personOf(caller)
+	p.mu.Lock()
+	last := p.tickets[who]
+	p.mu.Unlock()
+	if !proven && time.Until(last.until) > ticketLife/2 {
+		if _, ok, err := p.Rows.Pending(ctx, "ticket", last.secret); err == nil && ok {
+			return p.link(who, last.secret), nil
+		}
+	}
+	secret := rand.Text()
+	content, err := json.Marshal(ticket{who, caller.Agent, proven})
+	if err != nil {
+		return "", err
+	}
+	if err := p.Rows.AddPending(ctx, "ticket", secret, ticketLife, content); err != nil {
+		return "", err
+	}
+	if !proven {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.tickets == nil || len(p.tickets) >= 10_000 { // it only saves rows
+			p.tickets = map[person]issued{}
+		}
+		p.tickets[who] = issued{secret, time.Now().Add(ticketLife)}
+	}
+	return p.link(who, secret), nil
+}
+
+func (p *People) link(who person, secret string) string {
+	return p.PublicURL + "/w/" + who.Workspace + "/oauth/connect?ticket=" + secret
+}
+
+// take takes what a secret stands for.
+func take[T any](ctx context.Context, rows Rows, kind, secret string) (content T, ok bool, err error) {
+	text, ok, err := rows.TakePending(ctx, kind, secret)
+	if err != nil || !ok {
+		return content, false, err
+	}
+	return content, true, json.Unmarshal(text, &content)
+}
+
+// peek finds the ticket of a request, and leaves it.
+func peek(r *http.Request, rows Rows) (t ticket, ok bool, err error) {
+	text, ok, err := rows.Pending(r.Context(), "ticket", r.URL.Query().Get("ticket"))
+	if err != nil || !ok {
+		return t, false, err
+	}
+	return t, true, json.Unmarshal(text, &t)
+}
+
+// add keeps what a new secret stands for, and returns that.
+func (p *People) add(ctx context.Context, kind string, content any) (secret string, err error) {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return "", err
+	}
+	secret = rand.Text()
+	return secret, p.Rows.AddPending(ctx, kind, secret, stepLife, text)
+}
+
+// Disconnect revokes the person's grant at Salesforce and forgets it. That there
+// is none is no error; nor is that Salesforce could not be told, which is logged.
+func (p *People) Disconnect(ctx context.Context, caller allowlist.Caller) error {
+	w, err := p.Workspace(ctx, caller.Workspace)
+	if err != nil {
+		return err
+	}
+	app, err := p.app(w)
+	if err != nil {
+		return err
+	}
+	return p.recorded(ctx, caller, "disconnect", func() error {
+		g := p.grants(personOf(caller), w)
+		unlock, err := g.Lock(ctx)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		grant, err := g.Load(ctx)
+		if errors.Is(err, auth.ErrNotConnected) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := g.Delete(ctx); err != nil {
+			return err
+		}
+		if err := app.Revoke(ctx, grant); err != nil {
+			p.Log.Warn().Err(err).Str("workspace", caller.Workspace).Msg("a connection was forgotten, but Salesforce could not be told to revoke it")
+		}
+		return nil
+	})
+}
+
+// recorded does something with a person's connection and records it in the
+// audit trail: what cannot be recorded is not done.
+func (p *People) recorded(ctx context.Context, caller allowlist.Caller, action string, do func() error) error {
+	intent, err := p.Journal.Begin(ctx, audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User,
+		Surface: "oauth", Tool: "connection", Action: action, Decision: audit.DecisionAllowed})
+	if err != nil {
+		return err
+	}
+	out := audit.Outcome{Status: audit.OK}
+	err = do()
+	if err != nil {
+		out = audit.Outcome{Status: audit.Failed, Message: err.Error()}
+	}
+	return errors.Join(err, intent.End(ctx, out))
+}
+
+// seen is a token that Salesforce accepted a moment ago.
+type seen struct {
+	token salesforce.Secret
+	until time.Time
+}
+
+// Status is what hosts ask for before they let an agent call.
+type Status struct {
+	Connected   bool       `json:"connected"`
+	AuthMethod  string     `json:"authMethod,omitempty"` // of a workspace where nobody connects
+	InstanceURL string     `json:"instanceUrl,omitempty"`
+	Username    string     `json:"username,omitempty"` // the Salesforce user
+	Scopes      []string   `json:"scopes,omitempty"`
+	ConnectedAt *time.Time `json:"connectedAt,omitempty"`
+	Reason      string     `json:"reason,omitempty"` // why not
+}
+
+// aliveFor is how long a token that Salesforce accepted is taken for good.
+const aliveFor = time.Minute
+
+// Status says whether a person is connected. It asks Salesforce, and gets
+// another token if the one there is has ended: what it says is so. Where
+// Salesforce does not answer a person stays connected.
+func (p *People) Status(ctx context.Context, caller allowlist.Caller) (Status, error) {
+	w, err := p.Workspace(ctx, caller.Workspace)
+	if err != nil {
+		return Status{}, err
+	}
+	app, err := p.app(w)
+	if err != nil {
+		return Status{}, err
+	}
+	g := p.grants(personOf(caller), w)
+	grant, err := g.Load(ctx)
+	if errors.Is(err, auth.ErrNotConnected) {
+		return Status{Reason: "never connected, or disconnected"}, nil
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Connected: true, InstanceURL: grant.InstanceURL, Username: grant.Username, Scopes: grant.Scopes, ConnectedAt: &grant.Connected}
+	if p.knownAlive(personOf(caller), grant.AccessToken) {
+		return status, nil
+	}
+	cached, err := p.Resolver.Person(caller.Workspace, w.Settings, app, g.name, g.loaded(), g)
+	if err != nil {
+		return Status{}, err
+	}
+	token, err := cached.Token(ctx)
+	if err == nil {
+		if err = app.Alive(ctx, token); errors.Is(err, auth.ErrEnded) {
+			cached.Drop(token)
+			token, err = cached.Token(ctx)
+		}
+	}
+	if errors.Is(err, auth.ErrNotConnected) {
+		return Status{Reason: err.Error()}, nil
+	}
+	if err == nil {
+		p.noteAlive(personOf(caller), token.AccessToken)
+	}
+	return status, nil
+}
+
+func (p *People) knownAlive(who person, token salesforce.Secret) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.alive[who]
+	return s.token == token && time.Now().Before(s.until)
+}
+
+func (p *People) noteAlive(who person, token salesforce.Secret) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.alive == nil || len(p.alive) >= 10_000 { // it only saves requests
+		p.alive = map[person]seen{}
+	}
+	p.alive[who] = seen{token, time.Now().Add(aliveFor)}
+}

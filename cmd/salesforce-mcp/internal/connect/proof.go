@@ -1,0 +1,107 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"salesforce-mcp/salesforce"
+)
+
+// Login is an OpenID provider with which people prove who they are (OpenID
+// Connect Core 1.0, section 3.1; PKCE). Its fields are set before use; it is safe
+// for concurrent use.
+type Login struct {
+	Issuer       string
+	ClientID     string
+	ClientSecret salesforce.Secret
+	Claim        string // of the ID token that is the host's user id; "sub" by default
+	Scopes       []string
+	HTTP         *http.Client
+
+	mu       sync.Mutex
+	provider *oidc.Provider // found at the first use
+}
+
+// discover reads the provider's configuration, until that has succeeded once.
+func (l *Login) discover(ctx context.Context) (*oidc.Provider, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.provider == nil {
+		provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), l.HTTP), l.Issuer)
+		if err != nil {
+			return nil, fmt.Errorf("the OpenID provider %s cannot be used: %w", l.Issuer, err)
+		}
+		l.provider = provider
+	}
+	return l.provider, nil
+}
+
+func (l *Login) config(provider *oidc.Provider, callback string) oauth2.Config {
+	scopes := append([]string{oidc.ScopeOpenID}, l.Scopes...)
+	return oauth2.Config{ClientID: l.ClientID, ClientSecret: l.ClientSecret.Reveal(), Endpoint: provider.Endpoint(), RedirectURL: callback, Scopes: scopes}
+}
+
+// url is where a browser goes to sign in.
+func (l *Login) url(ctx context.Context, callback, state, nonce, verifier string) (string, error) {
+	provider, err := l.discover(ctx)
+	if err != nil {
+		return "", err
+	}
+	config := l.config(provider, callback)
+	return config.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
+}
+
+// user is the host's user id of the person that came back with a code.
+func (l *Login) user(ctx context.Context, callback, code, nonce, verifier string) (string, error) {
+	provider, err := l.discover(ctx)
+	if err != nil {
+		return "", err
+	}
+	ctx = oidc.ClientContext(ctx, l.HTTP)
+	config := l.config(provider, callback)
+	tokens, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return "", fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err))
+	}
+	raw, ok := tokens.Extra("id_token").(string)
+	if !ok {
+		return "", fmt.Errorf("the OpenID provider gave no ID token")
+	}
+	token, err := provider.Verifier(&oidc.Config{ClientID: l.ClientID}).Verify(ctx, raw)
+	if err != nil {
+		return "", fmt.Errorf("the ID token is not good: %w", err)
+	}
+	if token.Nonce != nonce {
+		return "", fmt.Errorf("the ID token is of another login")
+	}
+	claims := map[string]any{}
+	if err := token.Claims(&claims); err != nil {
+		return "", fmt.Errorf("the ID token cannot be read: %w", err)
+	}
+	claim := l.Claim
+	if claim == "" {
+		claim = "sub"
+	}
+	user, ok := claims[claim].(string)
+	if !ok || user == "" {
+		return "", fmt.Errorf("the ID token has no claim %s that is a text", claim)
+	}
+	if verified, said := claims["email_verified"]; claim == "email" && said && verified != true {
+		return "", fmt.Errorf("the OpenID provider has not verified the email address")
+	}
+	return user, nil
+}
+
+// withoutBody is an error of an exchange without the answer's body, which may
+// hold tokens.
+func withoutBody(err error) error {
+	if refused, ok := err.(*oauth2.RetrieveError); ok { //nolint:errorlint // it is not wrapped
+		return fmt.Errorf("%s %s", refused.ErrorCode, refused.ErrorDescription)
+	}
+	return err
+}
