@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/salesforce"
 )
 
@@ -58,6 +60,29 @@ type Secrets struct {
 	MasterKeys salesforce.Secret `yaml:"-"`
 }
 
+// Keys gives the master keys. Made is told of a file that is made.
+func (s Secrets) Keys(made func(file string)) secrets.Keys {
+	if s.MasterKeys == "" {
+		return secrets.FileKeys(s.KeyFile, made)
+	}
+	masters, err := secrets.ParseMasters(s.MasterKeys.Reveal())
+	return func(bool) ([]secrets.Master, error) { return masters, err }
+}
+
+// check returns what is wrong with the master keys, if there are any.
+func (s Secrets) check() error {
+	if s.MasterKeys != "" {
+		if _, err := secrets.ParseMasters(s.MasterKeys.Reveal()); err != nil {
+			return fmt.Errorf("SALESFORCE_MCP_MASTER_KEY: %w", err)
+		}
+		return nil
+	}
+	if _, err := secrets.ReadMasters(s.KeyFile); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Login is an OpenID provider.
 type Login struct {
 	Issuer           string            `yaml:"issuer"`
@@ -87,9 +112,16 @@ func (a *Auth) Credentials() []Credential {
 	return []Credential{{"privateKey", &a.PrivateKey, &a.PrivateKeyFile}, {"clientSecret", &a.ClientSecret, &a.ClientSecretFile}, {"accessToken", &a.AccessToken, &a.AccessTokenFile}}
 }
 
-// Needs are the names of the secrets without which a mode has no tokens.
-func (a *Auth) Needs() []string {
-	return map[string][]string{"": {"privateKey"}, auth.ModeJWT: {"privateKey"}, auth.ModeClientCredentials: {"clientSecret"}, auth.ModeAccessToken: {"accessToken"}}[a.Mode]
+// Secret is the secret that the mode uses; oauth may do without it.
+func (a *Auth) Secret() Credential {
+	all := a.Credentials()
+	switch a.Mode {
+	case auth.ModeClientCredentials, auth.ModeOAuth:
+		return all[1]
+	case auth.ModeAccessToken:
+		return all[2]
+	}
+	return all[0]
 }
 
 // readSecrets fills in the secrets that stand elsewhere.
@@ -161,7 +193,7 @@ func (a *Auth) check(hosts salesforce.Hosts) error {
 		_, err := auth.New(s, nil, hosts)
 		return err
 	}
-	if proof := connect.Proof(a.Proof); !slices.Contains([]connect.Proof{"", connect.ByLogin, connect.ByBridge, connect.ByUsername, connect.Unproven}, proof) {
+	if proof := connect.Proof(a.Proof); !slices.Contains([]connect.Proof{connect.ByLogin, connect.ByBridge, connect.ByUsername, connect.Unproven}, proof) {
 		return fmt.Errorf("proof: %q is none of login, bridge, username, none", a.Proof)
 	}
 	_, err := auth.NewApp(s, "https://callback.example", nil, hosts)
