@@ -1,6 +1,7 @@
 package fakeorg
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -122,7 +123,7 @@ func own(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/_") }
 func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	wait(r, time.Duration(f.DelayMS)*time.Millisecond)
 	if f.ExpireTokens {
-		o.expireSessions()
+		o.endSessions(func(*session) bool { return true })
 	}
 	switch {
 	case f.Cut == "after":
@@ -136,6 +137,8 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(orElse(f.Status, http.StatusServiceUnavailable))
 		_, _ = io.WriteString(w, f.HTML)
+	case f.ErrorCode != "" && r.URL.Path == authorizePath:
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), loginFault{}, f))) // told to the client by a redirect
 	case f.ErrorCode != "" && strings.HasPrefix(r.URL.Path, "/services/oauth2/"):
 		o.writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
 	case f.isError():
