@@ -31,7 +31,11 @@ func (c *call) jwtBearer() (*answer, error) {
 	if err := client.admits(u); err != nil {
 		return nil, err
 	}
-	return ok(c.tokenAnswer(u, client))
+	answer, err := c.tokenAnswer(u, client)
+	if err != nil {
+		return nil, err
+	}
+	return ok(answer)
 }
 
 // assertedClient returns the client that authenticates itself by an assertion (private_key_jwt, RFC 7523 §2.2) instead

@@ -190,6 +190,7 @@ func (c *call) logIn(a *authorization) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	//nolint:gosec // G124: without TLS browsers would not keep a secure one
 	cookie := http.Cookie{Name: loginCookie, Value: c.org.remember(u), Path: authorizePath, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.TLS != nil}
 	answer.header.Add("Set-Cookie", cookie.String())
 	return answer, nil
@@ -213,7 +214,7 @@ func (c *call) loggedIn() *user {
 
 // giveCode sends the browser back with a code.
 func (c *call) giveCode(a *authorization) *answer {
-	return a.redirect(url.Values{"code": {c.org.issueCode(&code{user: a.user, client: a.client, scopes: a.scopes, redirectURI: a.redirectURI,
+	return a.redirect(url.Values{"code": {c.org.issueCode(&code{user: a.user, client: a.client.Key, scopes: a.scopes, redirectURI: a.redirectURI,
 		challenge: a.challenge, nonce: a.nonce})}})
 }
 

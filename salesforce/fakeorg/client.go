@@ -2,11 +2,13 @@ package fakeorg
 
 import (
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,6 +39,9 @@ type Client struct {
 	RefreshPolicy RefreshPolicy
 	// PermittedUsers says who may use the client; default [AllUsers].
 	PermittedUsers PermittedUsers
+	// JWTAccessTokens makes access tokens JWTs, as "Issue JSON Web Token (JWT)-based access tokens for named users" does.
+	// They open the REST APIs only, and using them does not make them live longer.
+	JWTAccessTokens bool
 	// Blocked refuses everybody, as an administrator does under Connected Apps OAuth Usage.
 	Blocked bool
 	// PreApproved are the usernames an administrator has admitted, for [AdminApproved].
@@ -72,23 +77,50 @@ func (p RefreshPolicy) holds(g *grant, now time.Time) bool {
 	return (p.Unused == 0 || now.Before(g.used.Add(p.Unused))) && (p.After == 0 || now.Before(g.issued.Add(p.After)))
 }
 
-// checkClients refuses settings of clients that the platform would not save either.
-func checkClients(clients []Client) error {
-	keys := map[string]bool{}
-	for _, c := range clients {
-		if c.Key == "" || keys[c.Key] {
-			return fmt.Errorf("client %q: every client needs a key of its own", c.Key)
-		}
-		keys[c.Key] = true
-		for _, uri := range c.RedirectURIs {
-			u, err := url.Parse(uri)
-			if err != nil || u.Scheme == "" || u.Fragment != "" || u.Host == "" && strings.HasPrefix(u.Scheme, "http") ||
-				slices.Contains([]string{"javascript", "data", "vbscript"}, u.Scheme) {
-				return fmt.Errorf("client %q: the redirect URI %q is no absolute URI without a fragment", c.Key, uri)
-			}
+// check refuses settings that the platform would not save either.
+func (c *Client) check() error {
+	if c.Key == "" {
+		return errors.New("a client needs a key")
+	}
+	for _, uri := range c.RedirectURIs {
+		u, err := url.Parse(uri)
+		if err != nil || u.Scheme == "" || u.Fragment != "" || u.Host == "" && strings.HasPrefix(u.Scheme, "http") ||
+			slices.Contains([]string{"javascript", "data", "vbscript"}, u.Scheme) {
+			return fmt.Errorf("client %q: the redirect URI %q is no absolute URI without a fragment", c.Key, uri)
 		}
 	}
 	return nil
+}
+
+// registry are the clients by their keys.
+type registry struct {
+	clientsMu sync.RWMutex
+	clients   map[string]*Client
+}
+
+// SetClient registers a client, or changes the one with the same key, as an administrator does. Grants stay as they
+// are. When it is blocked its access tokens end, as on the platform.
+func (o *Org) SetClient(c Client) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	o.clientsMu.Lock()
+	if o.clients == nil {
+		o.clients = map[string]*Client{}
+	}
+	o.clients[c.Key] = &c
+	o.clientsMu.Unlock()
+	if c.Blocked {
+		o.endSessions(func(s *session) bool { return s.client == c.Key })
+	}
+	return nil
+}
+
+// client is the client with a key, or nil. It is not to be changed.
+func (o *Org) client(key string) *Client {
+	o.clientsMu.RLock()
+	defer o.clientsMu.RUnlock()
+	return o.clients[key]
 }
 
 // name is what people are told.
@@ -119,6 +151,17 @@ func samePortAside(uri, registered string) bool {
 	address, err := netip.ParseAddr(given.Hostname())
 	rest, isPrefix := strings.CutPrefix(uri, "http://"+given.Host)
 	return err == nil && address.IsLoopback() && isPrefix && "http://"+known.Host+rest == registered
+}
+
+// admits refuses a user whom an administrator keeps out.
+func (c *Client) admits(u *user) error {
+	if c.Blocked {
+		return oauthError("invalid_app_access", "this app is blocked by admin") // the text of the login page; a guess here
+	}
+	if c.PermittedUsers == AdminApproved && !slices.Contains(c.PreApproved, u.username) {
+		return oauthError("invalid_app_access", "user is not admin approved to access this app")
+	}
+	return nil
 }
 
 // scopes are those that may be asked for.

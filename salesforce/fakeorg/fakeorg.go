@@ -20,7 +20,7 @@ type Options struct {
 	Clock func() time.Time
 	// BaseURL is the address clients are told to use (instance_url); default http:// and the Host of the request.
 	BaseURL string
-	// Clients may ask for tokens, and people for them.
+	// Clients may ask for tokens, and people for them. [Org.SetClient] changes them.
 	Clients []Client
 	// TokenLife is how long a token works after its last use; default two hours, as on the platform.
 	TokenLife time.Duration
@@ -42,6 +42,7 @@ type Org struct {
 	jobs    []*bulkJob       // of the Bulk API, the oldest first; guarded by turn
 	handler http.Handler
 	mux     *http.ServeMux // knows the routes, for requests and for those inside others
+	registry
 	tokens
 	browsers
 	identityProvider
@@ -67,9 +68,6 @@ func New(options Options) (*Org, error) {
 	if options.DailyCalls == 0 {
 		options.DailyCalls = 15000
 	}
-	if err := checkClients(options.Clients); err != nil {
-		return nil, fmt.Errorf("simulated org: %w", err)
-	}
 	schema, err := loadSchemas()
 	if err != nil {
 		return nil, err
@@ -79,6 +77,11 @@ func New(options Options) (*Org, error) {
 		return nil, err
 	}
 	o := &Org{options: options, schema: schema, auto: auto, numbers: map[string]int64{}}
+	for _, c := range options.Clients {
+		if err := o.SetClient(c); err != nil {
+			return nil, fmt.Errorf("simulated org: %w", err)
+		}
+	}
 	if err := o.openDatabase(); err != nil {
 		return nil, errors.Join(fmt.Errorf("simulated org: %w", err), o.Close())
 	}

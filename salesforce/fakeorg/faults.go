@@ -24,6 +24,7 @@ type Fault struct {
 	Cut          string `json:"cut,omitempty"`          // "before" or "after": close the connection before or after the work is done
 	ExpireTokens bool   `json:"expireTokens,omitempty"` // all tokens given out so far expire
 	LimitReached bool   `json:"limitReached,omitempty"` // the daily limit of calls is used up
+	Refusal      string `json:"refusal,omitempty"`      // one of [Refusals], for what the members above leave open
 }
 
 type faults struct {
@@ -31,13 +32,14 @@ type faults struct {
 	queue    []*Fault
 }
 
-// Inject adds faults to the queue.
+// Inject adds faults to the queue. It panics when one names a refusal that is not among [Refusals].
 func (o *Org) Inject(queue ...Fault) {
 	o.faultsMu.Lock()
 	defer o.faultsMu.Unlock()
 	for _, f := range queue {
-		if f.Times == 0 {
-			f.Times = 1
+		f, err := f.complete()
+		if err != nil {
+			panic(err)
 		}
 		o.queue = append(o.queue, &f)
 	}
@@ -76,7 +78,15 @@ func decodeFaults(body io.Reader) ([]Fault, error) {
 	d := json.NewDecoder(strings.NewReader(source))
 	d.DisallowUnknownFields()
 	var queue []Fault
-	return queue, d.Decode(&queue)
+	if err := d.Decode(&queue); err != nil {
+		return nil, err
+	}
+	for i, f := range queue {
+		if queue[i], err = f.complete(); err != nil {
+			return nil, err
+		}
+	}
+	return queue, nil
 }
 
 // next takes the fault for a request out of the queue, or nil. A subrequest meets only those that answer with an error.

@@ -13,7 +13,7 @@ import (
 // grant is what a person has let a client do. It lives from the login until it is revoked.
 type grant struct {
 	user    *user
-	client  *Client
+	client  string // consumer key
 	scopes  []string
 	issued  time.Time
 	used    time.Time // the login or the last refresh
@@ -23,7 +23,7 @@ type grant struct {
 // code is an authorization code: what a person has allowed, until the client fetches it.
 type code struct {
 	user        *user
-	client      *Client
+	client      string // consumer key
 	scopes      []string
 	redirectURI string
 	challenge   string // S256; empty without PKCE
@@ -70,34 +70,39 @@ func (o *Org) issueCode(c *code) string {
 	return text
 }
 
-// exchange spends a code. It can be tried once only: a wrong redirect URI or verifier spends it too, and who tries it
-// again revokes what it gave (RFC 6749 §4.1.2). That a failed try spends it was not found in a source.
-func (o *Org) exchange(text string, client *Client, redirectURI, verifier string) (given, error) {
+// exchange spends the code of a request. It can be tried once only: a wrong redirect URI or verifier spends it too, and
+// who tries it again revokes what it gave (RFC 6749 §4.1.2). That a failed try spends it was not found in a source.
+func (c *call) exchange(client *Client) (given, error) {
+	o := c.org
 	o.tokensMu.Lock()
 	defer o.tokensMu.Unlock()
-	c, now := o.byCode[text], o.options.Clock()
+	code, now := o.byCode[c.PostFormValue("code")], o.options.Clock()
 	switch {
-	case c == nil || c.client != client:
+	case code == nil || code.client != client.Key:
 		return given{}, codeInvalid
-	case c.spent:
-		if c.grant != nil {
-			o.revokeGrant(c.grant)
+	case code.spent:
+		if code.grant != nil {
+			o.revokeGrant(code.grant)
 		}
 		return given{}, codeExpired
-	case !now.Before(c.issued.Add(codeLife)):
+	case !now.Before(code.issued.Add(codeLife)):
 		return given{}, codeExpired
 	}
-	c.spent = true
+	code.spent = true
 	switch {
-	case redirectURI != c.redirectURI:
+	case c.PostFormValue("redirect_uri") != code.redirectURI:
 		return given{}, redirectWrong
-	case !proves(verifier, c.challenge):
+	case !proves(c.PostFormValue("code_verifier"), code.challenge):
 		return given{}, verifierWrong
 	}
-	c.grant = &grant{user: c.user, client: client, scopes: c.scopes, issued: now, used: now}
-	g := given{grant: c.grant, nonce: c.nonce, access: o.begin(c.grant.session())}
-	if slices.ContainsFunc(c.scopes, isOffline) {
-		g.refresh = o.keep(c.grant)
+	code.grant = &grant{user: code.user, client: client.Key, scopes: code.scopes, issued: now, used: now}
+	access, err := o.begin(code.grant.session(c.tokenIssuer(client)))
+	if err != nil {
+		return given{}, err
+	}
+	g := given{grant: code.grant, nonce: code.nonce, access: access}
+	if slices.ContainsFunc(code.scopes, isOffline) {
+		g.refresh = o.keep(code.grant, client)
 	}
 	return g, nil
 }
@@ -116,8 +121,8 @@ func proves(verifier, challenge string) bool {
 
 // keep gives a grant its first refresh token and puts it with the user's others for the client. The oldest goes when
 // there are too many, and nobody is told. Help counts refresh tokens: a login without one is no approval.
-func (o *Org) keep(g *grant) string {
-	if g.client.RefreshPolicy.Immediately {
+func (o *Org) keep(g *grant, client *Client) string {
+	if client.RefreshPolicy.Immediately {
 		return refreshText()
 	}
 	o.grants = append(o.grants, g)
@@ -143,14 +148,15 @@ func (o *Org) renew(g *grant) string {
 // refreshText looks like a refresh token of the platform.
 func refreshText() string { return "5Aep861" + secretText(60) }
 
-// refresh gives a new access token for a refresh token, and a new one of those when the client rotates them. A token
-// that rotation has replaced ends the grant with all its tokens (Salesforce Help 005316711).
-func (o *Org) refresh(text string, client *Client) (given, error) {
+// renewAccess gives a new access token for the refresh token of a request, and a new one of those when the client rotates
+// them. A token that rotation has replaced ends the grant with all its tokens (Salesforce Help 005316711).
+func (c *call) renewAccess(client *Client) (given, error) {
+	o, text := c.org, c.PostFormValue("refresh_token")
 	o.tokensMu.Lock()
 	defer o.tokensMu.Unlock()
 	g, now := o.byRefresh[text], o.options.Clock()
 	switch {
-	case g == nil || g.client != client:
+	case g == nil || g.client != client.Key:
 		return given{}, refreshExpired
 	case text != g.refresh:
 		o.revokeGrant(g)
@@ -159,8 +165,12 @@ func (o *Org) refresh(text string, client *Client) (given, error) {
 		o.forgetGrant(g)
 		return given{}, refreshExpired
 	}
+	access, err := o.begin(g.session(c.tokenIssuer(client)))
+	if err != nil {
+		return given{}, err
+	}
 	g.used = now
-	answer := given{grant: g, access: o.begin(g.session())}
+	answer := given{grant: g, access: access}
 	if client.RotateRefreshTokens {
 		answer.refresh = o.renew(g)
 	}
@@ -168,8 +178,8 @@ func (o *Org) refresh(text string, client *Client) (given, error) {
 }
 
 // session is a new session of a grant.
-func (g *grant) session() *session {
-	return &session{user: g.user, client: g.client.Key, scopes: g.scopes, grant: g}
+func (g *grant) session(issuer string) *session {
+	return &session{user: g.user, client: g.client, scopes: g.scopes, grant: g, issuer: issuer}
 }
 
 // revokeGrant ends a grant: its refresh tokens and its access tokens. The caller holds tokensMu.
@@ -203,7 +213,7 @@ func (o *Org) approved(u *user, client *Client, scopes []string) bool {
 	o.tokensMu.Lock()
 	defer o.tokensMu.Unlock()
 	return slices.ContainsFunc(o.grants, func(g *grant) bool {
-		return g.user.id == u.id && g.client == client && client.RefreshPolicy.holds(g, o.options.Clock()) &&
+		return g.user.id == u.id && g.client == client.Key && client.RefreshPolicy.holds(g, o.options.Clock()) &&
 			!slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(g.scopes, s) })
 	})
 }
@@ -232,7 +242,10 @@ func (o *Org) refreshGrant(text string) *grant {
 	o.tokensMu.Lock()
 	defer o.tokensMu.Unlock()
 	g := o.byRefresh[text]
-	if g == nil || g.refresh != text || !g.client.RefreshPolicy.holds(g, o.options.Clock()) {
+	if g == nil || g.refresh != text {
+		return nil
+	}
+	if client := o.client(g.client); client == nil || !client.RefreshPolicy.holds(g, o.options.Clock()) {
 		return nil
 	}
 	return g

@@ -77,36 +77,28 @@ func (c *call) grantToken() (*answer, error) {
 
 // authorizationCode gives tokens for what a person has allowed.
 func (c *call) authorizationCode() (*answer, error) {
-	client, err := c.client()
-	if err != nil {
-		return nil, err
-	}
-	code := c.PostFormValue("code")
-	if err := c.mayHold(client, c.org.holder(code)); err != nil {
-		return nil, err
-	}
-	g, err := c.org.exchange(code, client, c.PostFormValue("redirect_uri"), c.PostFormValue("code_verifier"))
-	if err != nil {
-		return nil, err
-	}
-	return c.give(g)
+	return c.personal("code", c.exchange)
 }
 
 // refreshToken gives a new access token for a refresh token.
 func (c *call) refreshToken() (*answer, error) {
+	return c.personal("refresh_token", c.renewAccess)
+}
+
+// personal gives tokens for the code or refresh token in a field of the form.
+func (c *call) personal(field string, earn func(*Client) (given, error)) (*answer, error) {
 	client, err := c.client()
 	if err != nil {
 		return nil, err
 	}
-	text := c.PostFormValue("refresh_token")
-	if err := c.mayHold(client, c.org.holder(text)); err != nil {
+	if err := c.mayHold(client, c.org.holder(c.PostFormValue(field))); err != nil {
 		return nil, err
 	}
-	g, err := c.org.refresh(text, client)
+	g, err := earn(client)
 	if err != nil {
 		return nil, err
 	}
-	return c.give(g)
+	return c.give(g, client)
 }
 
 // mayHold refuses tokens for a user who has been deactivated or is not admitted to the client.
@@ -120,24 +112,13 @@ func (c *call) mayHold(client *Client, u *user) error {
 	return client.admits(u)
 }
 
-// admits refuses a user whom no administrator has admitted to the client, where one has to.
-func (client *Client) admits(u *user) error {
-	if client.Blocked {
-		return oauthError("invalid_app_access", "this app is blocked by admin") // the text of the login page; a guess here
-	}
-	if client.PermittedUsers == AdminApproved && !slices.Contains(client.PreApproved, u.username) {
-		return oauthError("invalid_app_access", "user is not admin approved to access this app")
-	}
-	return nil
-}
-
 // give is the answer with the tokens of a person's login.
-func (c *call) give(g given) (*answer, error) {
+func (c *call) give(g given, client *Client) (*answer, error) {
 	a := object{{"access_token", g.access}}
 	if g.refresh != "" {
 		a = append(a, member{"refresh_token", g.refresh})
 	}
-	issued, signature := c.signed(g.grant.user, g.grant.client)
+	issued, signature := c.signed(g.grant.user, client)
 	a = append(a, signature, member{"scope", strings.Join(g.grant.scopes, " ")})
 	if slices.Contains(g.grant.scopes, "openid") {
 		text, err := c.idToken(g)
@@ -146,7 +127,8 @@ func (c *call) give(g given) (*answer, error) {
 		}
 		a = append(a, member{"id_token", text})
 	}
-	return ok(append(a, member{"instance_url", c.base()}, member{"id", c.identityURL(g.grant.user)}, member{"token_type", "Bearer"}, issued))
+	a = append(a, member{"instance_url", c.base()}, member{"id", c.identityURL(g.grant.user)}, member{"token_type", "Bearer"}, issued)
+	return ok(append(a, c.format(client)...))
 }
 
 // signed are the members that prove to a client with a secret that nobody has changed the identity URL on the way.
@@ -171,7 +153,11 @@ func (c *call) clientCredentials() (*answer, error) {
 		return nil, oauthError("invalid_grant", "no client credentials user enabled")
 	}
 	issued, signature := c.signed(u, client)
-	return ok(append(c.tokenAnswer(u, client), issued, signature))
+	answer, err := c.tokenAnswer(u, client)
+	if err != nil {
+		return nil, err
+	}
+	return ok(append(answer, issued, signature))
 }
 
 // isLoginHost tells the hosts where any org's people log in, which cannot know which org a program means.
@@ -225,20 +211,31 @@ func (c *call) credentials() (key, secret string) {
 
 var unknownClient = oauthError("invalid_client_id", "client identifier invalid")
 
-func (o *Org) client(key string) *Client {
-	i := slices.IndexFunc(o.options.Clients, func(c Client) bool { return c.Key == key })
-	if i < 0 {
-		return nil
+// tokenAnswer is the answer to a client without a person.
+func (c *call) tokenAnswer(u *user, client *Client) (object, error) {
+	scopes := client.sessionScopes()
+	text, err := c.org.openSession(&session{user: u, client: client.Key, scopes: scopes, issuer: c.tokenIssuer(client)})
+	if err != nil {
+		return nil, err
 	}
-	return &o.options.Clients[i]
+	return append(object{{"access_token", text}, {"scope", strings.Join(scopes, " ")}, {"instance_url", c.base()},
+		{"id", c.identityURL(u)}, {"token_type", "Bearer"}}, c.format(client)...), nil
 }
 
-// tokenAnswer is the answer to a client without a person.
-func (c *call) tokenAnswer(u *user, client *Client) object {
-	scopes := client.sessionScopes()
-	text := c.org.openSession(&session{user: u, client: client.Key, scopes: scopes})
-	return object{{"access_token", text}, {"scope", strings.Join(scopes, " ")}, {"instance_url", c.base()},
-		{"id", c.identityURL(u)}, {"token_type", "Bearer"}}
+// tokenIssuer is who issues the client's access tokens when they are JWTs, and empty when they are not.
+func (c *call) tokenIssuer(client *Client) string {
+	if client.JWTAccessTokens {
+		return c.base()
+	}
+	return ""
+}
+
+// format are the members of an answer with a JWT (forcedotcom/agents, NamedUserJwtResponse).
+func (c *call) format(client *Client) object {
+	if !client.JWTAccessTokens {
+		return nil
+	}
+	return object{{"token_format", "jwt"}, {"api_instance_url", c.base()}}
 }
 
 // base is the address clients are told.
@@ -269,7 +266,7 @@ func introspect(c *call) (*answer, error) {
 		return nil, err
 	}
 	text := c.PostFormValue("token")
-	if g := c.org.refreshGrant(text); g != nil && g.client == client {
+	if g := c.org.refreshGrant(text); g != nil && g.client == client.Key {
 		return ok(object{{"active", true}, {"scope", strings.Join(g.scopes, " ")}, {"client_id", client.Key}, {"username", g.user.username},
 			{"sub", c.identityURL(g.user)}, {"token_type", "refresh_token"}, {"iat", g.issued.Unix()}, {"nbf", g.issued.Unix()}})
 	}

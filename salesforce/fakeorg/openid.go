@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,13 +41,28 @@ func (c *call) idToken(g given) (string, error) {
 		return "", err
 	}
 	now, half := c.org.options.Clock(), sha256.Sum256([]byte(g.access))
-	claims := jwt.MapClaims{"iss": c.base(), "sub": c.identityURL(g.grant.user), "aud": g.grant.client.Key, "iat": now.Unix(),
+	claims := jwt.MapClaims{"iss": c.base(), "sub": c.identityURL(g.grant.user), "aud": g.grant.client, "iat": now.Unix(),
 		"exp": now.Add(identityTokenLife).Unix(), "at_hash": base64.RawURLEncoding.EncodeToString(half[:16])}
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	t.Header["kid"] = id
+	return t.SignedString(key)
+}
+
+// accessJWT is an access token that says what it is for, in the form of Salesforce Help, "JWT-Based Access Tokens", and
+// of the fixture in SalesforceMobileSDK. The org itself looks it up like any other.
+func (o *Org) accessJWT(s *session) (string, error) {
+	key, id, err := o.signingKey()
+	if err != nil {
+		return "", err
+	}
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"scp": strings.Join(s.scopes, " "), "aud": []string{s.issuer}, "iss": s.issuer,
+		"sub": "uid:" + s.user.id, "client_id": s.client, "mty": "oauth", "sfi": secretText(32), "roles": []string{}, "hsc": false,
+		"iat": s.issued.Unix(), "nbf": s.issued.Add(-15 * time.Second).Unix(), "exp": s.expires.Unix()})
+	t.Header["kid"], t.Header["tty"], t.Header["ver"] = id, "sfdc-core-token", "1.0"
+	t.Header["tnk"] = "core/simulated/" + organizationID
 	return t.SignedString(key)
 }
 

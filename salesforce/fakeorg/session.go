@@ -29,6 +29,7 @@ type session struct {
 	client  string // consumer key; empty for a token of MintToken
 	scopes  []string
 	grant   *grant // what it came from; nil when no person has logged in for it
+	issuer  string // of a JWT; empty when the token is opaque
 	issued  time.Time
 	expires time.Time
 }
@@ -45,26 +46,36 @@ func (o *Org) MintToken(username string) string {
 	if err != nil {
 		return o.tokenText()
 	}
-	return o.openSession(&session{user: u, scopes: []string{"api"}})
+	text, err := o.openSession(&session{user: u, scopes: []string{"api"}})
+	if err != nil {
+		return o.tokenText() // which does not happen to an opaque one
+	}
+	return text
 }
 
 // openSession gives an access token that begins to live now.
-func (o *Org) openSession(s *session) string {
+func (o *Org) openSession(s *session) (string, error) {
 	o.tokensMu.Lock()
 	defer o.tokensMu.Unlock()
 	return o.begin(s)
 }
 
 // begin is openSession for who holds tokensMu.
-func (o *Org) begin(s *session) string {
+func (o *Org) begin(s *session) (string, error) {
 	if o.byToken == nil {
 		o.byToken = map[string]*session{}
 	}
 	s.issued = o.options.Clock()
 	s.expires = s.issued.Add(o.options.TokenLife)
 	text := o.tokenText()
+	if s.issuer != "" {
+		var err error
+		if text, err = o.accessJWT(s); err != nil {
+			return "", err
+		}
+	}
 	o.byToken[text] = s
-	return text
+	return text, nil
 }
 
 // tokenText looks like an opaque access token: the 15 characters of the org's id, "!" and a secret part.
@@ -86,8 +97,8 @@ func bearer(r *http.Request) string {
 	return text
 }
 
-// useSession returns the session of a token, or nil when there is none or it has expired. Using a token makes it live
-// longer, as on the platform.
+// useSession returns the session of a token, or nil when there is none or it has expired. Using an opaque token makes it
+// live longer, as on the platform; a JWT says itself when it ends.
 func (o *Org) useSession(text string, prolong bool) *session {
 	o.tokensMu.Lock()
 	defer o.tokensMu.Unlock()
@@ -96,7 +107,7 @@ func (o *Org) useSession(text string, prolong bool) *session {
 		delete(o.byToken, text)
 		return nil
 	}
-	if prolong {
+	if prolong && s.issuer == "" {
 		s.expires = now.Add(o.options.TokenLife)
 	}
 	return s
