@@ -17,6 +17,7 @@ func oauthRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: authorizePath, open: true, handle: authorize},
 		{method: http.MethodPost, path: authorizePath, open: true, reads: true, handle: authorize},
+		{method: http.MethodGet, path: "/services/oauth2/token", open: true, handle: mustPost},
 		{method: http.MethodPost, path: "/services/oauth2/token", open: true, reads: true, handle: token},
 		{method: http.MethodGet, path: "/services/oauth2/revoke", open: true, handle: revoke},
 		{method: http.MethodPost, path: "/services/oauth2/revoke", open: true, reads: true, handle: revoke},
@@ -27,6 +28,11 @@ func oauthRoutes() []route {
 		{method: http.MethodGet, path: "/id/{organization}/{user}", open: true, handle: identity},
 		{method: http.MethodGet, path: "/.well-known/openid-configuration", open: true, handle: discovery},
 	}
+}
+
+// mustPost is GET on the token endpoint.
+func mustPost(*call) (*answer, error) {
+	return nil, oauthError("invalid_request", "must use HTTP POST")
 }
 
 // errInactive is the error about a user who may not log in any more.
