@@ -141,7 +141,7 @@ func (c *Client) mayRedirectTo(uri string) bool {
 // samePortAside reports whether two URIs on a loopback address are equal but for their ports.
 func samePortAside(uri, registered string) bool {
 	given, err := url.Parse(uri)
-	if err != nil || given.Scheme != "http" || given.User != nil {
+	if err != nil || given.Scheme != "http" {
 		return false
 	}
 	known, err := url.Parse(registered)

@@ -191,11 +191,16 @@ func TestRefreshRefusals(t *testing.T) {
 func TestPersonLeaves(t *testing.T) {
 	s := start(t, fakeorg.Options{Clients: []fakeorg.Client{personal()}})
 	given, _ := s.exchange(s.browser().allow(fakeorg.ServiceUser))
+	other, _ := s.refresh(given.Refresh)
 	code := s.browser().allow(fakeorg.ServiceUser)
 	id := given.ID[strings.LastIndex(given.ID, "/")+1:]
 	s.do("PATCH", "/sobjects/User/"+id, `{"IsActive": false}`).want(t, 204, "")
+	s.do("GET", "/services/oauth2/userinfo", "", "Authorization", "Bearer "+other.Access).want(t, 403, "Bad_OAuth_Token")
 	if s.works(given.Access) {
 		t.Error("an access token of a deactivated user works")
+	}
+	if err := s.SetClient(personal(func(c *fakeorg.Client) { c.RequirePKCE = false })); err != nil { // grants outlive a change
+		t.Fatal(err)
 	}
 	_, r := s.refresh(given.Refresh)
 	r.want(t, 400, `{"error":"invalid_grant","error_description":"inactive user"}`)

@@ -50,12 +50,12 @@ func TestRedirectURIAttacks(t *testing.T) {
 // TestLoopbackPorts: a registered loopback address fits with every port when the client says so, and nothing else does.
 func TestLoopbackPorts(t *testing.T) {
 	s := start(t, fakeorg.Options{Clients: []fakeorg.Client{personal(func(c *fakeorg.Client) {
-		c.RedirectURIs, c.AnyLoopbackPort = []string{"http://127.0.0.1/oauth/callback", callback, "http://intern.example/cb"}, true
+		c.RedirectURIs, c.AnyLoopbackPort = []string{"http://127.0.0.1/oauth/callback", callback, "http://intern.example/cb", "http://10.0.0.1/cb"}, true
 	})}})
 	for uri, fits := range map[string]bool{
 		"http://127.0.0.1:50123/oauth/callback": true, "http://127.0.0.1/oauth/callback": true, callback: true,
 		"http://127.0.0.1:50123/oauth/callback/": false, "http://127.0.0.1:50123@evil.example/oauth/callback": false, "http://127.0.0.1:1/x": false,
-		"https://127.0.0.1:50123/oauth/callback": false, "https://mcp.example:8443/oauth/callback": false, "http://intern.example:8/cb": false,
+		"https://127.0.0.1:50123/oauth/callback": false, "https://mcp.example:8443/oauth/callback": false, "http://intern.example:8/cb": false, "http://10.0.0.1:8/cb": false,
 		"http://127.0.0.2:50123/oauth/callback": false, "http://u@127.0.0.1:1/oauth/callback": false, "http://127.0.0.1:x/oauth/callback": false,
 	} {
 		if got := s.browser().open("redirect_uri", uri).status == 200; got != fits {
