@@ -24,7 +24,7 @@ func (s *Server) authenticated(log *securityLog, next func(http.ResponseWriter, 
 		token, given := bearer(r)
 		from := s.source(r)
 		if wait := s.attempts.wait(from, token); given && wait > 0 {
-			log.refused(r, "attempts", from.String())
+			s.shutOut.refused(r, "attempts", from.String())
 			w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 			http.Error(w, "too many requests from this address did not prove who sends them; wait, then send the right token", http.StatusTooManyRequests)
 			return

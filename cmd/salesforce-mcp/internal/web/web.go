@@ -36,6 +36,7 @@ type Server struct {
 	TrustedProxies allowlist.Networks
 
 	attempts attempts            // to prove oneself
+	shutOut  *securityLog        // of those who have made too many, which these would crowd out
 	files    *semaphore.Weighted // held while arguments that hold a file are read
 }
 
@@ -51,6 +52,7 @@ type Server struct {
 func (s *Server) Handler() http.Handler {
 	s.files = semaphore.NewWeighted(fileBodies)
 	security := newSecurityLog(s.Log)
+	s.shutOut = newSecurityLog(s.Log)
 	guarded := http.NewServeMux()
 	guarded.Handle("/w/{workspace}/mcp", s.authenticated(security, s.serveMCP))
 	guarded.Handle("POST /w/{workspace}/instructions/{instruction}", s.authenticated(security, s.instruction))
