@@ -194,6 +194,8 @@ func parseXFCC(text string) (certificate, error) {
 		text = after
 		key = strings.ToLower(key)
 		switch {
+		case strings.Trim(key, "abcdefghijklmnopqrstuvwxyz") != "":
+			return nil, errXFCC
 		case value == "":
 		case key == "cert":
 			der, err := decodeCert(value)

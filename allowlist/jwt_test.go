@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -240,4 +242,60 @@ func TestProfilesInOrder(t *testing.T) {
 	if n := i.fetches(); n != 1 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
+}
+
+// FuzzClaims: whatever claims a signed token has, the agent is text that stands in
+// them, or there is none.
+func FuzzClaims(f *testing.F) {
+	f.Add("azp", `{"azp":"support","sub":"ada"}`)
+	f.Add("act.sub", `{"act":{"sub":"a","act":{"sub":"b"}},"act.sub":"c"}`)
+	f.Add("a..b", `{"a":{"":{"b":["x","x"]}},"a.":{"b":7}}`)
+	f.Add("scope", `{"scope":"x y"}`)
+	f.Add("https://a.b/c", `{"https://a":{"b/c":true}}`)
+	w := &Workspace{Name: "demo", Rules: []Rule{{Agent: "*", Preset: PresetRead}}}
+	f.Fuzz(func(t *testing.T, name, text string) {
+		var claims map[string]any
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		if d.Decode(&claims) != nil {
+			return
+		}
+		host := &Host{Profile: &Profile{Name: "h", JWT: &JWT{}, Agent: []Source{{FromClaim, name}}}, claims: claims}
+		caller, rest, err := w.Identify(host, map[string]any{"q": "x"})
+		if err != nil {
+			var refusal *Refusal
+			if !errors.As(err, &refusal) || caller != (Caller{}) || rest != nil {
+				t.Errorf("caller %+v, error %v", caller, err)
+			}
+			return
+		}
+		if caller.Agent != "" && checkIdentifier(caller.Agent) != nil {
+			t.Errorf("%q is no identifier", caller.Agent)
+		}
+		if caller.Agent != "" && !slices.Contains(leaves(claims), caller.Agent) {
+			t.Errorf("%q stands nowhere in %s", caller.Agent, text)
+		}
+		if caller.Agent == "" && claims[name] != nil {
+			t.Errorf("%s is %v and names nobody", name, claims[name])
+		}
+	})
+}
+
+// leaves are all values and words inside a value.
+func leaves(value any) (all []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, inner := range v {
+			all = append(all, leaves(inner)...)
+		}
+	case []any:
+		for _, inner := range v {
+			all = append(all, leaves(inner)...)
+		}
+	case string:
+		all = append(strings.Fields(v), v)
+	default:
+		all = []string{fmt.Sprint(v)}
+	}
+	return all
 }

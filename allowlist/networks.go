@@ -32,6 +32,8 @@ func (n Networks) Validate(field string) error {
 		switch {
 		case err != nil:
 			problems = append(problems, fmt.Errorf("%s[%d]: %q is no network; write it as in 10.0.0.0/8, or a single address", field, i, text))
+		case block.Addr().Is4In6():
+			problems = append(problems, fmt.Errorf("%s[%d]: %q must be written as an IPv4 network", field, i, text))
 		case block.Bits() == 0:
 			problems = append(problems, fmt.Errorf("%s[%d]: %q is everybody; name the addresses of your proxies", field, i, text))
 		}

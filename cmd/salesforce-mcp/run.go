@@ -68,7 +68,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if err := errors.Join(tools.All.Check()...); err != nil {
 		return nil, fmt.Errorf("the table of operations: %w", err)
 	}
-	keys := &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c)}).HTTP(), Loopback: c.AllowLoopbackOrg,
+	keys := &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg,
 		Failed: func(issuer string, err error) {
 			log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
 		}}

@@ -40,6 +40,9 @@ type Config struct {
 	// TrustedProxies are the addresses of the proxies in front, whose
 	// X-Forwarded-For says where a request comes from. Default none.
 	TrustedProxies allowlist.Networks `yaml:"trustedProxies"`
+	// IssuerNetworks are where the issuers of hosts' tokens may be, beside public
+	// addresses. Default none.
+	IssuerNetworks allowlist.Networks `yaml:"issuerNetworks"`
 	// Data is the folder of the server's state. Default data.
 	Data string `yaml:"data"`
 	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
@@ -183,7 +186,7 @@ func (c *Config) validate(secrets bool) error {
 			bad("allowedOrigins[%d]: %q %w", i, o, err)
 		}
 	}
-	problems = append(problems, c.TrustedProxies.Validate("trustedProxies"))
+	problems = append(problems, c.TrustedProxies.Validate("trustedProxies"), c.IssuerNetworks.Validate("issuerNetworks"))
 	if c.MaxMessageBytes < 1024 || c.MaxMessageBytes > 64<<20 {
 		bad("maxMessageBytes: %d must be between 1024 and 67108864", c.MaxMessageBytes)
 	}

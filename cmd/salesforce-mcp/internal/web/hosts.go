@@ -42,7 +42,7 @@ func (s *Server) authenticated(log *securityLog, next func(http.ResponseWriter, 
 			log.refused(r, "token", why(err))
 			s.challenge(w, r, workspace, given, err)
 			return
-		case given:
+		case given && host.Profile.ClientCert == nil:
 			s.attempts.proven(token)
 		}
 		next(w, r, &identity{gate: s.Gate, workspace: workspace, host: host, request: r, log: log})
