@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -72,7 +73,7 @@ func (j *JWT) verify(ctx context.Context, keys *Keys, token, resource string) (m
 	if len(audience) == 0 {
 		audience = []string{resource, resource + "/"} // some issuers end it so
 	}
-	options := []jwt.ParserOption{jwt.WithValidMethods(j.algorithms()), jwt.WithIssuer(j.Issuer), jwt.WithLeeway(j.skew()),
+	options := []jwt.ParserOption{jwt.WithValidMethods(j.algorithms()), jwt.WithLeeway(j.skew()),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithStrictDecoding(), jwt.WithJSONNumber()}
 	if !j.NoAudience {
 		options = append(options, jwt.WithAudience(audience...))
@@ -82,7 +83,7 @@ func (j *JWT) verify(ctx context.Context, keys *Keys, token, resource string) (m
 		if err := j.checkHeader(t.Header); err != nil {
 			return nil, err
 		}
-		if claims["iss"] != j.Issuer { // before its keys are fetched for it
+		if claims["iss"] != j.Issuer { // before keys are fetched for it
 			return nil, errors.New("it is of another issuer")
 		}
 		kid, isText := t.Header["kid"].(string)
@@ -144,24 +145,23 @@ func (j *JWT) checkHeader(header map[string]any) error {
 // mediaType is a typ in the form in which it is compared (RFC 7515 §4.1.9).
 func mediaType(typ string) string { return strings.TrimPrefix(strings.ToLower(typ), "application/") }
 
-// checkRequired says which required claim is missing or has another value.
+// checkRequired says which required claim is missing or has another value. A
+// missing scope is said last: then nothing else is wrong.
 func (j *JWT) checkRequired(claims map[string]any) error {
-	for name, wanted := range j.RequiredClaims {
+	var noScope error
+	for _, name := range slices.Sorted(maps.Keys(j.RequiredClaims)) {
+		wanted := j.RequiredClaims[name]
 		found := lookUp(claims, name)
-		for _, value := range found {
-			if !wanted.have(words(name, value)) {
-				found = nil
-			}
+		holds := len(found) > 0 && !slices.ContainsFunc(found, func(v any) bool { return !wanted.have(words(name, v)) })
+		switch {
+		case holds:
+		case name == "scope" || name == "scp":
+			noScope = fmt.Errorf("%w: the claim %s has none of %q", ErrScope, name, wanted)
+		default:
+			return fmt.Errorf("the claim %s has none of %q", name, wanted)
 		}
-		if len(found) > 0 {
-			continue
-		}
-		if name == "scope" || name == "scp" {
-			return fmt.Errorf("%w: the claim %s has none of %q", ErrScope, name, wanted)
-		}
-		return fmt.Errorf("the claim %s has none of %q", name, wanted)
 	}
-	return nil
+	return noScope
 }
 
 // lookUp returns what stands under a name such as act.sub. Names may have dots

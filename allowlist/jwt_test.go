@@ -126,6 +126,22 @@ func TestJWT(t *testing.T) {
 	}
 }
 
+// TestScopeIsSaidLast: a token that lacks more than a scope is not one of this host.
+func TestScopeIsSaidLast(t *testing.T) {
+	i := newIssuer(t)
+	w := i.workspace(JWT{RequiredClaims: map[string]OneOf{"scope": {"x"}, "a": {"1"}, "z": {"1"}}})
+	for _, test := range []struct {
+		a, z  any
+		scope bool
+	}{{"1", "1", true}, {nil, "1", false}, {"1", nil, false}, {nil, nil, false}} {
+		for range 10 {
+			if _, err := prove(t, w, i.token(t, map[string]any{"a": test.a, "z": test.z})); err == nil || errors.Is(err, ErrScope) != test.scope {
+				t.Errorf("a %v, z %v: %v", test.a, test.z, err)
+			}
+		}
+	}
+}
+
 // head2 is another header of a JWT.
 func head2(alg, kid string) string {
 	b, _ := json.Marshal(map[string]string{"kid": kid, "typ": "JWT", "alg": alg})
@@ -152,6 +168,8 @@ func TestJWTOptions(t *testing.T) {
 		"and given one that is none":  {JWT{NoAudience: true, RequiredClaims: map[string]OneOf{"scope": {"salesforce.use"}}}, map[string]any{"aud": map[string]any{}}, false},
 		"a nested claim":              {JWT{RequiredClaims: map[string]OneOf{"act.sub": {"agent-1"}}}, map[string]any{"act": map[string]any{"sub": "agent-1"}}, true},
 		"another nested claim":        {JWT{RequiredClaims: map[string]OneOf{"act.sub": {"agent-1"}}}, map[string]any{"act": map[string]any{"sub": "agent-2"}}, false},
+		"two readings, one is right":  {JWT{RequiredClaims: map[string]OneOf{"a.b": {"x"}}}, map[string]any{"a.b": "x", "a": map[string]any{"b": "y"}}, false},
+		"two readings, both right":    {JWT{RequiredClaims: map[string]OneOf{"a.b": {"x", "y"}}}, map[string]any{"a.b": "x", "a": map[string]any{"b": "y"}}, true},
 		"a claim with dots":           {JWT{RequiredClaims: map[string]OneOf{"https://a.example/role": {"x"}}}, map[string]any{"https://a.example/role": "x"}, true},
 		"one of a list":               {JWT{RequiredClaims: map[string]OneOf{"roles": {"b"}}}, map[string]any{"roles": []string{"a", "b"}}, true},
 		"a word of a facet":           {JWT{RequiredClaims: map[string]OneOf{"xms_act_fct": {"11"}}}, map[string]any{"xms_act_fct": "3 9 11"}, true},

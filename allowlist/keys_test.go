@@ -138,7 +138,7 @@ func TestDiscovery(t *testing.T) {
 		"no JSON":            {func(i *issuer) { i.body = "<html>" }, false},
 		"no keys":            {func(i *issuer) { i.body = `{"keys":[]}` }, false},
 		"a list of keys":     {func(i *issuer) { i.body = `[]` }, false},
-		"too large":          {func(i *issuer) { i.body = strings.Repeat(" ", maxKeysBytes+1) }, false},
+		"too large":          {func(i *issuer) { i.body = keySetText(i) + strings.Repeat(" ", maxKeysBytes) }, false},
 		"too many keys": {func(i *issuer) {
 			i.keys = nil
 			for range maxKeys + 1 {
@@ -181,6 +181,31 @@ func TestDiscovery(t *testing.T) {
 	_, err := prove(t, w, i.token(t, map[string]any{"iss": i.url + "/oauth2/default"}))
 	if want := "/oauth2/default/.well-known/openid-configuration /.well-known/oauth-authorization-server/oauth2/default"; strings.Join(i.at, " ") != want || err == nil {
 		t.Errorf("asked for %v, error %v", i.at, err)
+	}
+}
+
+func keySetText(i *issuer) string {
+	text, _ := json.Marshal(jose.JSONWebKeySet{Keys: i.keys})
+	return string(text)
+}
+
+// TestKeyIDs: of an issuer with one key a token need not name it, and must not name
+// it in another way.
+func TestKeyIDs(t *testing.T) {
+	i := newIssuer(t)
+	w := i.workspace(JWT{})
+	for name, test := range map[string]struct {
+		kid any
+		ok  bool
+	}{"named": {"k1", true}, "not named": {nil, true}, "another": {"k2", false}, "a number": {1, false}, "a list": {[]string{"k1"}, false}} {
+		if _, err := prove(t, w, sign(t, jwt.SigningMethodRS256, "k1", rsaKey(), map[string]any{"kid": test.kid}, i.good())); (err == nil) != test.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w = i.workspace(JWT{})
+	fetched := i.fetches()
+	if _, err := prove(t, w, i.token(t, map[string]any{"iss": "https://other.example"})); err == nil || i.fetches() != fetched {
+		t.Errorf("a token of somebody else: %v, %d fetches", err, i.fetches()-fetched)
 	}
 }
 
