@@ -401,9 +401,10 @@ func TestGuessing(t *testing.T) {
 	if refused != http.StatusTooManyRequests {
 		t.Errorf("from many addresses of one network: %d", refused)
 	}
-	for range 100 {
-		if got := status(expired, "198.51.100.3"); got != http.StatusUnauthorized {
-			t.Fatalf("a token that has expired is no guess: %d", got)
+	narrow := i.token(nil, w.claims(i, map[string]any{"scope": "other"}))
+	for range 40 {
+		if got, narrow := status(expired, "198.51.100.3"), status(narrow, "198.51.100.3"); got != http.StatusUnauthorized || narrow != http.StatusForbidden {
+			t.Fatalf("a token that has expired, or lacks a scope, is no guess: %d, %d", got, narrow)
 		}
 	}
 	if !strings.Contains(w.log.String(), `"refused":"attempts"`) {
