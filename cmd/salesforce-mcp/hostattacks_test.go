@@ -27,7 +27,7 @@ import (
 
 // signedHosts gives both workspaces a host "idp", whose tokens the issuer signs and
 // which names the agent in azp. Workspace b keeps that out of its metadata.
-func signedHosts(i *issuer) func(*config.Config) {
+func signedHosts(i *tokenIssuer) func(*config.Config) {
 	return func(c *config.Config) {
 		c.TrustedProxies = allowlist.Networks{"127.0.0.1"}
 		for n := range c.Workspaces {
@@ -40,7 +40,7 @@ func signedHosts(i *issuer) func(*config.Config) {
 }
 
 // claims are those of a good token for workspace a, with some changed.
-func (w *world) claims(i *issuer, change map[string]any) string {
+func (w *world) claims(i *tokenIssuer, change map[string]any) string {
 	all := map[string]any{"iss": i.url, "aud": w.origin + "/w/a/mcp", "azp": demoReader, "sub": "ada", "scope": "salesforce"}
 	for name, value := range change {
 		all[name] = value
@@ -81,7 +81,7 @@ func (w *world) tokenRequest(workspace, token, from string) *http.Request {
 // TestForgedTokens (attack 12): whatever is wrong with a token, the answer is the
 // same, and says nothing of it. The log does.
 func TestForgedTokens(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := newWorld(t, signedHosts(i))
 	now := time.Now().Unix()
 	good := i.token(nil, w.claims(i, nil))
@@ -156,7 +156,7 @@ func TestTokenPassthrough(t *testing.T) {
 		}
 	}))
 	t.Cleanup(org.Close)
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := startWorld(t, orgReady{Org: org.URL, ClientID: "id", Username: "u@x"}, signedHosts(i))
 	good := i.token(nil, w.claims(i, nil))
 	if status, answer := w.do(w.tokenRequest("a", good, "198.51.100.1")); status != http.StatusOK || strings.Contains(answer, "isError") {
@@ -187,7 +187,7 @@ func TestTokenPassthrough(t *testing.T) {
 // TestTokenInTheURL (attack 14): tokens count in one place only, and what stands in
 // a URL is not logged.
 func TestTokenInTheURL(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := newWorld(t, signedHosts(i))
 	good := i.token(nil, w.claims(i, nil))
 	for _, token := range []string{"token-a", good} {
@@ -215,7 +215,7 @@ func TestTokenInTheURL(t *testing.T) {
 // TestForeignWorkspace (attack 15): a token for one workspace opens no other, and
 // does not find out which others there are.
 func TestForeignWorkspace(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := newWorld(t, signedHosts(i))
 	same := func(text, workspace string) string { return strings.ReplaceAll(text, "/w/"+workspace+"/", "/w/?/") }
 	n := 0
@@ -260,7 +260,7 @@ func TestForeignWorkspace(t *testing.T) {
 // TestProtectedResourceMetadata: an OAuth client gets from the 401 to the keys that
 // sign its token.
 func TestProtectedResourceMetadata(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := newWorld(t, signedHosts(i))
 	r := w.request(query(1, 1))
 	r.Header.Del("Authorization")
@@ -298,23 +298,20 @@ func TestProtectedResourceMetadata(t *testing.T) {
 		t.Errorf("%d %s", status, answer)
 	}
 	for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/w/a", "/.well-known/oauth-protected-resource/w/none/mcp"} {
-		if status, _ := w.do(must(http.NewRequest(http.MethodGet, w.origin+path, nil))); status != http.StatusNotFound {
+		r, err := http.NewRequest(http.MethodGet, w.origin+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _ := w.do(r); status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, status)
 		}
 	}
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // TestAgentsThatLookAlike (attack 16): in whatever place a host names the agent,
 // only the very name of the allow-list is that agent.
 func TestAgentsThatLookAlike(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := newWorld(t, signedHosts(i))
 	for _, agent := range []any{demoReader + " ", " " + demoReader, strings.ToUpper(demoReader), strings.Replace(demoReader, "e", "е", 1), demoReader + "\u200b", demoReader + "\x00",
 		demoReader + "\n", "*", "", "stranger", demoReader[:len(demoReader)-1], []string{demoReader, demoAgent}, map[string]any{"sub": demoReader}, []any{}, 7, true} {
@@ -341,7 +338,7 @@ func TestAgentsThatLookAlike(t *testing.T) {
 // TestGuessing (attack 21): whoever fails often has to wait, whatever it sends
 // then; nobody else has, not even behind the same address.
 func TestGuessing(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	w := newWorld(t, signedHosts(i), func(c *config.Config) {
 		c.Workspaces[0].Profiles[0].Tokens = append(c.Workspaces[0].Profiles[0].Tokens, allowlist.HashToken("token-new"))
 	})
@@ -465,10 +462,10 @@ func TestGuessesBesideACertificate(t *testing.T) {
 // TestIssuerAway: who cannot be checked at present is told to come back, where it is
 // public that there is something to come back to.
 func TestIssuerAway(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	url := i.url
 	i.url = "https://issuer.invalid" // what it says it is, so that it cannot be used
-	w := newWorld(t, func(c *config.Config) { signedHosts(&issuer{url: url})(c) })
+	w := newWorld(t, func(c *config.Config) { signedHosts(&tokenIssuer{url: url})(c) })
 	for workspace, want := range map[string]int{"a": http.StatusServiceUnavailable, "b": http.StatusUnauthorized} {
 		r := w.tokenRequest(workspace, i.token(nil, w.claims(i, map[string]any{"iss": url, "aud": w.origin + "/w/" + workspace + "/mcp"})), "198.51.100.1")
 		resp, err := http.DefaultClient.Do(r)

@@ -28,15 +28,15 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
-// issuer is the keys of an authorization server, over real HTTP.
-type issuer struct {
+// tokenIssuer is the keys of an authorization server, over real HTTP.
+type tokenIssuer struct {
 	t   *testing.T
 	url string // where it describes itself
 	ec  *ecdsa.PrivateKey
 }
 
-// ecKey is the issuers' second key, "ec"; the first, "rsa", is testKey.
-var ecKey = sync.OnceValue(func() *ecdsa.PrivateKey {
+// issuerECKey is the issuers' second key, "ec"; the first, "rsa", is testKey.
+var issuerECKey = sync.OnceValue(func() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -44,8 +44,8 @@ var ecKey = sync.OnceValue(func() *ecdsa.PrivateKey {
 	return key
 })
 
-func newIssuer(t *testing.T) *issuer {
-	i := &issuer{t: t, ec: ecKey()}
+func newTokenIssuer(t *testing.T) *tokenIssuer {
+	i := &tokenIssuer{t: t, ec: issuerECKey()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.url, "jwks_uri": i.url + "/keys"})
@@ -62,7 +62,7 @@ func newIssuer(t *testing.T) *issuer {
 
 // token signs a token that is good for ten minutes. The text is the claims that it
 // has beside, as JSON.
-func (i *issuer) token(header map[string]any, text string) string {
+func (i *tokenIssuer) token(header map[string]any, text string) string {
 	i.t.Helper()
 	now := time.Now().Unix()
 	claims := jwt.MapClaims{"iat": now, "nbf": now, "exp": now + 600}
@@ -139,7 +139,7 @@ func documentedProfiles(t *testing.T) []*allowlist.Profile {
 // TestDocumentedHosts: the profiles of docs/hosts.md let in what those hosts send,
 // and nothing that is like it.
 func TestDocumentedHosts(t *testing.T) {
-	i := newIssuer(t)
+	i := newTokenIssuer(t)
 	profiles := documentedProfiles(t)
 	for _, p := range profiles {
 		if p.JWT != nil {
@@ -183,7 +183,7 @@ func TestDocumentedHosts(t *testing.T) {
 	people := `{"iss":"https://login.acme.example/realms/staff","aud":["account","` + mcp + `"],"azp":"agent-1","sub":"ada","scope":"openid salesforce","typ":"Bearer"}`
 	rs, es := map[string]any(nil), map[string]any{"alg": "ES256", "typ": "at+jwt"}
 	noTyp := map[string]any{"typ": nil}
-	cert, pemCert := clientCert(t, agent)
+	cert, pemCert := newClientCert(t, agent)
 	xfcc := `By=spiffe://acme.example/ns/mcp/sa/server;Hash=` + cert + `;Subject="CN=gw,O=Acme \"A;B\"";URI=spiffe://acme.example/ns/agents/sa/gateway`
 	mesh := map[string]string{"X-Agent-Id": agent, "X-Forwarded-User": "ada"}
 	with := func(name, value string) map[string]string {
@@ -206,7 +206,7 @@ func TestDocumentedHosts(t *testing.T) {
 		headers map[string]string
 		who     string // host/agent/user/context; "" is 401, "403" and "unidentified" what they say
 	}{
-		{"agent factory, arguments", "token of agent-factory", nil, "unidentified"}, // this read has none: see TestInjectedIdentity
+		{"agent factory, arguments", "token of agent-factory", nil, "unidentified"}, // this read has none: see below
 		{"agent factory, header", "token of agent-factory", map[string]string{"agent-id": agent}, "agent-factory/agent-1//"},
 		{"agent factory, other token", "token of agent-factory2", map[string]string{"agent-id": agent}, ""},
 
@@ -284,6 +284,12 @@ func TestDocumentedHosts(t *testing.T) {
 			t.Errorf("%s: %q, want %q: %d %s", tt.what, got, tt.who, status, answer)
 		}
 	}
+	r := w.request(call(1, "query", map[string]any{"action": "soql", "q": "SELECT Id FROM Account LIMIT 1", "agent_id": agent, "user_id": "ada", "context_id": "c-1"}))
+	r.Header.Del("Agent-Id")
+	r.Header.Set("Authorization", "Bearer token of agent-factory")
+	if status, answer := w.do(r); status != http.StatusOK || w.who() != "agent-factory/agent-1/ada/c-1" {
+		t.Errorf("agent factory: %d %s, %s", status, answer, w.who())
+	}
 	for _, p := range profiles {
 		if !tested[p.Name] {
 			t.Errorf("profile %s of docs/hosts.md: nothing was let in", p.Name)
@@ -291,12 +297,12 @@ func TestDocumentedHosts(t *testing.T) {
 	}
 }
 
-// clientCert makes a certificate of that common name: its SHA-256, and as nginx
+// newClientCert makes a certificate of that common name: its SHA-256, and as nginx
 // passes it on.
-func clientCert(t *testing.T, name string) (sum, escaped string) {
+func newClientCert(t *testing.T, name string) (sum, escaped string) {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, ecKey().Public(), ecKey())
+	der, err := x509.CreateCertificate(rand.Reader, template, template, issuerECKey().Public(), issuerECKey())
 	if err != nil {
 		t.Fatal(err)
 	}
