@@ -2,10 +2,12 @@
 // they.
 //
 // Who calls is read by a host [Profile]. A host (Agent Factory, Cursor, an
-// agent framework) proves itself with a bearer token, or by being the local
-// process at the other end of stdio. Only then are its profile's sources read:
-// the agent, the user and the context each come from request headers, from
-// arguments that the host injects into tools/call, or are fixed by the profile.
+// agent framework) proves itself with a bearer token, with a signed one ([JWT]),
+// with a client certificate that a proxy has checked ([ClientCert]), or by being
+// the local process at the other end of stdio. Only then are its profile's
+// sources read: the agent, the user and the context each come from that proof,
+// from request headers, from arguments that the host injects into tools/call, or
+// are fixed by the profile.
 // Sources that disagree are an error, never a fallback, and the _meta object of
 // a request is never read at all.
 //
@@ -22,5 +24,6 @@
 //
 // All values of this package are configuration: they are filled in and
 // validated before the first call and not changed afterwards. Under that
-// condition everything here is safe for concurrent use.
+// condition everything here is safe for concurrent use. Only [Keys] remembers
+// something: what issuers have published.
 package allowlist

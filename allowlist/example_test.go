@@ -1,6 +1,7 @@
 package allowlist_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -26,12 +27,14 @@ func Example() {
 		return
 	}
 
-	profile, err := workspace.Authenticate("a long random token")
+	host, err := workspace.Authenticate(context.Background(), allowlist.Presented{
+		Bearer: "a long random token", Header: http.Header{"Agent-Id": {"support"}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	caller, args, err := workspace.Identify(profile, http.Header{"Agent-Id": {"support"}}, map[string]any{"action": "get"})
+	caller, args, err := workspace.Identify(host, map[string]any{"action": "get"})
 	fmt.Println(caller.Agent, args, err)
 
 	decision, err := gate.Allow(caller, allowlist.Operation{Tool: "records", Action: "get", Effect: "read"})

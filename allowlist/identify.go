@@ -2,7 +2,6 @@ package allowlist
 
 import (
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,10 +27,9 @@ var (
 	attachmentKeys = []string{"attachments", "attachment_urls"}
 )
 
-// Identify says who calls, from the headers of the request and the arguments of
-// a tools/call, and returns the arguments that remain. It reads nothing but
-// the sources of the profile, which must be one that [Workspace.Authenticate]
-// or [Workspace.Local] returned.
+// Identify says who calls, from what the host's proof and request say and the
+// arguments of a tools/call, and returns the arguments that remain. It reads
+// nothing but the sources of the host's profile.
 //
 // Where the profile overwrites arguments, the injected keys (context_id,
 // agent_id, user_id, attachments, attachment_urls) do not remain, and the first
@@ -41,12 +39,13 @@ var (
 //
 // The given map is not changed, the returned one is never nil, and the values
 // inside are shared. The error is a *[Refusal].
-func (w *Workspace) Identify(p *Profile, header http.Header, args map[string]any) (Caller, map[string]any, error) {
+func (w *Workspace) Identify(h *Host, args map[string]any) (Caller, map[string]any, error) {
+	p := h.Profile
 	injected, err := p.injected(args)
 	if err != nil {
 		return Caller{}, nil, err
 	}
-	caller, err := w.read(p, header, injected)
+	caller, err := w.read(h, injected)
 	if err != nil {
 		return Caller{}, nil, err
 	}
@@ -67,8 +66,8 @@ func (w *Workspace) Identify(p *Profile, header http.Header, args map[string]any
 // a tools/call: for tools/list and the other requests that have none. Known is
 // false when the agent is not named yet; some hosts name it only in tools/call.
 // The error is a *[Refusal].
-func (w *Workspace) IdentifyHeader(p *Profile, header http.Header) (caller Caller, known bool, err error) {
-	caller, err = w.read(p, header, nil)
+func (w *Workspace) IdentifyHeader(h *Host) (caller Caller, known bool, err error) {
+	caller, err = w.read(h, nil)
 	if err != nil {
 		return Caller{}, false, err
 	}
@@ -78,22 +77,26 @@ func (w *Workspace) IdentifyHeader(p *Profile, header http.Header) (caller Calle
 // Person says for whom a host asks where there are no arguments: how a person's
 // Salesforce user is connected. A profile that overwrites arguments may name them
 // in the query, under the names of the arguments. The error is a *[Refusal].
-func (w *Workspace) Person(p *Profile, header http.Header, query url.Values) (Caller, error) {
+func (w *Workspace) Person(h *Host, query url.Values) (Caller, error) {
 	named := map[string]string{}
 	for _, key := range identityKeys {
-		if p.OverwritesArguments && query.Has(key) {
+		if h.Profile.OverwritesArguments && query.Has(key) {
 			named[key] = query.Get(key)
 		}
 	}
-	return w.read(p, header, named)
+	return w.read(h, named)
 }
 
-// read asks every source of the profile.
-func (w *Workspace) read(p *Profile, header http.Header, injected map[string]string) (Caller, error) {
-	caller := Caller{Workspace: w.Name, Host: p.Name}
+// read asks every source of the host's profile.
+func (w *Workspace) read(h *Host, injected map[string]string) (Caller, error) {
+	caller := Caller{Workspace: w.Name, Host: h.Profile.Name}
 	fields := [3]*string{&caller.Agent, &caller.User, &caller.Context}
-	for i, identity := range p.identities() {
-		for _, value := range identity.values(header, injected) {
+	for i, identity := range h.Profile.identities() {
+		values, err := identity.values(h, injected)
+		if err != nil {
+			return Caller{}, err
+		}
+		for _, value := range values {
 			if err := checkIdentifier(value.text); err != nil {
 				return Caller{}, unidentifiedf(InvalidIdentity, "the %s in %s %v", identity.field, value.source.place(), err)
 			}
@@ -148,6 +151,10 @@ func (p *Profile) howToName() string {
 			ways = append(ways, "send it in the request header "+source.Name)
 		case FromArgument:
 			ways = append(ways, "set the capability's Scope to context_id,agent_id,user_id")
+		case FromClaim:
+			ways = append(ways, "use a token with the claim "+source.Name)
+		case FromCert:
+			ways = append(ways, "use a client certificate with the "+certPart(source.Name))
 		}
 	}
 	return strings.Join(ways, ", or ")
@@ -155,8 +162,11 @@ func (p *Profile) howToName() string {
 
 // place names the source for the caller.
 func (s Source) place() string {
-	if s.Kind == Static {
+	switch s.Kind {
+	case Static:
 		return "the host profile"
+	case FromCert:
+		return "the " + certPart(s.Name) + " of the client certificate"
 	}
 	return "the " + string(s.Kind) + " " + s.Name
 }

@@ -107,7 +107,7 @@ func TestIdentify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := maps.Clone(test.args)
-			got, rest, err := demo(test.rules...).Identify(test.profile, test.header, test.args)
+			got, rest, err := demo(test.rules...).Identify(&Host{Profile: test.profile, header: test.header}, test.args)
 			if diff := cmp.Diff(before, test.args); diff != "" {
 				t.Errorf("the arguments were changed:\n%s", diff)
 			}
@@ -146,7 +146,7 @@ func TestIdentifyHeader(t *testing.T) {
 		"disagreement":      {profile: gateway, header: headers("agent-id", "lab", "x-agent", "support"), refused: true},
 		"not an identifier": {profile: gateway, header: headers("agent-id", "lab\u200b"), refused: true},
 	} {
-		caller, known, err := demo().IdentifyHeader(test.profile, test.header)
+		caller, known, err := demo().IdentifyHeader(&Host{Profile: test.profile, header: test.header})
 		if caller.Agent != test.agent || known != test.known || (err != nil) != test.refused {
 			t.Errorf("%s: agent %q, known %v, error %v", name, caller.Agent, known, err)
 		}
@@ -175,7 +175,7 @@ func TestIdentifierIsWhatItLooksLike(t *testing.T) {
 		if err := checkIdentifier(bad); err == nil {
 			t.Errorf("%s: %q was accepted", name, bad)
 		}
-		if _, _, err := demo().Identify(gateway, headers("Agent-Id", bad), nil); err == nil {
+		if _, _, err := demo().Identify(&Host{Profile: gateway, header: headers("Agent-Id", bad)}, nil); err == nil {
 			t.Errorf("%s: %q named an agent", name, bad)
 		}
 	}
@@ -199,7 +199,7 @@ func TestIdentifyKeepsOtherArguments(t *testing.T) {
 		for _, key := range rapid.SliceOf(rapid.SampledFrom(attachmentKeys)).Draw(t, "attachments") {
 			sent[key] = "x"
 		}
-		caller, rest, err := demo().Identify(factory, nil, sent)
+		caller, rest, err := demo().Identify(&Host{Profile: factory}, sent)
 		if err != nil || caller != (Caller{"demo", "factory", "x", "x", "x"}) {
 			t.Fatalf("caller %+v, error %v", caller, err)
 		}
@@ -229,7 +229,7 @@ func TestIdentifyDoesNotDependOnTheOrderOfSources(t *testing.T) {
 			said[value] = true
 		}
 		identify := func(order []Source) (string, bool) {
-			caller, _, err := demo().Identify(&Profile{Name: "h", Agent: order, OverwritesArguments: true}, header, args)
+			caller, _, err := demo().Identify(&Host{Profile: &Profile{Name: "h", Agent: order, OverwritesArguments: true}, header: header}, args)
 			return caller.Agent, err == nil
 		}
 		agentOne, ok := identify(sources)
@@ -261,7 +261,7 @@ func FuzzIdentify(f *testing.F) {
 			header.Set("Agent-Id", agent)
 		}
 		before := maps.Clone(args)
-		caller, rest, err := demo().Identify(profile, header, args)
+		caller, rest, err := demo().Identify(&Host{Profile: profile, header: header}, args)
 		if diff := cmp.Diff(before, args); diff != "" {
 			t.Errorf("the arguments were changed:\n%s", diff)
 		}

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +21,13 @@ type Profile struct {
 	// prove the host; see [HashToken]. Several are accepted at once, so that a
 	// token can be replaced without a gap.
 	Tokens []string `yaml:"tokens"`
+
+	// JWT is the proof by a signed token, instead of Tokens.
+	JWT *JWT `yaml:"jwt"`
+
+	// ClientCert is the proof by a client certificate that a proxy has checked,
+	// instead of Tokens.
+	ClientCert *ClientCert `yaml:"clientCert"`
 
 	// Local marks the profile of stdio, where the host is the process that
 	// started the server. It has no tokens and cannot be reached over HTTP.
@@ -39,9 +46,11 @@ type Profile struct {
 	// are refused, since the model could have written them.
 	OverwritesArguments bool `yaml:"overwritesArguments"`
 
-	// Vouches is the administrator's declaration that this host gives links to
-	// connect a Salesforce user to nobody but its own signed-in user, for whom it
-	// asked. Only such hosts may ask for them.
+	// Vouches is the administrator's declaration that this host gives a link to
+	// connect Salesforce to nobody but the signed-in person whom it names as the
+	// user. Only such a host may ask for a link that needs no further proof of
+	// who opens it: with any other, an agent could have its own link opened by
+	// somebody else and work as them.
 	Vouches bool `yaml:"vouches"`
 }
 
@@ -75,16 +84,7 @@ func (p *Profile) validate(field string) error {
 	if err := checkIdentifier(p.Name); err != nil {
 		problem("name: %q %w", p.Name, err)
 	}
-	switch {
-	case p.Local && len(p.Tokens) > 0:
-		problem("tokens: a local profile is reached over stdio and has no tokens; remove them or set local to false")
-	case p.Local && p.OverwritesArguments:
-		problem("overwritesArguments: a local profile speaks for one person; name its agent and user with static sources")
-	case p.Local && p.Vouches:
-		problem("vouches: a local profile has no people to send")
-	case !p.Local && len(p.Tokens) == 0:
-		problem("tokens: at least one SHA-256 hash of a bearer token is needed, or local set to true")
-	}
+	problems = append(problems, p.checkProof(field))
 	for i, token := range p.Tokens {
 		if err := checkHash(token); err != nil {
 			problem("tokens[%d]: %w", i, err)
@@ -99,6 +99,47 @@ func (p *Profile) validate(field string) error {
 				problem("%s[%d]: %q %w", identity.field, i, source, err)
 			}
 		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkProof returns every problem with how the host proves itself: in one way.
+func (p *Profile) checkProof(field string) error {
+	var problems []error
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s.%w", field, fmt.Errorf(format, args...)))
+	}
+	var ways []string
+	for name, has := range map[string]bool{"tokens": len(p.Tokens) > 0, "jwt": p.JWT != nil, "clientCert": p.ClientCert != nil} {
+		if has {
+			ways = append(ways, name)
+		}
+	}
+	slices.Sort(ways)
+	switch {
+	case p.Local:
+		for _, way := range ways {
+			problem("%s: a local profile is reached over stdio and has no %s; remove them or set local to false", way, way)
+		}
+		if p.OverwritesArguments {
+			problem("overwritesArguments: a local profile speaks for one person; name its agent and user with static sources")
+		}
+		if p.Vouches {
+			problem("vouches: a local profile is not asked for links; remove it")
+		}
+	case len(ways) == 0:
+		problem("tokens: at least one SHA-256 hash of a bearer token is needed, or jwt, or clientCert, or local set to true")
+	case len(ways) > 1:
+		problem("%s: there is %s too; a profile has one proof, so make a profile of each", ways[1], ways[0])
+	}
+	if p.Vouches && !p.Local && len(p.User) == 0 {
+		problem("vouches: true needs a source of the user, for whom the link is")
+	}
+	if p.JWT != nil {
+		problems = append(problems, p.JWT.validate(field+".jwt"))
+	}
+	if p.ClientCert != nil {
+		problems = append(problems, p.ClientCert.validate(field+".clientCert"))
 	}
 	return errors.Join(problems...)
 }
@@ -121,6 +162,10 @@ func checkHash(token string) error {
 // audit trail.
 var secretHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key"}
 
+func isSecretHeader(name string) bool {
+	return slices.ContainsFunc(secretHeaders, func(secret string) bool { return strings.EqualFold(name, secret) })
+}
+
 // checkSource says why source cannot give this identifier.
 func (p *Profile) checkSource(source Source, of identity) error {
 	if _, err := ParseSource(source.String()); err != nil {
@@ -131,10 +176,8 @@ func (p *Profile) checkSource(source Source, of identity) error {
 		if p.Local {
 			return errors.New("cannot be read: stdio has no headers; use a static source")
 		}
-		for _, secret := range secretHeaders {
-			if strings.EqualFold(source.Name, secret) {
-				return errors.New("carries a credential, not an identity")
-			}
+		if isSecretHeader(source.Name) {
+			return errors.New("carries a credential, not an identity")
 		}
 	case FromArgument:
 		if source.Name != of.argument {
@@ -142,6 +185,14 @@ func (p *Profile) checkSource(source Source, of identity) error {
 		}
 		if !p.OverwritesArguments {
 			return errors.New("lets the model choose who it is; use a header, or set overwritesArguments if this host sets the argument on every call")
+		}
+	case FromClaim:
+		if p.JWT == nil {
+			return errors.New("cannot be read: claims stand in a token, and this profile has no jwt")
+		}
+	case FromCert:
+		if p.ClientCert == nil {
+			return errors.New("cannot be read: this profile has no clientCert")
 		}
 	case Static:
 		if len(of.sources) > 1 {
@@ -168,24 +219,38 @@ func (p *Profile) identities() [3]identity {
 }
 
 // values returns what the identity's sources hold, in order, without those that
-// hold nothing. A header that is sent twice gives two values.
-func (i identity) values(header http.Header, args map[string]string) []value {
+// hold nothing. A header that is sent twice gives two values, and so does a
+// claim with two.
+func (i identity) values(h *Host, args map[string]string) ([]value, error) {
 	var found []value
+	add := func(source Source, texts ...string) {
+		for _, text := range texts {
+			found = append(found, value{source, text})
+		}
+	}
 	for _, source := range i.sources {
 		switch source.Kind {
 		case FromHeader:
-			for _, text := range header.Values(source.Name) {
-				found = append(found, value{source, text})
-			}
+			add(source, h.header.Values(source.Name)...)
 		case FromArgument:
 			if text, ok := args[source.Name]; ok {
-				found = append(found, value{source, text})
+				add(source, text)
 			}
+		case FromClaim:
+			for _, claim := range lookUp(h.claims, source.Name) {
+				texts := words(source.Name, claim)
+				if len(texts) == 0 {
+					return nil, unidentifiedf(InvalidIdentity, "the %s in %s is no text", i.field, source.place())
+				}
+				add(source, texts...)
+			}
+		case FromCert:
+			add(source, h.cert[source.Name]...)
 		case Static:
-			found = append(found, value{source, source.Name})
+			add(source, source.Name)
 		}
 	}
-	return found
+	return found, nil
 }
 
 // value is what one source said.

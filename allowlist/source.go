@@ -2,6 +2,7 @@ package allowlist
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,16 +13,19 @@ type Kind string
 const (
 	FromHeader   Kind = "header"   // an HTTP request header
 	FromArgument Kind = "argument" // a top-level tools/call argument that the host sets
+	FromClaim    Kind = "claim"    // a claim of the JWT that proved the host
+	FromCert     Kind = "cert"     // the client certificate that proved the host
 	Static       Kind = "static"   // the configuration itself
 )
 
 // Source is one place where an identifier may stand. In configuration it is
-// written "header:agent-id", "argument:agent_id" or "static:desk"; see
-// [ParseSource].
+// written "header:agent-id", "argument:agent_id", "claim:act.sub", "cert:uri" or
+// "static:desk"; see [ParseSource].
 type Source struct {
 	Kind Kind
-	// Name is the header's or argument's name, or the identifier itself when
-	// Kind is Static.
+	// Name is the header's, argument's or claim's name (act.sub is the claim sub
+	// inside the claim act), a part of the certificate (one of [CertParts]), or
+	// the identifier itself when Kind is Static.
 	Name string
 }
 
@@ -39,12 +43,20 @@ func ParseSource(text string) (Source, error) {
 		if name == "" {
 			return Source{}, fmt.Errorf("source %q: the argument's name is missing", text)
 		}
+	case FromClaim:
+		if name == "" || strings.TrimSpace(name) != name {
+			return Source{}, fmt.Errorf("source %q: %q is no name of a claim", text, name)
+		}
+	case FromCert:
+		if !slices.Contains(CertParts, name) {
+			return Source{}, fmt.Errorf("source %q: %q is no part of a certificate; there are %s", text, name, strings.Join(CertParts, ", "))
+		}
 	case Static:
 		if err := checkIdentifier(name); err != nil {
 			return Source{}, fmt.Errorf("source %q: %w", text, err)
 		}
 	default:
-		return Source{}, fmt.Errorf(`source %q: must be "header:NAME", "argument:NAME" or "static:IDENTIFIER"`, text)
+		return Source{}, fmt.Errorf(`source %q: must be "header:NAME", "argument:NAME", "claim:NAME", "cert:PART" or "static:IDENTIFIER"`, text)
 	}
 	return s, nil
 }

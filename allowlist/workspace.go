@@ -1,7 +1,6 @@
 package allowlist
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,37 +12,9 @@ type Workspace struct {
 	Name     string     `yaml:"name"`
 	Profiles []*Profile `yaml:"profiles"`
 	Rules    []Rule     `yaml:"rules"`
-}
-
-// ErrUnauthenticated is the error for a host that does not prove itself. It
-// says nothing about why.
-var ErrUnauthenticated = errors.New("the bearer token is not valid for this workspace")
-
-// Authenticate returns the profile whose bearer token was presented, without
-// its "Bearer " prefix. All tokens of the workspace are compared, in constant
-// time. The only error is [ErrUnauthenticated].
-func (w *Workspace) Authenticate(bearer string) (*Profile, error) {
-	sum := sha256.Sum256([]byte(bearer))
-	var found *Profile
-	for _, p := range w.Profiles {
-		if p.holds(sum) && !p.Local && found == nil {
-			found = p
-		}
-	}
-	if found == nil || bearer == "" {
-		return nil, ErrUnauthenticated
-	}
-	return found, nil
-}
-
-// Local returns the profile of stdio.
-func (w *Workspace) Local() (*Profile, error) {
-	for _, p := range w.Profiles {
-		if p.Local {
-			return p, nil
-		}
-	}
-	return nil, fmt.Errorf("workspace %q has no profile with local set to true, which stdio needs", w.Name)
+	// Keys fetches the keys with which the profiles' JWTs are checked. Workspaces
+	// share one. Without it no JWT is accepted.
+	Keys *Keys `yaml:"-"`
 }
 
 // Validate returns every problem of the workspace at once, each naming field
@@ -60,7 +31,7 @@ func (w *Workspace) Validate() error {
 	for i, p := range w.Profiles {
 		field := fmt.Sprintf("profiles[%d]", i)
 		if p == nil {
-			problems = append(problems, fmt.Errorf("%s: is empty; give it a name, tokens and an agent source", field))
+			problems = append(problems, fmt.Errorf("%s: is empty; give it a name, a proof such as tokens, and an agent source", field))
 			continue
 		}
 		problems = append(problems, p.validate(field))

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -30,6 +32,9 @@ type Options struct {
 	BodyLimit int64
 	// UserAgent is sent with every request. Default salesforce-mcp.
 	UserAgent string
+	// Internal reports whether an address may be connected to that is not a
+	// public one. Nil means none may.
+	Internal func(netip.Addr) bool
 }
 
 // An org with which the last breakerFailures calls all failed at the network or
@@ -84,7 +89,13 @@ func New(o Options) *Client {
 // before the platform would: a request that meets a closing connection
 // cannot be proven unsent.
 func newHTTPClient(o Options) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: o.Hosts.control}
+	control := func(network, address string, c syscall.RawConn) error {
+		if at, err := netip.ParseAddrPort(address); err == nil && o.Internal != nil && o.Internal(at.Addr().Unmap()) {
+			return nil
+		}
+		return o.Hosts.control(network, address, c)
+	}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: control}
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -184,6 +185,24 @@ func TestDialRefusesInternalAddresses(t *testing.T) {
 	e := errorOf(t, org, &Request{Method: "GET", Path: "/limits", Semantics: Safe})
 	if !errors.Is(e, errAddress) || e.Class != ClassValidation || !e.NotExecuted {
 		t.Errorf("error = %+v", e)
+	}
+}
+
+// TestInternal: further addresses may be connected to when they are named.
+func TestInternal(t *testing.T) {
+	server := httptest.NewServer(okay)
+	defer server.Close()
+	var asked netip.Addr
+	for _, allow := range []bool{true, false} {
+		client := New(Options{Internal: func(a netip.Addr) bool { asked = a; return allow }})
+		resp, err := client.HTTP().Get(server.URL)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if (err == nil) != allow || !asked.IsLoopback() {
+			t.Errorf("%v of %v: %v", allow, asked, err)
+		}
+		client.Close()
 	}
 }
 

@@ -73,9 +73,14 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if err := errors.Join(tools.All.Check()...); err != nil {
 		return nil, fmt.Errorf("the table of operations: %w", err)
 	}
+	keys := &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg,
+		Failed: func(issuer string, err error) {
+			log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
+		}}
 	policies := make([]*allowlist.Workspace, len(c.Workspaces))
 	for i := range c.Workspaces {
 		policies[i] = &c.Workspaces[i].Workspace
+		policies[i].Keys = keys
 	}
 	gate, err := allowlist.NewGate(policies...)
 	if err != nil {
@@ -162,7 +167,7 @@ func (a *app) ready(ctx context.Context) error {
 // handler is the HTTP face of the app.
 func (a *app) handler() http.Handler {
 	s := &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
 	return s.Handler()
 }
 

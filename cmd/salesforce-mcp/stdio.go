@@ -32,14 +32,14 @@ func (e *env) stdio() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("--workspace: the configuration has no workspace %q", workspace)
 			}
-			profile, err := w.Local()
+			host, err := w.Local()
 			if err != nil {
 				return err
 			}
 			if a.mcp.View, err = tools.ParseView(view); err != nil {
 				return fmt.Errorf("--view: %w", err)
 			}
-			return a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, profile))
+			return a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, host))
 		}),
 	}
 	configFlag(cmd, &file)

@@ -41,15 +41,16 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// newWorld starts a world. The host token of workspace a is "token-a".
-func newWorld(t testing.TB) *world {
+// newWorld starts a world. The host token of workspace a is "token-a". What is
+// given changes the configuration first.
+func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	org, err := startOrg(ctx, "127.0.0.1:0", &testKey().PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := startWorld(t, org.ready)
+	w := startWorld(t, org.ready, change...)
 	w.org = org
 	t.Cleanup(func() {
 		stop()
@@ -61,7 +62,7 @@ func newWorld(t testing.TB) *world {
 }
 
 // startWorld starts a server whose workspaces have the org that is given.
-func startWorld(t testing.TB, org orgReady) *world {
+func startWorld(t testing.TB, org orgReady, change ...func(*config.Config)) *world {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,6 +76,9 @@ func startWorld(t testing.TB, org orgReady) *world {
 	other.Tokens = []string{allowlist.HashToken("token-b")}
 	b.Profiles = []*allowlist.Profile{&other}
 	c.Workspaces = []config.Workspace{a, b}
+	for _, change := range change {
+		change(c)
+	}
 	w := &world{t: t, origin: "http://" + l.Addr().String(), log: new(syncBuffer)}
 	w.app, err = build(ctx, c, zerolog.New(w.log))
 	if err != nil {

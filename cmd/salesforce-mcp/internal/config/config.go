@@ -39,6 +39,12 @@ type Config struct {
 	PublicURL string `yaml:"publicURL"`
 	// AllowedOrigins are further origins from which browsers may call.
 	AllowedOrigins []string `yaml:"allowedOrigins"`
+	// TrustedProxies are the addresses of the proxies in front, whose
+	// X-Forwarded-For says where a request comes from. Default none.
+	TrustedProxies allowlist.Networks `yaml:"trustedProxies"`
+	// IssuerNetworks are where the issuers of hosts' tokens may be, beside public
+	// addresses. Default none.
+	IssuerNetworks allowlist.Networks `yaml:"issuerNetworks"`
 	// Data is the folder of the server's state. Default data.
 	Data string `yaml:"data"`
 	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
@@ -48,8 +54,8 @@ type Config struct {
 	MaxUploadBytes int64 `yaml:"maxUploadBytes"`
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string `yaml:"logLevel"`
-	// AllowLoopbackOrg lets orgs be on this machine, over http: for the
-	// simulated org. Never set it in production.
+	// AllowLoopbackOrg lets orgs, and the issuers of hosts' tokens, be on this
+	// machine, over http: for the simulated org. Never set it in production.
 	AllowLoopbackOrg bool `yaml:"allowLoopbackOrg"`
 	// Secrets says where secrets are kept that the file does not have.
 	Secrets Secrets `yaml:"secrets"`
@@ -193,6 +199,7 @@ func (c *Config) validate(secrets bool) error {
 			bad("allowedOrigins[%d]: %q %w", i, o, err)
 		}
 	}
+	problems = append(problems, c.TrustedProxies.Validate("trustedProxies"), c.IssuerNetworks.Validate("issuerNetworks"))
 	if c.MaxMessageBytes < 1024 || c.MaxMessageBytes > 64<<20 {
 		bad("maxMessageBytes: %d must be between 1024 and 67108864", c.MaxMessageBytes)
 	}

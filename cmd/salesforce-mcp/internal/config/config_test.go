@@ -83,3 +83,18 @@ func TestDefaults(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNetworks: networks are blocks of addresses, and not everybody's.
+func TestNetworks(t *testing.T) {
+	for _, field := range []string{"trustedProxies", "issuerNetworks"} {
+		file := strings.Replace(sales, " %s", `, clientSecret: x`, 1) + field + ": [10.0.0.0/8, 192.0.2.7, %s]\n"
+		if _, err := load(t, map[string]string{"config.yaml": strings.Replace(file, ", %s", "", 1)}, nil); err != nil {
+			t.Errorf("%s: %v", field, err)
+		}
+		for _, bad := range []string{"0.0.0.0/0", "proxy.example"} {
+			if _, err := load(t, map[string]string{"config.yaml": strings.Replace(file, "%s", bad, 1)}, nil); err == nil || !strings.Contains(err.Error(), field+`[2]: "`+bad) {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+	}
+}

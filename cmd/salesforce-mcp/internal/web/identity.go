@@ -11,20 +11,19 @@ import (
 type identity struct {
 	gate      *allowlist.Gate
 	workspace *allowlist.Workspace
-	profile   *allowlist.Profile
-	header    http.Header
+	host      *allowlist.Host
 	request   *http.Request // nil on stdio
 	log       *securityLog
 }
 
-// Local is the one caller of stdio, through the local profile of a workspace.
-func Local(gate *allowlist.Gate, workspace *allowlist.Workspace, profile *allowlist.Profile) tools.Identity {
-	return &identity{gate: gate, workspace: workspace, profile: profile}
+// Local is the one caller of stdio: the local host of a workspace.
+func Local(gate *allowlist.Gate, workspace *allowlist.Workspace, host *allowlist.Host) tools.Identity {
+	return &identity{gate: gate, workspace: workspace, host: host}
 }
 
 // Identify says on whose behalf the host calls.
 func (id *identity) Identify(args map[string]any) (allowlist.Caller, map[string]any, error) {
-	caller, rest, err := id.workspace.Identify(id.profile, id.header, args)
+	caller, rest, err := id.workspace.Identify(id.host, args)
 	if err != nil {
 		id.refused("identity", err.Error())
 	}
@@ -34,14 +33,14 @@ func (id *identity) Identify(args map[string]any) (allowlist.Caller, map[string]
 // Visible returns what tools/list shows. Before the agent is named that is what
 // any agent of the host may do.
 func (id *identity) Visible(t tools.Table) (tools.Table, error) {
-	caller, known, err := id.workspace.IdentifyHeader(id.profile, id.header)
+	caller, known, err := id.workspace.IdentifyHeader(id.host)
 	if err != nil {
 		id.refused("identity", err.Error())
 		return nil, err
 	}
 	return t.Only(func(op allowlist.Operation) bool {
 		if !known {
-			return id.gate.MayEver(id.workspace.Name, id.profile.Name, op)
+			return id.gate.MayEver(id.workspace.Name, id.host.Profile.Name, op)
 		}
 		_, err := id.gate.Allow(caller, op)
 		return err == nil

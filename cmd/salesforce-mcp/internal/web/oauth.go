@@ -43,7 +43,7 @@ func (s *Server) oauth(mux *http.ServeMux, security *securityLog) {
 // person for whom it asks. Hosts that set the arguments of calls name the person
 // in the query.
 func (id *identity) person() (allowlist.Caller, error) {
-	caller, err := id.workspace.Person(id.profile, id.header, id.request.URL.Query())
+	caller, err := id.workspace.Person(id.host, id.request.URL.Query())
 	if err != nil {
 		id.refused("identity", err.Error())
 		return caller, &tools.Error{Code: tools.NotIdentified, Message: err.Error()}
@@ -71,7 +71,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, who *identity) {
 // them to.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request, who *identity) {
 	caller, err := who.person()
-	if err == nil && !who.profile.Vouches {
+	if err == nil && !who.host.Profile.Vouches {
 		err = &tools.Error{Code: tools.NotAuthorized, Message: "this host's profile does not vouch for the people that it sends here",
 			Hint: "An administrator sets vouches, if this host gives the links to its own signed-in user only."}
 	}

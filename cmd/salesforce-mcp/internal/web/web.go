@@ -34,8 +34,13 @@ type Server struct {
 	People    *connect.People
 	Orgs      Orgs
 	Log       zerolog.Logger
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For says where
+	// a request comes from.
+	TrustedProxies allowlist.Networks
 
-	files *semaphore.Weighted // held while arguments that hold a file are read
+	attempts attempts            // to prove oneself
+	shutOut  *securityLog        // of those who have made too many, which these would crowd out
+	files    *semaphore.Weighted // held while arguments that hold a file are read
 }
 
 // Handler returns the routes behind their guards.
@@ -50,17 +55,20 @@ type Server struct {
 //	POST /w/{workspace}/oauth/disconnect            a host disconnects its user
 //	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
+//	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
 //	GET  /healthz                                   200 while the process lives
 //	GET  /readyz                                    200 while the audit trail can be read
 func (s *Server) Handler() http.Handler {
 	s.files = semaphore.NewWeighted(fileBodies)
 	security := newSecurityLog(s.Log)
+	s.shutOut = newSecurityLog(s.Log)
 	guarded := http.NewServeMux()
 	guarded.Handle("/w/{workspace}/mcp", s.authenticated(security, s.serveMCP))
 	guarded.Handle("POST /w/{workspace}/instructions/{instruction}", s.authenticated(security, s.instruction))
 	guarded.Handle("GET /w/{workspace}/openapi.json", s.authenticated(security, s.openAPI))
 	guarded.Handle("GET /w/{workspace}/results/{id}", s.authenticated(security, s.result))
 	s.oauth(guarded, security)
+	guarded.HandleFunc("GET /.well-known/oauth-protected-resource/w/{workspace}/mcp", s.metadata)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -113,6 +121,7 @@ func (s *Server) guard(log *securityLog, next http.Handler) http.Handler {
 		}
 		if origin := r.Header.Get("Origin"); origin != "" {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate")
 			w.Header().Set("Vary", "Origin")
 		}
 		if r.Method == http.MethodOptions {
@@ -167,45 +176,7 @@ func (s *Server) originAllowed(origins []string, host string) bool {
 	return false
 }
 
-// authenticated lets hosts in that prove themselves to the workspace. What it
-// answers does not tell whether the workspace exists.
-func (s *Server) authenticated(log *securityLog, next func(http.ResponseWriter, *http.Request, *identity)) http.Handler {
-	nobody := &allowlist.Workspace{}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		workspace, ok := s.Gate.Workspace(r.PathValue("workspace"))
-		if !ok {
-			workspace = nobody
-		}
-		token, given := bearer(r)
-		profile, err := workspace.Authenticate(token)
-		if err != nil {
-			log.refused(r, "token", "")
-			challenge := `Bearer realm="salesforce-mcp"`
-			if given {
-				challenge += `, error="invalid_token"`
-			}
-			w.Header().Set("WWW-Authenticate", challenge)
-			http.Error(w, "send the host token of this workspace as Authorization: Bearer …", http.StatusUnauthorized)
-			return
-		}
-		next(w, r, &identity{gate: s.Gate, workspace: workspace, profile: profile, header: r.Header, request: r, log: log})
-	})
-}
-
 func (s *Server) serveMCP(w http.ResponseWriter, r *http.Request, who *identity) {
 	r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
 	s.MCP.ServeHTTP(w, r, who)
-}
-
-// bearer returns the token of the Authorization header.
-func bearer(r *http.Request) (token string, given bool) {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return "", len(values) > 0
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", true
-	}
-	return strings.TrimSpace(token), true
 }
