@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -92,23 +93,27 @@ func NewVault(ctx context.Context, c VaultConfig, log zerolog.Logger) (*Vault, e
 
 func newVault(ctx context.Context, c VaultConfig, log zerolog.Logger, transport http.RoundTripper) *Vault {
 	return &Vault{config: c.withDefaults(), log: log, done: ctx.Done(), http: &http.Client{
-		Transport:     bounded{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: guarded{transport},
 	}}
 }
 
-// bounded cuts bodies of answers at vaultAnswer.
-type bounded struct{ http.RoundTripper }
+// guarded refuses redirects, which would take the token to another host, and
+// cuts bodies of answers at vaultAnswer.
+type guarded struct{ http.RoundTripper }
 
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		answer.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(answer.Body, vaultAnswer), answer.Body}
+func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := g.RoundTripper.RoundTrip(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case answer.StatusCode >= 300 && answer.StatusCode < 400:
+		return nil, errors.Join(errRedirect, answer.Body.Close())
 	}
-	return answer, err
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(answer.Body, vaultAnswer), answer.Body}
+	return answer, nil
 }
 
 // Format prints the type alone, since fmt would print the token with %s.
@@ -120,8 +125,6 @@ func (*Vault) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secrets.Va
 func (v *Vault) client(token salesforce.Secret) (*api.Client, error) {
 	c, err := api.NewClient(&api.Config{
 		Address: v.config.Address, HttpClient: v.http, Timeout: vaultTimeout,
-		// A redirect would take the token to another host.
-		DisableRedirects: true,
 		// Nothing is repeated behind our back: a Put whose answer got lost would
 		// meet its own version and be told that another one was there.
 		MaxRetries: 0,

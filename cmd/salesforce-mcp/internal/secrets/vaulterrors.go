@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/hashicorp/vault/api"
@@ -14,8 +15,10 @@ import (
 	"salesforce-mcp/salesforce"
 )
 
-// errUnreadable is an answer that is not Vault's.
-var errUnreadable = errors.New("the answer cannot be read")
+var (
+	errUnreadable = errors.New("the answer is not one of Vault's")
+	errRedirect   = errors.New("the answer is a redirect")
+)
 
 // noHandler is how Vault begins the answer where nothing is mounted.
 const noHandler = "no handler for route"
@@ -65,8 +68,6 @@ func (v *Vault) explain(err error, verb, path string, secrets ...salesforce.Secr
 		why = at + " is sealed: unseal it (vault operator unseal)"
 	case status == http.StatusServiceUnavailable && saysAnyOf(err, "not initialized"):
 		why = at + " is not initialised: initialise it (vault operator init)"
-	case status >= 300 && status < 400:
-		why = at + " sends the request elsewhere, as a standby node does that cannot forward it: set address to that of the active node, or of the load balancer"
 	case saysAnyOf(err, "local node not active"), status == 472, status == 473:
 		why = at + " is a standby node and knows no active one: look at vault operator raft list-peers, or set address to that of the active node"
 	case status == http.StatusTooManyRequests:
@@ -90,6 +91,7 @@ func (v *Vault) away(err error, at string) error {
 	var untrusted *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var lookup *net.DNSError
+	var transport *url.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &Unavailable{Why: at + " was not waited for", Err: context.Canceled}
@@ -101,15 +103,13 @@ func (v *Vault) away(err error, at string) error {
 		return &Unavailable{Why: at + " does not speak TLS: set address to where it does"}
 	case errors.As(err, &lookup):
 		return &Unavailable{Why: at + " has a name that cannot be found: mend address"}
-	case errors.Is(err, errUnreadable):
-		return &Unavailable{Why: at + " gives an answer that is not one of Vault's: mend address, or what stands in front of Vault"}
-	}
-	var network *net.OpError
-	if errors.As(err, &network) {
-		return &Unavailable{Why: at + " cannot be reached: look whether it runs, and whether the network lets this server reach it", Err: network}
+	case errors.Is(err, errRedirect):
+		return &Unavailable{Why: at + " sends the request elsewhere, as a standby node does that cannot forward it: set address to that of the active node, or of the load balancer"}
+	case errors.As(err, &transport):
+		return &Unavailable{Why: at + " cannot be reached: look whether it runs, and whether the network lets this server reach it", Err: transport.Err}
 	}
 	// The library quotes what it cannot read, so the cause stays here.
-	return &Unavailable{Why: at + " cannot be asked: look whether it runs, and whether address is right"}
+	return &Unavailable{Why: at + " gives an answer that is not one of Vault's: mend address, or what stands in front of Vault"}
 }
 
 // quote is what Vault said, in brackets, for the end of a sentence: on one line,

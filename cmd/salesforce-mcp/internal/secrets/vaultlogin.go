@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
@@ -33,10 +34,9 @@ type session struct {
 	over   chan struct{}
 }
 
-func (s *session) good() bool {
-	ends := s.ends.Load()
-	return ends == 0 || time.Now().UnixNano() < ends
-}
+func (s *session) good() bool { return s.ends.Load() == 0 || time.Now().Before(s.end()) }
+
+func (s *session) end() time.Time { return time.Unix(0, s.ends.Load()) }
 
 func (s *session) lease() time.Duration {
 	return time.Duration(s.login.Auth.LeaseDuration) * time.Second
@@ -125,40 +125,42 @@ func (v *Vault) newSession(ctx context.Context) (*session, error) {
 	return s, err
 }
 
-// keep renews the lease of a session while that is possible, and then logs in
-// again a little before it ends.
+// keep renews the token each time two thirds of what is left of its lease are
+// over, and logs in again when that does not prolong it enough or fails. The
+// library's LifetimeWatcher is not used: while Vault is away it asks without a
+// pause towards the end of a lease (v1.23.0 makes its backoff without Stop).
 func (v *Vault) keep(s *session) {
-	watcher, err := s.client.NewLifetimeWatcher(&api.LifetimeWatcherInput{Secret: s.login})
-	if err != nil {
-		return // the session ends in its time, and the next caller logs in
-	}
-	go watcher.Start()
-	defer watcher.Stop()
-	for {
+	for s.good() {
+		wait := time.Until(s.end()) * 2 / 3
+		wait -= rand.N(wait/10 + 1) // not all replicas at once
 		select {
 		case <-v.done:
 			return
 		case <-s.over:
 			return
-		case renewal := <-watcher.RenewCh():
-			s.prolong(renewal.Secret.Auth)
+		case <-time.After(max(wait, time.Second)):
+		}
+		if s.login.Auth.Renewable && v.renew(s) {
 			v.log.Debug().Msg("renewed the token of Vault")
-		case <-watcher.DoneCh():
-			for s.good() {
-				if _, err := v.logIn(context.Background(), s); err == nil {
-					return
-				}
-				select {
-				case <-v.done:
-					return
-				case <-s.over:
-					return
-				case <-time.After(retryRefused):
-				}
-			}
+			continue
+		}
+		if _, err := v.logIn(context.Background(), s); err == nil {
 			return
 		}
 	}
+}
+
+// renew reports whether it prolonged the session by half of its first lease or
+// more. It does not when the most that the token may live is near.
+func (v *Vault) renew(s *session) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), vaultTimeout)
+	defer cancel()
+	renewed, err := s.client.Auth().Token().RenewSelfWithContext(ctx, 0)
+	if err != nil || renewed == nil || renewed.Auth == nil {
+		return false
+	}
+	s.prolong(renewed.Auth)
+	return time.Until(s.end()) > s.lease()/2
 }
 
 // refusedError is a login that fails until somebody mends something.

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -258,7 +259,12 @@ func cluster(t *testing.T) (url string, token func(namespace, name string) strin
 	var mu sync.Mutex
 	known := map[string]string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var review struct{ Spec struct{ Token string } }
+		var review struct {
+			Spec struct {
+				Token     string
+				Audiences []string
+			}
+		}
 		_ = json.NewDecoder(r.Body).Decode(&review)
 		mu.Lock()
 		user := known[review.Spec.Token]
@@ -266,7 +272,7 @@ func cluster(t *testing.T) (url string, token func(namespace, name string) strin
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
 		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-			"status": map[string]any{"authenticated": user != "", "user": map[string]any{"username": user, "uid": "b1d2"}}})
+			"status": map[string]any{"authenticated": user != "", "audiences": review.Spec.Audiences, "user": map[string]any{"username": user, "uid": "b1d2"}}})
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, func(namespace, name string) string {
@@ -275,5 +281,18 @@ func cluster(t *testing.T) (url string, token func(namespace, name string) strin
 		jwt := serviceAccountToken(t, namespace, name, fmt.Sprint("token ", len(known)))
 		known[jwt] = "system:serviceaccount:" + namespace + ":" + name
 		return jwt
+	}
+}
+
+// unavailable reports whether err is an [secrets.Unavailable] that says so.
+func unavailable(err error, says string) bool {
+	var u *secrets.Unavailable
+	return errors.As(err, &u) && strings.Contains(err.Error(), says)
+}
+
+func (w *vaultWorld) unseal(t *testing.T) {
+	t.Helper()
+	if status, answer := w.request(t, "PUT", "sys/unseal", "", `{"key":"`+w.unsealKey+`"}`); status != 200 || answer["sealed"] != false {
+		t.Fatal(status, answer)
 	}
 }

@@ -82,7 +82,7 @@ type answer struct {
 	errors []string
 	data   any
 	auth   map[string]any
-	mount  string
+	whole  map[string]any // instead of the others
 }
 
 func refuse(status int, errors ...string) *answer { return &answer{status: status, errors: errors} }
@@ -129,18 +129,20 @@ func (a *answer) json() (int, any) {
 	switch {
 	case a.status == http.StatusNoContent, a.status == http.StatusTemporaryRedirect:
 		return a.status, nil
+	case a.whole != nil:
+		return a.status, a.whole
 	case a.data == nil && a.auth == nil:
 		return a.status, map[string]any{"errors": append([]string{}, a.errors...)}
 	}
 	return a.status, map[string]any{"request_id": rand.Text(), "lease_id": "", "renewable": false, "lease_duration": 0,
-		"data": a.data, "wrap_info": nil, "warnings": nil, "auth": a.auth, "mount_type": a.mount}
+		"data": a.data, "wrap_info": nil, "warnings": nil, "auth": a.auth}
 }
 
 func (v *Vault) answer(r *http.Request, path string, body map[string]any) *answer {
 	switch {
 	case path == "sys/unseal":
 		v.sealed = v.sealed && body["key"] != v.UnsealKey
-		return ok(map[string]any{"sealed": v.sealed})
+		return &answer{status: http.StatusOK, whole: map[string]any{"sealed": v.sealed}}
 	case v.sealed:
 		return refuse(http.StatusServiceUnavailable, "Vault is sealed")
 	case v.standby != "":
