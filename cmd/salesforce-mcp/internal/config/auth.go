@@ -46,16 +46,9 @@ type Auth struct {
 	ClientSecretFile string            `yaml:"clientSecretFile"`
 	AccessToken      salesforce.Secret `yaml:"accessToken"`
 	AccessTokenFile  string            `yaml:"accessTokenFile"`
-}
-
-// Secrets says where secrets are kept: sealed in the server's database.
-type Secrets struct {
-	// KeyFile has the master keys. Default master.key beside the configuration
-	// file; it is made when it is needed and nothing has been sealed yet.
-	KeyFile string `yaml:"keyFile"`
-	// MasterKeys stand for KeyFile; from the environment's
-	// SALESFORCE_MCP_MASTER_KEY only.
-	MasterKeys salesforce.Secret `yaml:"-"`
+	// TransitKey signs instead of a PrivateKey: NAME or NAME@VERSION of a key in
+	// Vault's secrets engine Transit; jwt, with the store vault.
+	TransitKey string `yaml:"transitKey"`
 }
 
 // Login is an OpenID provider.
@@ -94,7 +87,7 @@ func (a *Auth) Needs() []string {
 
 // readSecrets fills in the secrets that stand elsewhere.
 func (c *Config) readSecrets(dir string, getenv func(string) string) error {
-	var problems []error
+	problems := []error{c.Secrets.read(getenv)}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
 		if w.Auth == nil {

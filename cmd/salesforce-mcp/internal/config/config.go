@@ -131,10 +131,7 @@ func (c *Config) defaults(dir string) {
 		c.Data = "data"
 	}
 	c.Data = absolute(dir, c.Data)
-	if c.Secrets.KeyFile == "" {
-		c.Secrets.KeyFile = "master.key"
-	}
-	c.Secrets.KeyFile = absolute(dir, c.Secrets.KeyFile)
+	c.Secrets.defaults(dir)
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = tools.MaxMessage
 	}
@@ -197,6 +194,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
+	problems = append(problems, c.checkSecrets())
 	names := map[string]bool{}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
