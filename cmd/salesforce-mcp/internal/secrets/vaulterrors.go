@@ -83,7 +83,7 @@ func (v *Vault) explain(err error, verb, path string, secrets ...salesforce.Secr
 	default:
 		why = fmt.Sprintf("%s did not %s %s: status %d", at, verb, path, status) + v.quote(err, secrets...)
 	}
-	return &Unavailable{Why: why}
+	return &Unavailable{Why: why, Away: answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= 472}
 }
 
 // away is a request without an answer of Vault's.
@@ -94,19 +94,19 @@ func (v *Vault) away(err error, at string) error {
 	var transport *url.Error
 	switch {
 	case errors.Is(err, context.Canceled):
-		return &Unavailable{Why: at + " was not waited for", Err: context.Canceled}
+		return &Unavailable{Why: at + " was not waited for", Err: context.Canceled, Away: true}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Unavailable{Why: at + " does not answer in time: look whether it runs, and whether the network lets this server reach it", Err: context.DeadlineExceeded}
+		return &Unavailable{Why: at + " does not answer in time: look whether it runs, and whether the network lets this server reach it", Err: context.DeadlineExceeded, Away: true}
 	case errors.As(err, &untrusted):
 		return &Unavailable{Why: at + " has a certificate that is not trusted: set caFile to the certificate of the authority that issued it, and address to a name that is in it", Err: untrusted}
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return &Unavailable{Why: at + " does not speak TLS: set address to where it does"}
 	case errors.As(err, &lookup):
-		return &Unavailable{Why: at + " has a name that cannot be found: mend address"}
+		return &Unavailable{Why: at + " has a name that cannot be found: mend address", Away: true}
 	case errors.Is(err, errRedirect):
-		return &Unavailable{Why: at + " sends the request elsewhere, as a standby node does that cannot forward it: set address to that of the active node, or of the load balancer"}
+		return &Unavailable{Why: at + " sends the request elsewhere, as a standby node does that cannot forward it: set address to that of the active node, or of the load balancer", Away: true}
 	case errors.As(err, &transport):
-		return &Unavailable{Why: at + " cannot be reached: look whether it runs, and whether the network lets this server reach it", Err: transport.Err}
+		return &Unavailable{Why: at + " cannot be reached: look whether it runs, and whether the network lets this server reach it", Err: transport.Err, Away: true}
 	}
 	// The library quotes what it cannot read, so the cause stays here.
 	return &Unavailable{Why: at + " gives an answer that is not one of Vault's: mend address, or what stands in front of Vault"}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -100,7 +101,7 @@ func tlsVault(t *testing.T, test func(*testing.T, *vaultWorld)) {
 	t.Run("fake", func(t *testing.T) {
 		fake := fakevault.New()
 		server := httptest.NewUnstartedServer(fake)
-		server.Config.ErrorLog = nil
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // it tells of each client that does not trust it
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		w := &vaultWorld{address: server.URL, root: fake.Root, unsealKey: fake.UnsealKey, fake: fake, client: server.Client(), caFile: filepath.Join(t.TempDir(), "ca.pem")}
