@@ -35,7 +35,7 @@ workspaces:
 		"another store":      {secrets: `{store: keychain}`, problems: []string{`secrets.store: "keychain" is none of sealed, vault`}},
 		"vault not chosen":   {secrets: `{vault: {` + address + `}}`, problems: []string{"secrets.vault: belongs to the store vault, and store is sealed"}},
 		"nothing said":       {secrets: `{store: vault}`, problems: []string{"secrets.vault.address: is missing; write the address of Vault, as in https://vault.example.com:8200", `secrets.vault.login.method: "" is none of token, approle, kubernetes`}},
-		"unknown field":      {secrets: `{store: vault, vault: {adress: x}}`, problems: []string{"there is no field adress here"}},
+		"unknown field":      {secrets: `{store: vault, vault: {addr: x}}`, problems: []string{"there is no field addr here"}},
 		"http":               {secrets: `{store: vault, vault: {address: "http://vault.example.com:8200", login: {method: kubernetes, role: r}}}`, problems: []string{`secrets.vault.address: "http://vault.example.com:8200" must begin with https://, because tokens are sent to it`}},
 		"look-alike":         {secrets: `{store: vault, vault: {address: "http://127.0.0.1.evil.example:8200", login: {method: kubernetes, role: r}}}`, problems: []string{"must begin with https://"}},
 		"password in it":     {secrets: `{store: vault, vault: {address: "https://u:canary@vault.example.com", login: {method: kubernetes, role: r}}}`, problems: []string{"secrets.vault.address: is no origin"}},

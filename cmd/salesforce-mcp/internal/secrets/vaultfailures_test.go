@@ -2,6 +2,7 @@ package secrets_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -121,7 +122,7 @@ func TestVaultSoftDelete(t *testing.T) {
 		v := w.open(t, w.appRole(t, ""))
 		works(t, v)
 		w.admin(t, "DELETE", "secret/data/salesforce-mcp/sales/clientSecret", "")
-		if _, _, err := v.Get(t.Context(), "sales", "clientSecret"); err != secrets.ErrNone {
+		if _, _, err := v.Get(t.Context(), "sales", "clientSecret"); !errors.Is(err, secrets.ErrNone) {
 			t.Error(err)
 		}
 		version, err := v.Put(t.Context(), "sales", "clientSecret", "again", 0)

@@ -179,15 +179,25 @@ func (w *vaultWorld) text(t *testing.T, answer map[string]any, path string) stri
 // tests log in with.
 func documentedPolicy(t *testing.T) string {
 	t.Helper()
+	return documentedPolicies(t)[0]
+}
+
+// documentedPolicies are all that docs/configuration.md has: for the server, and
+// for whoever makes a certificate.
+func documentedPolicies(t *testing.T) []string {
+	t.Helper()
 	doc, err := os.ReadFile("../../../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindSubmatch(doc)
-	if m == nil {
-		t.Fatal("docs/configuration.md has no policy")
+	var policies []string
+	for _, m := range regexp.MustCompile("(?s)```hcl\n(.*?)```").FindAllSubmatch(doc, -1) {
+		policies = append(policies, string(m[1]))
 	}
-	return string(m[1])
+	if len(policies) != 2 {
+		t.Fatalf("docs/configuration.md has %d policies", len(policies))
+	}
+	return policies
 }
 
 // policy writes a policy named salesforce-mcp.

@@ -182,6 +182,7 @@ func (v *Vault) answer(r *http.Request, path string, body map[string]any) *answe
 
 func orUnsupported(a *answer) *answer {
 	if a == nil {
+		return refuse(http.StatusNotFound, "1 error occurred:\n\t* unsupported path\n\n")
 	}
 	return a
 }
