@@ -1,3 +1,5 @@
+// Command vault is HashiCorp Vault, built for the tests of the store that keeps
+// secrets in it. It is never shipped; see run.
 package main
 
 import (

@@ -1,9 +1,13 @@
 package config_test
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
 // TestSecretStore: where secrets are kept, and what is said about a store that
@@ -79,5 +83,24 @@ workspaces:
 		if name == "approle" && !filepath.IsAbs(c.Secrets.Vault.Login.SecretIDFile) {
 			t.Errorf("%s: the file is %s", name, c.Secrets.Vault.Login.SecretIDFile)
 		}
+	}
+}
+
+// TestDocumentedVault: the store that docs/configuration.md shows is one.
+func TestDocumentedVault(t *testing.T) {
+	doc, err := os.ReadFile("../../../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```yaml\n(secrets:\n  store: vault\n.*?)```").FindSubmatch(doc)
+	if m == nil {
+		t.Fatal("docs/configuration.md shows no vault")
+	}
+	c, err := load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", "", 1) + string(m[1])}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := c.Secrets.Vault; c.Secrets.Store != config.StoreVault || v.Login.Method != "approle" || !strings.HasSuffix(v.CAFile, "/vault-ca.pem") {
+		t.Errorf("%+v", c.Secrets)
 	}
 }

@@ -101,6 +101,17 @@ func TestVaultFailures(t *testing.T) {
 			t.Errorf("a secret that is not text: %v", err)
 		}
 
+		w.admin(t, "PUT", "sys/mounts/kv", `{"type":"kv","options":{"version":"2"}}`)
+		w.policy(t, documentedPolicy(t)+`path "kv/data/*" { capabilities = ["read"] } path "secret/data/x" { capabilities = ["read"] }`)
+		lost := changed(func(c *secrets.VaultConfig) { c.Mount = "kv" })
+		if _, _, err := lost.Get(t.Context(), "sales", "x"); !errors.Is(err, secrets.ErrNone) {
+			t.Error(err)
+		}
+		w.admin(t, "DELETE", "sys/mounts/kv", "")
+		if _, _, err := lost.Get(t.Context(), "sales", "x"); !unavailable(err, `Vault has nothing mounted at "kv"`) {
+			t.Errorf("a mount that was taken away: %v", err)
+		}
+
 		w.admin(t, "PUT", "sys/seal", "")
 		expect("sealed", v, map[string]string{"all": "Vault at " + w.address + " is sealed: unseal it (vault operator unseal)"})
 		fresh := w.open(t, config)
@@ -169,6 +180,7 @@ func TestVaultOddAnswers(t *testing.T) {
 		"rate limit":             {errs(429, "request path \"…\": rate limit quota exceeded"), "its rate limit quota is used up"},
 		"failure":                {errs(500, "internal\nerror"), "failed with status 500: its log says why (Vault says: internal error)"},
 		"other":                  {errs(418, "teapot"), "status 418 (Vault says: teapot)"},
+		"long":                   {errs(418, strings.Repeat("x", 9999)), strings.Repeat("x", 200) + "…)"},
 		"web page":               {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>canary") }, "gives an answer that is not one of Vault's"},
 		"empty":                  {func(http.ResponseWriter, *http.Request) {}, "gives an answer that is not one of Vault's"},
 		"null":                   {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") }, "gives an answer that is not one of Vault's"},

@@ -246,15 +246,11 @@ func (v *Vault) lookUp(ctx context.Context, token salesforce.Secret) (*api.Secre
 		return nil, v.explain(err, "read", path, token)
 	}
 	var about struct {
-		TTL       int     `json:"ttl"`         // in seconds
-		Ends      *string `json:"expire_time"` // nil for never
-		Renewable bool    `json:"renewable"`
+		TTL       int  `json:"ttl"` // in seconds; 0 for no end
+		Renewable bool `json:"renewable"`
 	}
 	if answer == nil || decode(answer.Data, &about) != nil {
 		return nil, v.explain(errUnreadable, "read", path)
-	}
-	if about.Ends != nil {
-		about.TTL = max(about.TTL, 1)
 	}
 	return &api.Secret{Auth: &api.SecretAuth{ClientToken: token.Reveal(), LeaseDuration: about.TTL, Renewable: about.Renewable}}, nil
 }

@@ -27,6 +27,7 @@ type wire struct {
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(10 * time.Millisecond)
 	if w.hangs.Load() {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
@@ -182,6 +183,15 @@ func TestVaultLoginStorm(t *testing.T) {
 		w := &vaultWorld{address: "http://127.0.0.1", root: fake.Root, client: &http.Client{Transport: line}}
 		w.revoke(t, v)
 		storm(2)
+		w.policy(t, "") // what policies forbid, a login does not mend
+		for range 10 {
+			if err := get(t, v); !unavailable(err, "do not allow") {
+				t.Error(err)
+			}
+		}
+		if n := fake.Count(login); n != 2 {
+			t.Errorf("%d logins", n)
+		}
 	})
 }
 
@@ -244,7 +254,7 @@ func TestVaultEnvironment(t *testing.T) {
 	t.Setenv("VAULT_HEADERS", `{"X-Other":"1"}`)
 	fake := fakevault.New()
 	line := &wire{vault: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != "127.0.0.1" || r.Header.Get("X-Other") != "" || r.Header.Get("X-Vault-Request") != "true" {
+		if r.Host != "127.0.0.1" || r.Header.Get("X-Vault-Token") == "another" || r.Header.Get("X-Other") != "" || r.Header.Get("X-Vault-Request") != "true" {
 			t.Errorf("%s %v", r.Host, r.Header)
 		}
 		fake.ServeHTTP(w, r)
@@ -257,6 +267,10 @@ func TestVaultEnvironment(t *testing.T) {
 		if got := fake.Namespace(); got != namespace {
 			t.Errorf("namespace %q, want %q", got, namespace)
 		}
+	}
+	w := &vaultWorld{address: "http://127.0.0.1", root: fake.Root, client: &http.Client{Transport: &wire{vault: fake}}}
+	if err := get(t, secrets.NewVaultOver(t.Context(), w.appRole(t, ""), zerolog.Nop(), line)); err != nil {
+		t.Error(err)
 	}
 	t.Setenv("VAULT_MAX_RETRIES", "many")
 	config := secrets.VaultConfig{Address: "http://127.0.0.1", Login: secrets.VaultLogin{Method: "token", Token: salesforce.Secret(fake.Root)}}

@@ -120,7 +120,7 @@ func TestVaultCertificate(t *testing.T) {
 		if err := certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature); err != nil {
 			t.Error(err)
 		}
-		for _, opts := range []crypto.SignerOpts{crypto.SHA512, &rsa.PSSOptions{Hash: crypto.SHA256}} {
+		for _, opts := range []crypto.SignerOpts{crypto.SHA512, crypto.SHA512_256, &rsa.PSSOptions{Hash: crypto.SHA256}} {
 			if _, err := signer.Sign(nil, make([]byte, opts.HashFunc().Size()), opts); err == nil {
 				t.Errorf("%T %v is signed", opts, opts)
 			}

@@ -171,7 +171,7 @@ func (v *Vault) answer(r *http.Request, path string, body map[string]any) *answe
 	}
 	switch {
 	case strings.HasPrefix(path, "sys/"):
-		return orUnsupported(v.system(t, path, body))
+		return orUnsupported(v.system(t, r.Method, path, body))
 	case strings.HasPrefix(path, "auth/token/"):
 		return orUnsupported(v.token(t, strings.TrimPrefix(path, "auth/token/"), body))
 	case mount == "":
@@ -210,7 +210,7 @@ func (v *Vault) aboutMount(t *token, path string) *answer {
 	return ok(map[string]any{"type": kind, "options": options, "path": path + "/"})
 }
 
-func (v *Vault) system(t *token, path string, body map[string]any) *answer {
+func (v *Vault) system(t *token, method, path string, body map[string]any) *answer {
 	place, name, _ := cutLast(path)
 	switch {
 	case path == "sys/seal":
@@ -224,6 +224,9 @@ func (v *Vault) system(t *token, path string, body map[string]any) *answer {
 		return ok(all)
 	case place == "sys/policies/acl":
 		v.policies[name] = parsePolicy(text(body["policy"]))
+		return done
+	case place == "sys/mounts" && method == http.MethodDelete:
+		delete(v.mounts, name+"/")
 		return done
 	case place == "sys/mounts" && body["type"] == "kv":
 		options, _ := body["options"].(map[string]any)
