@@ -50,14 +50,14 @@ type Vault struct {
 	http   *http.Client
 	done   <-chan struct{} // ends renewals
 
-	logins  singleflight.Group
-	mounted atomic.Bool // the mount was seen to be KV version 2
+	logins    singleflight.Group
+	unwrapped unwrapped   // of the last login; logins alone touch it
+	mounted   atomic.Bool // the mount was seen to be KV version 2
 
 	mu        sync.Mutex
 	session   *session // nil before the first login
 	failed    error    // of the last login; nil when it went well
-	nextLogin time.Time
-	unwrapped unwrapped
+	nextLogin time.Time // not before, after it failed
 }
 
 var _ Store = (*Vault)(nil)

@@ -69,6 +69,10 @@ func TestVaultFailures(t *testing.T) {
 			"Sign":   "policies in Vault do not allow to update transit/sign/salesforce/sha2-256",
 			"Check":  "lack read on secret/data/salesforce-mcp/any/secret, delete on secret/metadata/salesforce-mcp/any/secret, update on transit/sign/salesforce/sha2-256",
 		})
+		w.policy(t, `path "secret/data/salesforce-mcp/*" { capabilities = ["read"] }`)
+		if _, err := v.Put(t.Context(), "sales", "new", "canary value", 0); !unavailable(err, "do not allow to create or update secret/data/salesforce-mcp/sales/new") {
+			t.Error(err)
+		}
 		w.policy(t, documentedPolicy(t)+`path "old/*" { capabilities = ["read", "update"] } path "gone/*" { capabilities = ["update"] }`)
 		expect("no mount", changed(func(c *secrets.VaultConfig) { c.Mount = "none" }), map[string]string{
 			"all": `Vault has no mount "none", or the token's policies give no access to it: enable it (vault secrets enable -path=none kv-v2), or mend mount or the policies`, "Sign": "",
@@ -156,6 +160,7 @@ func TestVaultTLS(t *testing.T) {
 
 // TestVaultOddAnswers is about answers that a Vault of a test does not give.
 func TestVaultOddAnswers(t *testing.T) {
+	// Attack 25: nobody is sent the token but Vault.
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s %s followed a redirect with token %q", r.Method, r.URL, r.Header.Get("X-Vault-Token"))
 	}))

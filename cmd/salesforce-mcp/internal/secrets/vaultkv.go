@@ -139,7 +139,7 @@ func (v *Vault) writeKV(ctx context.Context, workspace, name string, value sales
 	case isStatus(err, http.StatusBadRequest) && saysAnyOf(err, "check-and-set parameter required"):
 		return 0, errNoVersion
 	case err != nil:
-		return 0, v.explain(err, "write", path, value)
+		return 0, v.explain(err, "create or update", path, value)
 	case answer == nil:
 		return 0, v.notVersion2()
 	}
