@@ -55,8 +55,8 @@ type Vault struct {
 	mounted   atomic.Bool // the mount was seen to be KV version 2
 
 	mu        sync.Mutex
-	session   *session // nil before the first login
-	failed    error    // of the last login; nil when it went well
+	session   *session  // nil before the first login
+	failed    error     // of the last login; nil when it went well
 	nextLogin time.Time // not before, after it failed
 }
 

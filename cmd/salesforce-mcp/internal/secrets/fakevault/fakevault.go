@@ -2,9 +2,8 @@
 // secrets uses, with what a test needs to set it up, for tests that are run
 // every day. A contract test holds it to a real Vault 1.21.1.
 //
-// What it leaves out: renewal of anything but tokens, soft limits, namespaces
-// (it keeps the last one that was asked for), and most fields that nobody here
-// reads.
+// What it leaves out: standby nodes, leases of anything but tokens, namespaces (it
+// keeps the last one that was asked for), and most fields that nobody here reads.
 package fakevault
 
 import (
@@ -25,7 +24,6 @@ type Vault struct {
 
 	mu        sync.Mutex
 	sealed    bool
-	standby   string // where a standby node sends requests
 	namespace string
 	counts    map[string]int // requests by METHOD path
 	tokens    map[string]*token
@@ -44,14 +42,6 @@ func New() *Vault {
 	}
 	v.tokens[v.Root] = &token{id: v.Root, policies: []string{"root"}}
 	return v
-}
-
-// Standby makes it a standby node that sends requests to another; empty ends
-// that.
-func (v *Vault) Standby(active string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.standby = active
 }
 
 // Namespace returns the namespace of the last request.
@@ -105,9 +95,6 @@ func (v *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.namespace = r.Header.Get("X-Vault-Namespace")
 	v.counts[r.Method+" "+path]++
 	a := v.answer(r, path, body)
-	if a.status == http.StatusTemporaryRedirect {
-		w.Header().Set("Location", v.standby+r.URL.Path)
-	}
 	if ttl := r.Header.Get("X-Vault-Wrap-TTL"); ttl != "" && a.data != nil {
 		write(w, a.status, v.wrap(a, duration(ttl)))
 		return
@@ -127,7 +114,7 @@ func write(w http.ResponseWriter, status int, body any) {
 
 func (a *answer) json() (int, any) {
 	switch {
-	case a.status == http.StatusNoContent, a.status == http.StatusTemporaryRedirect:
+	case a.status == http.StatusNoContent:
 		return a.status, nil
 	case a.whole != nil:
 		return a.status, a.whole
@@ -145,8 +132,6 @@ func (v *Vault) answer(r *http.Request, path string, body map[string]any) *answe
 		return &answer{status: http.StatusOK, whole: map[string]any{"sealed": v.sealed}}
 	case v.sealed:
 		return refuse(http.StatusServiceUnavailable, "Vault is sealed")
-	case v.standby != "":
-		return &answer{status: http.StatusTemporaryRedirect}
 	}
 	mount, under := v.mountOf(path)
 	if under == "login" && strings.HasPrefix(mount, "auth/") {
