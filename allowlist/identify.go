@@ -3,6 +3,7 @@ package allowlist
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -72,6 +73,19 @@ func (w *Workspace) IdentifyHeader(p *Profile, header http.Header) (caller Calle
 		return Caller{}, false, err
 	}
 	return caller, caller.Agent != "", nil
+}
+
+// Person says for whom a host asks where there are no arguments: how a person's
+// Salesforce user is connected. A profile that overwrites arguments may name them
+// in the query, under the names of the arguments. The error is a *[Refusal].
+func (w *Workspace) Person(p *Profile, header http.Header, query url.Values) (Caller, error) {
+	named := map[string]string{}
+	for _, key := range identityKeys {
+		if p.OverwritesArguments && query.Has(key) {
+			named[key] = query.Get(key)
+		}
+	}
+	return w.read(p, header, named)
 }
 
 // read asks every source of the profile.

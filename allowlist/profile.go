@@ -38,6 +38,11 @@ type Profile struct {
 	// tools/call, whatever the model wrote there. Without it those arguments
 	// are refused, since the model could have written them.
 	OverwritesArguments bool `yaml:"overwritesArguments"`
+
+	// Vouches is the administrator's declaration that this host gives links to
+	// connect a Salesforce user to nobody but its own signed-in user, for whom it
+	// asked. Only such hosts may ask for them.
+	Vouches bool `yaml:"vouches"`
 }
 
 // HashToken returns the form in which a profile keeps a bearer token. Tokens
@@ -75,6 +80,8 @@ func (p *Profile) validate(field string) error {
 		problem("tokens: a local profile is reached over stdio and has no tokens; remove them or set local to false")
 	case p.Local && p.OverwritesArguments:
 		problem("overwritesArguments: a local profile speaks for one person; name its agent and user with static sources")
+	case p.Local && p.Vouches:
+		problem("vouches: a local profile has no people to send")
 	case !p.Local && len(p.Tokens) == 0:
 		problem("tokens: at least one SHA-256 hash of a bearer token is needed, or local set to true")
 	}

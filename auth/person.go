@@ -120,7 +120,7 @@ func (s *personSource) ended(ctx context.Context, err error) error {
 	if err := s.grants.Delete(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w any more: %w", ErrNotConnected, refused)
+	return fmt.Errorf("%w any more: Salesforce token refresh failed, and the user must reconnect (%w)", ErrNotConnected, refused)
 }
 
 func (g Grant) token() salesforce.Token {

@@ -88,7 +88,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
-			res, err = nil, asError(nil)
+			res, err = nil, AsError(nil)
 		}
 	}()
 
@@ -251,7 +251,7 @@ func cutShort(ended error, op *Op, t trace) *Error {
 
 // visible returns what the caller may see of err, and logs what it may not.
 func (s *Server) visible(intent *audit.Intent, err error) *Error {
-	e := asError(err)
+	e := AsError(err)
 	if e.Code == Internal {
 		s.Log.Error().Err(err).Str("intent", intent.ID()).Msg("call failed")
 	}
@@ -291,7 +291,7 @@ func (t Table) look(c Call, action string) (*Op, error) {
 // refuse records a call that is not let through, also when its caller has hung
 // up: nobody tries the gate unseen. If that is impossible the caller is told so.
 func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error {
-	e := asError(err)
+	e := AsError(err)
 	entry.Code, entry.Message = string(e.Code), e.Message
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
 	defer cancel()

@@ -83,9 +83,9 @@ func (e *Error) Error() string {
 	return Printable(b.String())
 }
 
-// asError returns err as what the caller may see. An error that is neither ours
+// AsError returns err as what the caller may see. An error that is neither ours
 // nor Salesforce's is not shown: its text may hold addresses or secrets.
-func asError(err error) *Error {
+func AsError(err error) *Error {
 	var ours *Error
 	var login *auth.Error
 	var theirs *salesforce.Error

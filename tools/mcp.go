@@ -166,7 +166,7 @@ func (m *MCP) handler(s *session) server.ToolHandlerFunc {
 		}
 		res, err := m.server.Call(ctx, Call{Who: s.who, Surface: s.surface, Tool: r.Params.Name, Args: args})
 		if err != nil {
-			e := asError(err)
+			e := AsError(err)
 			if e.Code == UnknownTool { // an error of the protocol: MCP, "Tools", Error Handling
 				s.failure = &rpcError{Code: codeInvalidParams, Message: e.Message}
 			}
@@ -189,7 +189,7 @@ func (m *MCP) readResult(ctx context.Context, r mcp.ReadResourceRequest) ([]mcp.
 		page, err = m.server.page(ctx, Call{Who: s.who, Surface: s.surface}, id, from)
 	}
 	if err != nil {
-		s.failure = &rpcError{Code: codeNoResource, Message: asError(err).Error(), Data: map[string]string{"uri": r.Params.URI}}
+		s.failure = &rpcError{Code: codeNoResource, Message: AsError(err).Error(), Data: map[string]string{"uri": r.Params.URI}}
 		if s.modern {
 			s.failure.Code = codeInvalidParams
 		}

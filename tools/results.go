@@ -95,7 +95,7 @@ func (s *Server) Result(ctx context.Context, c Call, id string) (*Result, error)
 	kept, found, err := s.Results.Kept(ctx, id)
 	if err != nil {
 		s.Log.Error().Err(err).Msg("large results cannot be read")
-		return nil, asError(err)
+		return nil, AsError(err)
 	}
 	if !found || kept.Owner != owner {
 		return nil, s.refuse(ctx, audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
@@ -105,7 +105,7 @@ func (s *Server) Result(ctx context.Context, c Call, id string) (*Result, error)
 	d := json.NewDecoder(bytes.NewReader(kept.Arguments))
 	d.UseNumber()
 	if err := d.Decode(&c.Args); err != nil {
-		return nil, asError(errors.New("a kept result has no arguments"))
+		return nil, AsError(errors.New("a kept result has no arguments"))
 	}
 	c.Tool, c.Instruction = "", kept.Instruction
 	return s.Call(ctx, c)
@@ -138,7 +138,7 @@ func (s *Server) page(ctx context.Context, c Call, id string, from int) (*result
 	}
 	if page == nil { // it was not streamed
 		if page, err = readPage(res.Raw.Header.Get("Content-Type"), bytes.NewReader(res.Raw.Body), from); err != nil {
-			return nil, asError(err)
+			return nil, AsError(err)
 		}
 	}
 	page.text = Printable(page.text) // a model reads it

@@ -20,7 +20,7 @@ func (t trace) outcome(op *Op, args Args, a *answer) audit.Outcome {
 	if a != nil {
 		out.Bytes = a.bytes
 		if a.said != nil {
-			e := asError(a.said)
+			e := AsError(a.said)
 			out.Status, out.Code, out.Message = audit.Failed, string(e.Code), e.Message
 			return out
 		}

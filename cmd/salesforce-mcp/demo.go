@@ -63,15 +63,15 @@ func (e *env) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			org, err := startOrg(ctx, orgListen, &key.PublicKey)
-			if err != nil {
-				return err
-			}
-			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
 			l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 			if err != nil {
 				return err
 			}
+			org, err := startOrg(ctx, orgListen, &key.PublicKey, "http://"+l.Addr().String()+"/oauth/callback")
+			if err != nil {
+				return errors.Join(err, l.Close())
+			}
+			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
 			token := "demo-" + rand.Text()
 			a, err := build(ctx, demoConfig(l.Addr().String(), data, org.ready, key, token), logger(e.stderr, "warn"))
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,10 @@ type orgReady struct {
 	ClientID     string `json:"client_id"`
 	ClientSecret string `json:"client_secret"`
 	Username     string `json:"username"`
+	// Password is that of every user, on the login page for people.
+	Password string `json:"password"`
+	// CallbackURLs are those of the app, to which people who have logged in are sent back, separated by spaces.
+	CallbackURLs string `json:"callback_urls"`
 }
 
 // runningOrg is a simulated org that listens.
@@ -33,18 +38,21 @@ type runningOrg struct {
 // wait returns when the org's context has ended and its requests are answered.
 func (o *runningOrg) wait() error { return errors.Join(<-o.served, o.org.Close()) }
 
-// startOrg serves a simulated org until ctx ends. The one client it knows may
-// log in with its secret and, when a key is given, with JWTs signed by it.
-func startOrg(ctx context.Context, listen string, key *rsa.PublicKey) (*runningOrg, error) {
+// startOrg serves a simulated org until ctx ends. The one app it knows may log in
+// with its secret and, when a key is given, with JWTs signed by it. People may log
+// in for it when it has callback URLs.
+func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks ...string) (*runningOrg, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return nil, err
 	}
-	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: "3MVG9" + rand.Text(), ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser}
+	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: "3MVG9" + rand.Text(), ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser,
+		Password: fakeorg.Password, CallbackURLs: strings.Join(callbacks, " ")}
 	org, err := fakeorg.New(fakeorg.Options{
 		BaseURL:    ready.Org,
 		DailyCalls: 5_000_000, // that of a full sandbox, so that nobody meets it by trying
-		Clients:    []fakeorg.Client{{Key: ready.ClientID, Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username}},
+		Clients: []fakeorg.Client{{Key: ready.ClientID, Name: "salesforce-mcp", Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username,
+			RedirectURIs: callbacks, RequireSecret: true, RequirePKCE: true, RotateRefreshTokens: true}},
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -57,13 +65,14 @@ func startOrg(ctx context.Context, listen string, key *rsa.PublicKey) (*runningO
 
 func (e *env) fakeorg() *cobra.Command {
 	var listen string
+	var callbacks []string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "fakeorg",
 		Short: "Start a simulated Salesforce org alone",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			org, err := startOrg(cmd.Context(), listen, nil)
+			org, err := startOrg(cmd.Context(), listen, nil, callbacks...)
 			if err != nil {
 				return err
 			}
@@ -71,13 +80,15 @@ func (e *env) fakeorg() *cobra.Command {
 				err = json.NewEncoder(e.stdout).Encode(org.ready) //nolint:gosec // the invented secret of a simulated org is what this prints
 			} else {
 				r := org.ready
-				_, err = fmt.Fprintf(e.stdout, "a simulated Salesforce org, with invented data\n\norg            %s\naccess token   %s\nconsumer key   %s\nsecret         %s\nuser           %s\n",
-					r.Org, r.OrgToken, r.ClientID, r.ClientSecret, r.Username)
+				_, err = fmt.Fprintf(e.stdout, "a simulated Salesforce org, with invented data\n\norg            %s\naccess token   %s\nconsumer key   %s\nsecret         %s\nuser           %s\npassword       %s, of every user\ncallback URLs  %s\n",
+					r.Org, r.OrgToken, r.ClientID, r.ClientSecret, r.Username, r.Password, r.CallbackURLs)
 			}
 			return errors.Join(err, org.wait())
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8081", "address; port 0 picks a free one")
+	cmd.Flags().StringSliceVar(&callbacks, "callback", []string{"http://127.0.0.1:8080/oauth/callback", "http://localhost:8080/oauth/callback"},
+		"callback URL of the app, to which people who have logged in are sent back; to the letter")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line once ready")
 	return cmd
 }

@@ -2,10 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
@@ -15,35 +24,125 @@ import (
 const largestAnswer = 16 << 20
 
 // orgs connects callers with the org of their workspace. It implements
-// tools.Orgs.
+// tools.Orgs. Its fields are set before use; it is safe for concurrent use.
 type orgs struct {
 	client     *salesforce.Client
 	resolver   *auth.Resolver
-	workspaces map[string]config.Workspace
+	workspaces map[string]*config.Workspace
+	secrets    secrets.Store
+	people     *connect.People // set by whoever makes both
+	log        zerolog.Logger
 }
 
-func newOrgs(c *config.Config) *orgs {
+func newOrgs(c *config.Config, store secrets.Store, log zerolog.Logger) *orgs {
 	client := salesforce.New(salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()})
-	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]config.Workspace{}}
-	for _, w := range c.Workspaces {
-		o.workspaces[w.Name] = w
+	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]*config.Workspace{}, secrets: store, log: log}
+	for i := range c.Workspaces {
+		o.workspaces[c.Workspaces[i].Name] = &c.Workspaces[i]
 	}
 	return o
 }
 
-// Connect makes sure of an access token for the caller's workspace.
+// Connect makes sure of an access token for the caller.
 func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
-	w := o.workspaces[caller.Workspace]
-	if w.Auth == nil {
-		return nil, &tools.Error{Code: tools.NotConnected,
-			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}
-	}
-	credentials, err := o.resolver.Credentials(w.Name, w.Auth.Settings())
+	credentials, err := o.credentials(ctx, caller)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := credentials.Token(ctx); err != nil {
 		return nil, err
 	}
-	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: w.APIVersion, Sent: sent}, nil
+	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
+}
+
+// credentials returns the tokens that a caller works with: those of their
+// person in mode oauth, and those of the workspace in every other one.
+func (o *orgs) credentials(ctx context.Context, caller allowlist.Caller) (salesforce.Credentials, error) {
+	settings, err := o.settings(ctx, caller.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Mode == auth.ModeOAuth {
+		return o.people.Credentials(ctx, caller, o.withProof(caller.Workspace, settings))
+	}
+	return o.resolver.Credentials(caller.Workspace, settings)
+}
+
+// settings returns those of a workspace as they are now. The file of a secret is
+// read again, and a secret that stands nowhere else is in the secret store: what
+// an administrator changes there holds from the next call on.
+func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, error) {
+	w := o.workspaces[workspace]
+	if w == nil || w.Auth == nil {
+		return auth.Settings{}, &tools.Error{Code: tools.NotConnected,
+			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}
+	}
+	a := *w.Auth
+	secret := a.Secret()
+	switch {
+	case *secret.File != "":
+		text, err := os.ReadFile(*secret.File)
+		if err != nil {
+			return auth.Settings{}, o.noSecret(workspace, secret.Name, err)
+		}
+		*secret.Value = salesforce.Secret(strings.TrimSpace(string(text)))
+	case *secret.Value == "":
+		value, _, err := o.secrets.Get(ctx, workspace, secret.Name)
+		if err != nil && !errors.Is(err, secrets.ErrNone) { // that it is missing is for package auth to say
+			return auth.Settings{}, o.noSecret(workspace, secret.Name, err)
+		}
+		*secret.Value = value
+	}
+	return a.Settings(), nil
+}
+
+// noSecret is the error of a secret that cannot be read. The cause is for the
+// operator.
+func (o *orgs) noSecret(workspace, name string, err error) error {
+	o.log.Error().Err(err).Str("workspace", workspace).Str("secret", name).Msg("a secret cannot be read")
+	return &tools.Error{Code: tools.NotConnected, Message: fmt.Sprintf("Salesforce is not connected now: the %s of this workspace cannot be read", name),
+		Hint: "Try again later; an administrator finds the cause in the server's log."}
+}
+
+func (o *orgs) withProof(workspace string, s auth.Settings) connect.Workspace {
+	return connect.Workspace{Settings: s, Proof: connect.Proof(o.workspaces[workspace].Auth.Proof)}
+}
+
+// People returns a workspace whose people connect.
+func (o *orgs) People(ctx context.Context, workspace string) (connect.Workspace, error) {
+	s, err := o.settings(ctx, workspace)
+	if err != nil {
+		return connect.Workspace{}, err
+	}
+	if s.Mode != auth.ModeOAuth {
+		return connect.Workspace{}, connect.ErrNobodyConnects
+	}
+	return o.withProof(workspace, s), nil
+}
+
+// Status says whether a caller could work: always, where nobody connects.
+func (o *orgs) Status(ctx context.Context, caller allowlist.Caller) (connect.Status, error) {
+	w, err := o.People(ctx, caller.Workspace)
+	if errors.Is(err, connect.ErrNobodyConnects) {
+		return connect.Status{Connected: true, AuthMethod: o.workspaces[caller.Workspace].Auth.Mode}, nil
+	}
+	if err != nil {
+		return connect.Status{}, err
+	}
+	return o.people.Status(ctx, caller, w)
+}
+
+// Test gets a token for a caller, makes one request with it, and returns the
+// org's URL. The error says what to mend.
+func (o *orgs) Test(ctx context.Context, caller allowlist.Caller) (instanceURL string, err error) {
+	org, err := o.Connect(ctx, caller, nil)
+	if err != nil {
+		return "", err
+	}
+	r := &salesforce.Request{Method: http.MethodGet, Path: "/limits"}
+	if _, err := org.Do(ctx, r); err != nil {
+		return "", err
+	}
+	token, err := org.(*salesforce.Org).Credentials.Token(ctx)
+	return token.InstanceURL, err
 }

@@ -16,6 +16,8 @@ import (
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/salesforce"
@@ -55,7 +57,10 @@ const callTimeout = 2 * time.Minute
 type app struct {
 	gate    *allowlist.Gate
 	store   *store.Store
+	secrets secrets.Store
 	journal *audit.Journal
+	orgs    *orgs
+	people  *connect.People
 	server  *tools.Server
 	mcp     *tools.MCP
 	config  *config.Config
@@ -92,18 +97,37 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
 		}
 	}
+	kept := openSecrets(c, st, log)
+	o := newOrgs(c, kept, log)
+	o.people = &connect.People{Secrets: kept, Rows: st, Journal: journal, Resolver: o.resolver, Login: login(c), PublicURL: c.Origin(), Log: log, Workspace: o.People}
 	server := &tools.Server{
 		Table:   tools.All,
 		Gate:    gate,
 		Journal: journal,
-		Orgs:    newOrgs(c),
+		Orgs:    o,
 		Results: st,
 		Timeout: callTimeout,
 		Log:     log,
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
-	return &app{gate: gate, store: st, journal: journal, server: server, mcp: mcp, config: c, log: log}, nil
+	return &app{gate: gate, store: st, secrets: kept, journal: journal, orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
+}
+
+// openSecrets returns the secret store of the configuration.
+func openSecrets(c *config.Config, st *store.Store, log zerolog.Logger) secrets.Store {
+	return secrets.NewSealed(st, c.Secrets.Keys(func(file string) {
+		log.Warn().Str("file", file).Msg("made the master key that opens the stored secrets: back it up, apart from the database")
+	}))
+}
+
+// login returns the OpenID provider of the configuration, or nil.
+func login(c *config.Config) *connect.Login {
+	if c.Login == nil {
+		return nil
+	}
+	l := c.Login
+	return &connect.Login{Issuer: l.Issuer, ClientID: l.ClientID, ClientSecret: l.ClientSecret, Claim: l.Claim, Scopes: l.Scopes, HTTP: &http.Client{Timeout: 10 * time.Second}}
 }
 
 // withApp is the body of a command that works with what a configuration file
@@ -138,7 +162,7 @@ func (a *app) ready(ctx context.Context) error {
 // handler is the HTTP face of the app.
 func (a *app) handler() http.Handler {
 	s := &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, Version: version(), Ready: a.ready, Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
 	return s.Handler()
 }
 

@@ -2,7 +2,6 @@ package fakeorg
 
 import (
 	"context"
-	"crypto/rsa"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -21,7 +20,7 @@ type Options struct {
 	Clock func() time.Time
 	// BaseURL is the address clients are told to use (instance_url); default http:// and the Host of the request.
 	BaseURL string
-	// Clients may ask for tokens.
+	// Clients may ask for tokens, and people for them. [Org.SetClient] changes them.
 	Clients []Client
 	// TokenLife is how long a token works after its last use; default two hours, as on the platform.
 	TokenLife time.Duration
@@ -29,14 +28,6 @@ type Options struct {
 	Pace time.Duration
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
-}
-
-// Client is a program that is registered with the org (a connected app).
-type Client struct {
-	Key       string         // consumer key
-	Secret    string         // for client credentials; empty refuses them
-	PublicKey *rsa.PublicKey // verifies JWT assertions; nil refuses them
-	RunAs     string         // username client credentials act as
 }
 
 // Org is a simulated org. It is safe for concurrent use: requests that write take turns, those that read run together.
@@ -51,7 +42,10 @@ type Org struct {
 	jobs    []*bulkJob       // of the Bulk API, the oldest first; guarded by turn
 	handler http.Handler
 	mux     *http.ServeMux // knows the routes, for requests and for those inside others
-	sessions
+	registry
+	tokens
+	browsers
+	identityProvider
 	faults
 	journal
 	cursors
@@ -83,6 +77,11 @@ func New(options Options) (*Org, error) {
 		return nil, err
 	}
 	o := &Org{options: options, schema: schema, auto: auto, numbers: map[string]int64{}}
+	for _, c := range options.Clients {
+		if err := o.SetClient(c); err != nil {
+			return nil, fmt.Errorf("simulated org: %w", err)
+		}
+	}
 	if err := o.openDatabase(); err != nil {
 		return nil, errors.Join(fmt.Errorf("simulated org: %w", err), o.Close())
 	}

@@ -1,6 +1,7 @@
 package fakeorg
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -23,6 +24,7 @@ type Fault struct {
 	Cut          string `json:"cut,omitempty"`          // "before" or "after": close the connection before or after the work is done
 	ExpireTokens bool   `json:"expireTokens,omitempty"` // all tokens given out so far expire
 	LimitReached bool   `json:"limitReached,omitempty"` // the daily limit of calls is used up
+	Refusal      string `json:"refusal,omitempty"`      // one of [Refusals], for what the members above leave open
 }
 
 type faults struct {
@@ -30,13 +32,14 @@ type faults struct {
 	queue    []*Fault
 }
 
-// Inject adds faults to the queue.
+// Inject adds faults to the queue. It panics when one names a refusal that is not among [Refusals].
 func (o *Org) Inject(queue ...Fault) {
 	o.faultsMu.Lock()
 	defer o.faultsMu.Unlock()
 	for _, f := range queue {
-		if f.Times == 0 {
-			f.Times = 1
+		f, err := f.complete()
+		if err != nil {
+			panic(err)
 		}
 		o.queue = append(o.queue, &f)
 	}
@@ -75,7 +78,15 @@ func decodeFaults(body io.Reader) ([]Fault, error) {
 	d := json.NewDecoder(strings.NewReader(source))
 	d.DisallowUnknownFields()
 	var queue []Fault
-	return queue, d.Decode(&queue)
+	if err := d.Decode(&queue); err != nil {
+		return nil, err
+	}
+	for i, f := range queue {
+		if queue[i], err = f.complete(); err != nil {
+			return nil, err
+		}
+	}
+	return queue, nil
 }
 
 // next takes the fault for a request out of the queue, or nil. A subrequest meets only those that answer with an error.
@@ -122,7 +133,7 @@ func own(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/_") }
 func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	wait(r, time.Duration(f.DelayMS)*time.Millisecond)
 	if f.ExpireTokens {
-		o.expireSessions()
+		o.endSessions(func(*session) bool { return true })
 	}
 	switch {
 	case f.Cut == "after":
@@ -136,6 +147,8 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(orElse(f.Status, http.StatusServiceUnavailable))
 		_, _ = io.WriteString(w, f.HTML)
+	case f.ErrorCode != "" && r.URL.Path == authorizePath:
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), loginFault{}, f))) // told to the client by a redirect
 	case f.ErrorCode != "" && strings.HasPrefix(r.URL.Path, "/services/oauth2/"):
 		o.writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
 	case f.isError():

@@ -1,11 +1,17 @@
 package fakeorg
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // identity is GET /id/{organization}/{user}: who the token's user is, and where the APIs are.
 func identity(c *call) (*answer, error) {
+	if err := c.identify(); err != nil {
+		return nil, err
+	}
 	if c.PathValue("organization") != organizationID || c.PathValue("user") != c.user.id {
-		return nil, &fault{status: http.StatusForbidden, body: []byte("Wrong Org")}
+		return nil, plainRefusal("Wrong Org")
 	}
 	p, err := c.person()
 	if err != nil {
@@ -22,8 +28,36 @@ func identity(c *call) (*answer, error) {
 		{"language", "en_US"}, {"locale", p.locale}, {"utcOffset", 3600000}, {"is_app_installed", true}, {"urls", urls}})
 }
 
+// identify finds out whom a request's token stands for. The identity services refuse one with a word of plain text
+// where the data API answers with an error (jsforce src/http-api.ts). A token needs one of the scopes that open them.
+func (c *call) identify() error {
+	text := bearer(c.Request)
+	s := c.org.useSession(text, true)
+	switch {
+	case text == "":
+		return plainRefusal("Missing_OAuth_Token")
+	case s == nil || !slices.ContainsFunc(s.scopes, func(scope string) bool { return slices.Contains(identityScopes, scope) }):
+		return plainRefusal("Bad_OAuth_Token")
+	}
+	c.user = s.user
+	if err := c.stillActive(); err != nil {
+		return plainRefusal("Bad_OAuth_Token")
+	}
+	return nil
+}
+
+// identityScopes open the identity services.
+var identityScopes = []string{"id", "openid", "profile", "email", "api", "full"}
+
+func plainRefusal(word string) *fault {
+	return &fault{status: http.StatusForbidden, code: word, body: []byte(word)}
+}
+
 // userinfo is GET /services/oauth2/userinfo: the same under the names of OpenID Connect.
 func userinfo(c *call) (*answer, error) {
+	if err := c.identify(); err != nil {
+		return nil, err
+	}
 	p, err := c.person()
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func TestJWTBearer(t *testing.T) {
 		{"expires too late", jwt.SigningMethodRS256, key, set("exp", c.time().Add(time.Hour).Unix()), `{"error":"invalid_grant","error_description":"expired authorization code"}`},
 		{"without expiry", jwt.SigningMethodRS256, key, func(m jwt.MapClaims) { delete(m, "exp") }, `{"error":"invalid_grant","error_description":"expired authorization code"}`},
 		{"unknown user", jwt.SigningMethodRS256, key, set("sub", "nobody@x.example"), `{"error":"invalid_grant","error_description":"user hasn't approved this consumer"}`},
-		{"inactive user", jwt.SigningMethodRS256, key, set("sub", "gil.former@alderridge.example"), `{"error":"invalid_grant","error_description":"user hasn't approved this consumer"}`},
+		{"inactive user", jwt.SigningMethodRS256, key, set("sub", "gil.former@alderridge.example"), `{"error":"invalid_grant","error_description":"inactive user"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			grant(test.method, test.key, claims(test.change)).want(t, 400, test.want)
@@ -114,10 +114,13 @@ func TestClientCredentials(t *testing.T) {
 	s.do("GET", "/limits", "").wants(t, 200, "DailyApiRequests")
 	basic := s.do("POST", "/services/oauth2/token", "grant_type=client_credentials", "Content-Type", "application/x-www-form-urlencoded", "Authorization", "Basic YXBwOnMz")
 	accessToken(t, basic)
-	for _, wrong := range []url.Values{form("app", "s4"), form("app", ""), form("nobody", "s3"), form("no user", "s3"), form("no secret", "")} {
+	for _, wrong := range []url.Values{form("app", "s4"), form("app", ""), form("no secret", "x"), form("no secret", "")} {
 		s.post("/services/oauth2/token", wrong).want(t, 400, `{"error":"invalid_client","error_description":"invalid client credentials"}`)
 	}
-	s.post("/services/oauth2/token", form("gone user", "s3")).wants(t, 400, "invalid_grant")
+	s.post("/services/oauth2/token", form("nobody", "s3")).want(t, 400, `{"error":"invalid_client_id","error_description":"client identifier invalid"}`)
+	for _, key := range []string{"no user", "gone user"} {
+		s.post("/services/oauth2/token", form(key, "s3")).want(t, 400, `{"error":"invalid_grant","error_description":"no client credentials user enabled"}`)
+	}
 }
 
 // TestTokenLife: a token that is used stays good, one that is not expires.
@@ -157,7 +160,9 @@ func TestIdentity(t *testing.T) {
 	s.do("GET", path, "").wants(t, 200, `"rest":"`+s.url+`/services/data/v{version}/"`)
 	s.do("GET", path, "").wants(t, 200, `"username":"`+fakeorg.IntegrationUser+`"`)
 	s.do("GET", "/id/00DSm0000000001MAA/005Sm0000000002IAA", "").wants(t, 403, "Wrong Org")
-	s.do("GET", path, "", "Authorization", "").wants(t, 401, "INVALID_SESSION_ID")
+	s.do("GET", path, "", "Authorization", "").want(t, 403, "Missing_OAuth_Token")
+	s.do("GET", path, "", "Authorization", "Bearer 00D!x").want(t, 403, "Bad_OAuth_Token")
+	s.do("GET", "/services/oauth2/userinfo", "", "Authorization", "Bearer 00D!x").want(t, 403, "Bad_OAuth_Token")
 }
 
 // TestOrgsAreApart: two orgs of one process share nothing.

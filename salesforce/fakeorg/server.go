@@ -137,11 +137,14 @@ func notAllowed(method string, methods map[string]route) *fault {
 
 // admit finds out who asks and counts the call against the daily limit.
 func (o *Org) admit(w http.ResponseWriter, c *call) error {
-	u, err := o.authenticate(c.Request)
-	if err != nil {
-		return err
+	s := o.useSession(bearer(c.Request), true)
+	if s == nil {
+		return sessionInvalid()
 	}
-	c.user = u
+	c.user = s.user
+	if !s.mayCallAPI() {
+		return refuse(http.StatusUnauthorized, "INVALID_SESSION_ID", "This session is not valid for use with the REST API")
+	}
 	if c.version == "" {
 		return nil
 	}
@@ -196,15 +199,21 @@ func decompressed(body []byte, limit int64) ([]byte, error) {
 // take runs the handler when it is its turn. What a writing handler has done is kept only if it gives no error. It
 // is finished even if the client goes away meanwhile, as on the platform.
 func (o *Org) take(c *call, r route) (*answer, error) {
+	handle := func(c *call) (*answer, error) {
+		if err := c.stillActive(); err != nil {
+			return nil, err
+		}
+		return r.handle(c)
+	}
 	if r.reads || r.method == http.MethodGet && !r.writes {
-		a, err := o.read(c, r.handle)
+		a, err := o.read(c, handle)
 		if errors.Is(err, errStale) {
 			err = o.write(c.Context(), func(db querier) error {
 				c.db = db
 				return c.define()
 			})
 			if err == nil {
-				a, err = o.read(c, r.handle)
+				a, err = o.read(c, handle)
 			}
 		}
 		if err == nil && len(c.viewed) > 0 {
@@ -215,7 +224,7 @@ func (o *Org) take(c *call, r route) (*answer, error) {
 	c.Request = c.WithContext(context.WithoutCancel(c.Context()))
 	var a *answer
 	err := o.transact(c, func(c *call) (err error) {
-		a, err = r.handle(c)
+		a, err = handle(c)
 		return err
 	})
 	return a, err

@@ -95,7 +95,7 @@ func (s *soapService) authenticate(c *call, document *xmlElement) error {
 		}
 	}
 	session := c.org.useSession(id, true)
-	if session == nil {
+	if session == nil || !session.mayCallAPI() || session.issuer != "" {
 		return invalid("INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader: Illegal Session")
 	}
 	c.user = session.user

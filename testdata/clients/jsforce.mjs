@@ -131,6 +131,33 @@ await check('SOAP: convertLead, readMetadata', async () => {
   assert.ok((await conn.soap.convertLead({ leadId: lead.id, convertedStatus: status })).success);
   assert.equal((await conn.metadata.read('CustomField', 'Account.Tier__c')).fullName, 'Account.Tier__c');
 });
+// A person's login: the pages are sent as a browser sends them.
+await check('login of a person', async () => {
+  const oauth2 = new jsforce.OAuth2({ loginUrl: org.org, clientId: org.client_id, clientSecret: org.client_secret, redirectUri: org.callback_urls.split(' ')[0], useVerifier: true });
+  let page = await (await fetch(oauth2.getAuthorizationUrl({ scope: 'api refresh_token openid', state: 'a b&c' }))).text();
+  let back;
+  for (const form of [{ username: 'sam.okafor@alderridge.example', password: org.password }, { decision: 'allow' }]) {
+    const login = /name="login" value="([^"]+)"/.exec(page)[1];
+    const answer = await fetch(org.org + '/services/oauth2/authorize', { method: 'POST', redirect: 'manual', body: new URLSearchParams({ login, ...form }) });
+    back = answer.headers.get('location');
+    page = await answer.text();
+  }
+  const query = new URL(back).searchParams;
+  assert.equal(query.get('state'), 'a b&c');
+  const person = new jsforce.Connection({ oauth2, version: '62.0' });
+  await person.authorize(query.get('code'));
+  assert.equal((await person.identity()).username, 'sam.okafor@alderridge.example');
+  const before = person.refreshToken;
+  await person.oauth2.revokeToken(person.accessToken);
+  let renewed;
+  person.on('refresh', (token, answer) => (renewed = answer));
+  const { id } = await person.sobject('Account').create({ Name: 'By a person' });
+  assert.notEqual(renewed.refresh_token, before); // the app rotates them
+  assert.equal((await person.sobject('Account').retrieve(id)).CreatedById, person.userInfo.id);
+  await person.oauth2.revokeToken(renewed.refresh_token);
+  await assert.rejects(() => person.oauth2.refreshToken(renewed.refresh_token), /expired access\/refresh token/);
+});
+
 process.exitCode = failed ? 1 : 0;
 
 // classZip is a package of one class: a zip without compression.

@@ -80,9 +80,16 @@ func (a *Auth) Credentials() []Credential {
 	return []Credential{{"privateKey", &a.PrivateKey, &a.PrivateKeyFile}, {"clientSecret", &a.ClientSecret, &a.ClientSecretFile}, {"accessToken", &a.AccessToken, &a.AccessTokenFile}}
 }
 
-// Needs are the names of the secrets without which a mode has no tokens.
-func (a *Auth) Needs() []string {
-	return map[string][]string{"": {"privateKey"}, auth.ModeJWT: {"privateKey"}, auth.ModeClientCredentials: {"clientSecret"}, auth.ModeAccessToken: {"accessToken"}}[a.Mode]
+// Secret is the secret that the mode uses; oauth may do without it.
+func (a *Auth) Secret() Credential {
+	all := a.Credentials()
+	switch a.Mode {
+	case auth.ModeClientCredentials, auth.ModeOAuth:
+		return all[1]
+	case auth.ModeAccessToken:
+		return all[2]
+	}
+	return all[0]
 }
 
 // readSecrets fills in the secrets that stand elsewhere.
@@ -154,7 +161,7 @@ func (a *Auth) check(hosts salesforce.Hosts) error {
 		_, err := auth.New(s, nil, hosts)
 		return err
 	}
-	if proof := connect.Proof(a.Proof); !slices.Contains([]connect.Proof{"", connect.ByLogin, connect.ByBridge, connect.ByUsername, connect.Unproven}, proof) {
+	if proof := connect.Proof(a.Proof); !slices.Contains([]connect.Proof{connect.ByLogin, connect.ByBridge, connect.ByUsername, connect.Unproven}, proof) {
 		return fmt.Errorf("proof: %q is none of login, bridge, username, none", a.Proof)
 	}
 	_, err := auth.NewApp(s, "https://callback.example", nil, hosts)

@@ -8,6 +8,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
@@ -139,11 +141,22 @@ func (c *Config) defaults(dir string) {
 		c.MaxUploadBytes = MaxUpload
 	}
 	for i := range c.Workspaces {
-		if c.Workspaces[i].APIVersion == "" {
-			c.Workspaces[i].APIVersion = salesforce.DefaultVersion
+		w := &c.Workspaces[i]
+		if w.APIVersion == "" {
+			w.APIVersion = salesforce.DefaultVersion
+		}
+		if w.Auth != nil && w.Auth.Mode == auth.ModeOAuth && w.Auth.Proof == "" {
+			w.Auth.Proof = string(connect.ByBridge)
+			if c.Login != nil {
+				w.Auth.Proof = string(connect.ByLogin)
+			}
 		}
 	}
 }
+
+// Origin is where clients and browsers reach the server, as in
+// https://mcp.example.com.
+func (c *Config) Origin() string { return cmp.Or(c.PublicURL, "http://"+c.Listen) }
 
 func absolute(dir, path string) string {
 	if filepath.IsAbs(path) {
@@ -195,6 +208,9 @@ func (c *Config) validate(secrets bool) error {
 		problems = append(problems, c.Login.validate())
 	}
 	problems = append(problems, c.checkSecrets())
+	if err := c.Secrets.checkKeys(); err != nil && secrets {
+		bad("secrets: %w", err)
+	}
 	names := map[string]bool{}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]

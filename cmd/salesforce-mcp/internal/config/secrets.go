@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"salesforce-mcp/auth"
@@ -66,6 +67,32 @@ func (s *Secrets) defaults(dir string) {
 	}
 	s.KeyFile = absolute(dir, s.KeyFile)
 	s.Vault.ResolveFiles(dir)
+}
+
+// Keys gives the master keys. Made is told of a file that is made.
+func (s *Secrets) Keys(made func(file string)) secrets.Keys {
+	if s.MasterKeys == "" {
+		return secrets.FileKeys(s.KeyFile, made)
+	}
+	masters, err := secrets.ParseMasters(s.MasterKeys.Reveal())
+	return func(bool) ([]secrets.Master, error) { return masters, err }
+}
+
+// checkKeys returns what is wrong with the master keys, if there are any.
+func (s *Secrets) checkKeys() error {
+	if s.Store == StoreVault {
+		return nil
+	}
+	if s.MasterKeys != "" {
+		if _, err := secrets.ParseMasters(s.MasterKeys.Reveal()); err != nil {
+			return fmt.Errorf("SALESFORCE_MCP_MASTER_KEY: %w", err)
+		}
+		return nil
+	}
+	if _, err := secrets.ReadMasters(s.KeyFile); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // checkSecrets returns what is wrong with the store, and with the workspaces that

@@ -88,11 +88,8 @@ type person struct{ Workspace, Host, User string }
 
 func personOf(c allowlist.Caller) person { return person{c.Workspace, c.Host, c.User} }
 
-// How long what is handed out is good for.
-const (
-	ticketLife = 10 * time.Minute
-	stepLife   = 10 * time.Minute // from one redirect to its answer
-)
+// How long a ticket, and a step from one redirect to its answer, are good for.
+const ticketLife = 10 * time.Minute
 
 // A ticket stands for a person who may connect.
 type ticket struct {
@@ -115,29 +112,56 @@ func (p *People) app(w Workspace) (*auth.App, error) {
 	return auth.NewApp(w.Settings, p.callbackURL(), p.Resolver.HTTP, p.Resolver.Hosts)
 }
 
-// Credentials returns the tokens of the caller's person. The error is that of
-// [People.NotConnected] when there are none.
-func (p *People) Credentials(ctx context.Context, caller allowlist.Caller, w Workspace) (*auth.Cached, error) {
+// ErrNobodyConnects is the error for a workspace that has another auth mode than
+// oauth.
+var ErrNobodyConnects = &tools.Error{Code: tools.InvalidArgument, Message: "people do not connect in this workspace: its auth mode is not oauth"}
+
+// Credentials returns the tokens of the caller's person. Its error, and that of
+// the tokens, has a link to connect when there are none.
+func (p *People) Credentials(ctx context.Context, caller allowlist.Caller, w Workspace) (salesforce.Credentials, error) {
 	if caller.User == "" {
 		return nil, &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected for this user: this host does not say for whom the agent works",
 			Hint: "An administrator gives the host's profile a source of the user."}
 	}
+	cached, err := p.cached(ctx, personOf(caller), w)
+	if err != nil {
+		return nil, p.notConnected(ctx, caller, w, err)
+	}
+	return &credentials{cached, func(err error) error { return p.notConnected(ctx, caller, w, err) }}, nil
+}
+
+// cached returns the tokens of a person's grant, as it is now.
+func (p *People) cached(ctx context.Context, who person, w Workspace) (*auth.Cached, error) {
 	app, err := p.app(w)
 	if err != nil {
 		return nil, err
 	}
-	g := p.grants(personOf(caller), w)
+	g := p.grants(who, w)
 	if _, err := g.Load(ctx); err != nil {
-		return nil, p.notConnected(ctx, caller, w, err)
-	}
-	cached, err := p.Resolver.Person(caller.Workspace, w.Settings, app, g.name, g.loaded(), g)
-	if err != nil {
 		return nil, err
 	}
-	if _, err := cached.Token(ctx); err != nil {
-		return nil, p.notConnected(ctx, caller, w, err)
+	return p.Resolver.Person(who.Workspace, w.Settings, app, g.name, g.loaded(), g)
+}
+
+// credentials are the tokens of a person whose connection may end at any time.
+type credentials struct {
+	*auth.Cached
+	explain func(error) error
+}
+
+// Token implements [salesforce.Credentials].
+func (c *credentials) Token(ctx context.Context) (salesforce.Token, error) {
+	token, err := c.Cached.Token(ctx)
+	if err != nil {
+		return token, c.explain(err)
 	}
-	return cached, nil
+	return token, nil
+}
+
+// provable reports whether a person can be proven who opens a link that no host
+// vouches for, or nobody wants that.
+func (p *People) provable(w Workspace) bool {
+	return w.Proof == ByLogin && p.Login != nil || w.Proof == ByUsername || w.Proof == Unproven
 }
 
 // notConnected turns auth.ErrNotConnected into an error with a link, and leaves
@@ -147,51 +171,64 @@ func (p *People) notConnected(ctx context.Context, caller allowlist.Caller, w Wo
 		return err
 	}
 	e := &tools.Error{Code: tools.NotConnected, Message: err.Error(), Hint: "Ask the user to connect in this host's settings."}
-	if w.Proof == ByBridge {
+	if !p.provable(w) {
 		return e
 	}
-	link, err := p.Link(ctx, caller, false)
-	if err != nil {
-		return err
+	link, failed := p.invite(ctx, caller)
+	if failed != nil {
+		return failed
 	}
 	e.ConnectURL, e.Hint = link, "Ask the user to open this link in their browser, then repeat the call. It is for this user only, once, for ten minutes."
 	return e
 }
 
-// Link gives a ticket for the caller's person and returns the URL to open with
-// it. An agent that asks again soon gets the same one. Proven says that the host
-// vouches for whoever opens it.
-func (p *People) Link(ctx context.Context, caller allowlist.Caller, proven bool) (string, error) {
+// invite gives a ticket for the caller's person and returns the URL to open with
+// it. An agent that asks again soon gets the same one.
+func (p *People) invite(ctx context.Context, caller allowlist.Caller) (string, error) {
 	who := personOf(caller)
 	p.mu.Lock()
 	last := p.tickets[who]
 	p.mu.Unlock()
-	if !proven && time.Until(last.until) > ticketLife/2 {
+	if time.Until(last.until) > ticketLife/2 {
 		if _, ok, err := p.Rows.Pending(ctx, "ticket", last.secret); err == nil && ok {
-			return p.link(who, last.secret), nil
+			return p.link(who, "connect", last.secret), nil
 		}
 	}
-	secret := rand.Text()
-	content, err := json.Marshal(ticket{who, caller.Agent, proven})
+	secret, err := p.add(ctx, "ticket", ticket{who, caller.Agent, false})
 	if err != nil {
 		return "", err
 	}
-	if err := p.Rows.AddPending(ctx, "ticket", secret, ticketLife, content); err != nil {
-		return "", err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tickets == nil || len(p.tickets) >= 10_000 { // it only saves rows
+		p.tickets = map[person]issued{}
 	}
-	if !proven {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.tickets == nil || len(p.tickets) >= 10_000 { // it only saves rows
-			p.tickets = map[person]issued{}
-		}
-		p.tickets[who] = issued{secret, time.Now().Add(ticketLife)}
-	}
-	return p.link(who, secret), nil
+	p.tickets[who] = issued{secret, time.Now().Add(ticketLife)}
+	return p.link(who, "connect", secret), nil
 }
 
-func (p *People) link(who person, secret string) string {
-	return p.PublicURL + "/w/" + who.Workspace + "/oauth/connect?ticket=" + secret
+// Links are where the signed-in user of a host that vouches for them connects or
+// disconnects. One ticket is in both.
+type Links struct {
+	ConnectURL    string `json:"connect_url"`
+	DisconnectURL string `json:"disconnect_url"`
+}
+
+// Links gives a ticket for the caller's person to a host that vouches for
+// whoever opens it.
+func (p *People) Links(ctx context.Context, caller allowlist.Caller) (Links, error) {
+	if _, err := p.Workspace(ctx, caller.Workspace); err != nil {
+		return Links{}, err
+	}
+	secret, err := p.add(ctx, "ticket", ticket{personOf(caller), caller.Agent, true})
+	if err != nil {
+		return Links{}, err
+	}
+	return Links{p.link(personOf(caller), "connect", secret), p.link(personOf(caller), "disconnect", secret)}, nil
+}
+
+func (p *People) link(who person, page, secret string) string {
+	return p.PublicURL + "/w/" + who.Workspace + "/oauth/" + page + "?ticket=" + secret
 }
 
 // take takes what a secret stands for.
@@ -219,7 +256,7 @@ func (p *People) add(ctx context.Context, kind string, content any) (secret stri
 		return "", err
 	}
 	secret = rand.Text()
-	return secret, p.Rows.AddPending(ctx, kind, secret, stepLife, text)
+	return secret, p.Rows.AddPending(ctx, kind, secret, ticketLife, text)
 }
 
 // Disconnect revokes the person's grant at Salesforce and forgets it. That there
@@ -296,30 +333,34 @@ const aliveFor = time.Minute
 // Status says whether a person is connected. It asks Salesforce, and gets
 // another token if the one there is has ended: what it says is so. Where
 // Salesforce does not answer a person stays connected.
-func (p *People) Status(ctx context.Context, caller allowlist.Caller) (Status, error) {
-	w, err := p.Workspace(ctx, caller.Workspace)
-	if err != nil {
-		return Status{}, err
-	}
-	app, err := p.app(w)
-	if err != nil {
-		return Status{}, err
-	}
-	g := p.grants(personOf(caller), w)
-	grant, err := g.Load(ctx)
+func (p *People) Status(ctx context.Context, caller allowlist.Caller, w Workspace) (Status, error) {
+	who := personOf(caller)
+	grant, err := p.grants(who, w).Load(ctx)
 	if errors.Is(err, auth.ErrNotConnected) {
 		return Status{Reason: "never connected, or disconnected"}, nil
 	}
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Connected: true, InstanceURL: grant.InstanceURL, Username: grant.Username, Scopes: grant.Scopes, ConnectedAt: &grant.Connected}
-	if p.knownAlive(personOf(caller), grant.AccessToken) {
-		return status, nil
+	if !p.knownAlive(who, grant.AccessToken) {
+		err = p.checkAlive(ctx, who, w)
 	}
-	cached, err := p.Resolver.Person(caller.Workspace, w.Settings, app, g.name, g.loaded(), g)
+	if errors.Is(err, auth.ErrNotConnected) {
+		return Status{Reason: err.Error()}, nil
+	}
+	return Status{Connected: true, InstanceURL: grant.InstanceURL, Username: grant.Username, Scopes: grant.Scopes, ConnectedAt: &grant.Connected}, nil
+}
+
+// checkAlive asks Salesforce whether a person's token is good, and gets another
+// one if not. The error is auth.ErrNotConnected when there is none to be had.
+func (p *People) checkAlive(ctx context.Context, who person, w Workspace) error {
+	app, err := p.app(w)
 	if err != nil {
-		return Status{}, err
+		return err
+	}
+	cached, err := p.cached(ctx, who, w)
+	if err != nil {
+		return err
 	}
 	token, err := cached.Token(ctx)
 	if err == nil {
@@ -328,13 +369,10 @@ func (p *People) Status(ctx context.Context, caller allowlist.Caller) (Status, e
 			token, err = cached.Token(ctx)
 		}
 	}
-	if errors.Is(err, auth.ErrNotConnected) {
-		return Status{Reason: err.Error()}, nil
-	}
 	if err == nil {
-		p.noteAlive(personOf(caller), token.AccessToken)
+		p.noteAlive(who, token.AccessToken)
 	}
-	return status, nil
+	return err
 }
 
 func (p *People) knownAlive(who person, token salesforce.Secret) bool {

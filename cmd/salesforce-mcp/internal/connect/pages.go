@@ -34,7 +34,7 @@ func (p *People) Connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	secret := r.URL.Query().Get("ticket")
-	if !t.Proven && (workspace.Proof == ByBridge || workspace.Proof == ByLogin && p.Login == nil) {
+	if !t.Proven && !p.provable(workspace) {
 		p.show(w, http.StatusForbidden, page{Title: "Not from here", Text: []string{"Connect from the settings of " + t.Person.Host + ": this link does not prove who you are."}})
 		return
 	}
@@ -251,7 +251,7 @@ func (p *People) browser(w http.ResponseWriter, r *http.Request) string {
 		value = cookie.Value // of another window
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever browsers take it
-		Name: p.cookieName(), Value: value, Path: "/", MaxAge: int(stepLife.Seconds()), HttpOnly: true,
+		Name: p.cookieName(), Value: value, Path: "/", MaxAge: int(ticketLife.Seconds()), HttpOnly: true,
 		Secure: strings.HasPrefix(p.PublicURL, "https:"), SameSite: http.SameSiteLaxMode}) // the way back is a link from elsewhere
 	return hashOf(value)
 }

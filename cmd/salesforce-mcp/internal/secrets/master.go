@@ -114,14 +114,20 @@ func ReadMasters(file string) ([]Master, error) {
 
 // WriteMasters replaces the file of master keys, which only its owner can read.
 // Whoever reads it meanwhile, or after a crash, reads the old one or the new one.
-func WriteMasters(file string, masters []Master) (err error) {
+func WriteMasters(file string, masters []Master) error { return write(file, masters, os.Rename) }
+
+// write writes the file beside its place, and then puts it there.
+func write(file string, masters []Master, put func(from, to string) error) (err error) {
 	next, err := os.CreateTemp(filepath.Dir(file), ".master-*") // has mode 0600
 	if err != nil {
 		return fmt.Errorf("master key file: %w", err)
 	}
 	defer func() {
+		if gone := os.Remove(next.Name()); err != nil || !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 		if err != nil {
-			err = fmt.Errorf("master key file: %w", errors.Join(err, os.Remove(next.Name())))
+			err = fmt.Errorf("master key file: %w", err)
 		}
 	}()
 	if _, err := next.Write(FormatMasters(masters)); err != nil {
@@ -130,21 +136,39 @@ func WriteMasters(file string, masters []Master) (err error) {
 	if err := errors.Join(next.Sync(), next.Close()); err != nil {
 		return err
 	}
-	return os.Rename(next.Name(), file)
+	return put(next.Name(), file)
 }
 
-// Masters reads the file of master keys, and makes it when there is none and
-// nothing has been sealed yet: made says so.
-func Masters(file string, anySealed bool) (masters []Master, made bool, err error) {
-	masters, err = ReadMasters(file)
-	switch {
-	case err == nil:
-		return masters, false, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, false, err
-	case anySealed:
-		return nil, false, fmt.Errorf("master key file %s is not there, and the database has secrets that it opens; bring the file back", file)
+// Keys gives the master keys. The first of them seals, the others only open what
+// they have sealed before. First says that nothing has been sealed yet, so that
+// the first master key may be made now.
+type Keys func(first bool) ([]Master, error)
+
+// FixedKeys are master keys that do not change while the process lives.
+func FixedKeys(masters ...Master) Keys {
+	return func(bool) ([]Master, error) { return masters, nil }
+}
+
+// FileKeys reads the master keys from a file each time. It makes the file when
+// there is none and nothing has been sealed yet; made is told of that.
+func FileKeys(file string, made func(file string)) Keys {
+	return func(first bool) ([]Master, error) {
+		masters, err := ReadMasters(file)
+		switch {
+		case err == nil || !errors.Is(err, fs.ErrNotExist):
+			return masters, err
+		case !first:
+			return nil, fmt.Errorf("master key file %s is not there, and the database has secrets that it opens; bring the file back", file)
+		}
+		masters = []Master{NewMaster()}
+		err = write(file, masters, os.Link) // which leaves the file of a process that was faster
+		if errors.Is(err, fs.ErrExist) {
+			return ReadMasters(file)
+		}
+		if err != nil {
+			return nil, err
+		}
+		made(file)
+		return masters, nil
 	}
-	masters = []Master{NewMaster()}
-	return masters, true, WriteMasters(file, masters)
 }

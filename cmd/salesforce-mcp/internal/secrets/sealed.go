@@ -44,7 +44,7 @@ type DataKey struct {
 // version, so that a row which was moved or brought back cannot be opened.
 type Sealed struct {
 	rows    Rows
-	masters []Master
+	masters Keys
 
 	mu   sync.Mutex
 	keys map[string]cipher.AEAD // opened data keys, by workspace
@@ -52,9 +52,9 @@ type Sealed struct {
 
 var _ Store = (*Sealed)(nil)
 
-// NewSealed returns the store over rows. The first master seals, the others
-// only open what they have sealed before.
-func NewSealed(rows Rows, masters []Master) *Sealed {
+// NewSealed returns the store over rows, which asks for the master keys when it
+// needs them.
+func NewSealed(rows Rows, masters Keys) *Sealed {
 	return &Sealed{rows: rows, masters: masters, keys: map[string]cipher.AEAD{}}
 }
 
@@ -123,8 +123,8 @@ func (s *Sealed) key(ctx context.Context, workspace string, create bool) (cipher
 	}
 	sealed, err := s.rows.DataKey(ctx, workspace)
 	if errors.Is(err, ErrNone) && create {
-		if err := s.rows.AddDataKey(ctx, s.masters[0].newDataKey(workspace)); err != nil {
-			return nil, unreadable(err)
+		if err := s.addKey(ctx, workspace); err != nil {
+			return nil, err
 		}
 		sealed, err = s.rows.DataKey(ctx, workspace) // that of another process, if it was faster
 	}
@@ -134,7 +134,11 @@ func (s *Sealed) key(ctx context.Context, workspace string, create bool) (cipher
 	case err != nil:
 		return nil, unreadable(err)
 	}
-	raw, err := open(s.masters, sealed)
+	masters, err := s.masters(false)
+	if err != nil {
+		return nil, &Unavailable{Why: err.Error(), Err: err}
+	}
+	raw, err := open(masters, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -143,23 +147,40 @@ func (s *Sealed) key(ctx context.Context, workspace string, create bool) (cipher
 	return key, nil
 }
 
+// addKey makes the data key of a workspace. The first of all may make the master
+// key too.
+func (s *Sealed) addKey(ctx context.Context, workspace string) error {
+	all, err := s.rows.DataKeys(ctx)
+	if err != nil {
+		return unreadable(err)
+	}
+	masters, err := s.masters(len(all) == 0)
+	if err != nil {
+		return &Unavailable{Why: err.Error(), Err: err}
+	}
+	if err := s.rows.AddDataKey(ctx, masters[0].newDataKey(workspace)); err != nil {
+		return unreadable(err)
+	}
+	return nil
+}
+
 // Rotate seals all data keys with the first master, and returns how many were
 // sealed by another one.
 func (s *Sealed) Rotate(ctx context.Context) (int, error) {
-	keys, err := s.rows.DataKeys(ctx)
-	if err != nil {
-		return 0, unreadable(err)
+	keys, masters, err := s.all(ctx)
+	if err != nil || len(keys) == 0 {
+		return 0, err
 	}
 	var changed []DataKey
 	for _, k := range keys {
-		if k.KeyID == s.masters[0].ID() {
+		if k.KeyID == masters[0].ID() {
 			continue
 		}
-		raw, err := open(s.masters, k)
+		raw, err := open(masters, k)
 		if err != nil {
 			return 0, err
 		}
-		changed = append(changed, s.masters[0].sealDataKey(k.Workspace, raw))
+		changed = append(changed, masters[0].sealDataKey(k.Workspace, raw))
 	}
 	if err := s.rows.ReplaceDataKeys(ctx, changed); err != nil {
 		return 0, unreadable(err)
@@ -169,16 +190,32 @@ func (s *Sealed) Rotate(ctx context.Context) (int, error) {
 
 // Check reports whether every data key can be opened.
 func (s *Sealed) Check(ctx context.Context) error {
-	keys, err := s.rows.DataKeys(ctx)
+	keys, masters, err := s.all(ctx)
 	if err != nil {
-		return unreadable(err)
+		return err
 	}
 	var problems []error
 	for _, k := range keys {
-		_, err := open(s.masters, k)
+		_, err := open(masters, k)
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// all returns the data keys and, unless there are none, the master keys.
+func (s *Sealed) all(ctx context.Context) ([]DataKey, []Master, error) {
+	keys, err := s.rows.DataKeys(ctx)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
+	if len(keys) == 0 {
+		return nil, nil, nil
+	}
+	masters, err := s.masters(false)
+	if err != nil {
+		return nil, nil, &Unavailable{Why: err.Error(), Err: err}
+	}
+	return keys, masters, nil
 }
 
 func unreadable(err error) error {

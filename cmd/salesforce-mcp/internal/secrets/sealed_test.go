@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
@@ -33,7 +34,7 @@ func TestSealedConformance(t *testing.T) {
 		if stores[t.Name()] == nil {
 			stores[t.Name()] = rows(t, t.TempDir())
 		}
-		return secrets.NewSealed(stores[t.Name()], masters) // with a cache of its own, as another process has
+		return secrets.NewSealed(stores[t.Name()], secrets.FixedKeys(masters...)) // with a cache of its own, as another process has
 	})
 }
 
@@ -43,7 +44,7 @@ func TestSealedOnDisk(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	master := secrets.NewMaster()
 	s := rows(t, dir)
-	if _, err := secrets.NewSealed(s, []secrets.Master{master}).Put(ctx, "sales", "clientSecret", "canary-in-the-mine", 0); err != nil {
+	if _, err := secrets.NewSealed(s, secrets.FixedKeys(master)).Put(ctx, "sales", "clientSecret", "canary-in-the-mine", 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -60,11 +61,11 @@ func TestSealedOnDisk(t *testing.T) {
 		}
 	}
 	s = rows(t, dir)
-	if got, _, err := secrets.NewSealed(s, []secrets.Master{secrets.NewMaster(), master}).Get(ctx, "sales", "clientSecret"); got != "canary-in-the-mine" || err != nil {
+	if got, _, err := secrets.NewSealed(s, secrets.FixedKeys(secrets.NewMaster(), master)).Get(ctx, "sales", "clientSecret"); got != "canary-in-the-mine" || err != nil {
 		t.Error(err)
 	}
 	var unavailable *secrets.Unavailable
-	_, _, err = secrets.NewSealed(s, []secrets.Master{secrets.NewMaster()}).Get(ctx, "sales", "clientSecret")
+	_, _, err = secrets.NewSealed(s, secrets.FixedKeys(secrets.NewMaster())).Get(ctx, "sales", "clientSecret")
 	if !errors.As(err, &unavailable) || !strings.Contains(err.Error(), "master key "+master.ID()+", which is not given") {
 		t.Errorf("with another master key: %v", err)
 	}
@@ -89,7 +90,7 @@ func TestSealedRowsCannotBeMoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, dir := t.Context(), t.TempDir()
 			kept := rows(t, dir)
-			s := secrets.NewSealed(kept, masters)
+			s := secrets.NewSealed(kept, secrets.FixedKeys(masters...))
 			put := func(workspace, name string, value salesforce.Secret) {
 				if _, err := s.Put(ctx, workspace, name, value, secrets.Any); err != nil {
 					t.Fatal(err)
@@ -111,7 +112,7 @@ func TestSealedRowsCannotBeMoved(t *testing.T) {
 				t.Fatal(err)
 			}
 			var unavailable *secrets.Unavailable
-			got, _, err := secrets.NewSealed(kept, masters).Get(ctx, "a", "x")
+			got, _, err := secrets.NewSealed(kept, secrets.FixedKeys(masters...)).Get(ctx, "a", "x")
 			if got != "" || !errors.As(err, &unavailable) || errors.Is(err, secrets.ErrNone) {
 				t.Errorf("%q, %v", got.Reveal(), err)
 			}
@@ -125,20 +126,20 @@ func TestRotate(t *testing.T) {
 	ctx := t.Context()
 	db := rows(t, t.TempDir())
 	first, second := secrets.NewMaster(), secrets.NewMaster()
-	s := secrets.NewSealed(db, []secrets.Master{first})
+	s := secrets.NewSealed(db, secrets.FixedKeys(first))
 	for i := range 5 {
 		if _, err := s.Put(ctx, fmt.Sprint("w", i), "x", salesforce.Secret(fmt.Sprint("value ", i)), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	both := secrets.NewSealed(db, []secrets.Master{second, first})
+	both := secrets.NewSealed(db, secrets.FixedKeys(second, first))
 	if n, err := both.Rotate(ctx); n != 5 || err != nil {
 		t.Fatal(n, err)
 	}
 	if n, err := both.Rotate(ctx); n != 0 || err != nil {
 		t.Errorf("again: %d, %v", n, err)
 	}
-	after := secrets.NewSealed(db, []secrets.Master{second})
+	after := secrets.NewSealed(db, secrets.FixedKeys(second))
 	for i := range 5 {
 		if got, _, err := after.Get(ctx, fmt.Sprint("w", i), "x"); got.Reveal() != fmt.Sprint("value ", i) || err != nil {
 			t.Error(err)
@@ -147,10 +148,10 @@ func TestRotate(t *testing.T) {
 	if err := after.Check(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := secrets.NewSealed(db, []secrets.Master{first}).Check(ctx); err == nil || strings.Count(err.Error(), "\n") != 4 {
+	if err := secrets.NewSealed(db, secrets.FixedKeys(first)).Check(ctx); err == nil || strings.Count(err.Error(), "\n") != 4 {
 		t.Errorf("the old key: %v", err)
 	}
-	if n, err := secrets.NewSealed(db, []secrets.Master{secrets.NewMaster()}).Rotate(ctx); n != 0 || err == nil {
+	if n, err := secrets.NewSealed(db, secrets.FixedKeys(secrets.NewMaster())).Rotate(ctx); n != 0 || err == nil {
 		t.Errorf("with a third key: %d, %v", n, err)
 	}
 }
@@ -158,16 +159,21 @@ func TestRotate(t *testing.T) {
 func TestMasterFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "master.key")
-	masters, made, err := secrets.Masters(file, false)
-	if err != nil || !made || len(masters) != 1 {
+	made := 0
+	keys := secrets.FileKeys(file, func(string) { made++ })
+	if _, err := keys(false); err == nil || !strings.Contains(err.Error(), "bring the file back") {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	masters, err := keys(true)
+	if err != nil || made != 1 || len(masters) != 1 {
 		t.Fatal(made, err)
 	}
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	again, made, err := secrets.Masters(file, true)
-	if err != nil || made || again[0] != masters[0] {
+	again, err := keys(true)
+	if err != nil || made != 1 || again[0] != masters[0] {
 		t.Errorf("again: %v %v", made, err)
 	}
 	if text := fmt.Sprintf("%v %+v %#v %s %x", masters[0], masters, masters[0], masters[0], masters[0]); text != "••• [•••] ••• ••• •••" {
@@ -189,12 +195,35 @@ func TestMasterFile(t *testing.T) {
 	if _, err := secrets.ReadMasters(file); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a file that others can read: %v", err)
 	}
-	if _, _, err := secrets.Masters(filepath.Join(dir, "gone"), true); err == nil || !strings.Contains(err.Error(), "bring the file back") {
-		t.Errorf("a file that is gone: %v", err)
-	}
 	for text, want := range map[string]string{"": "there is no master key", "short": "master key 1 must be", "AAAA": "master key 1 must be", string(secrets.FormatMasters(two)) + "x": "master key 3 must be"} {
 		if _, err := secrets.ParseMasters(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestMasterFileOnce: processes that make the file at once end up with the same
+// key.
+func TestMasterFileOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "master.key")
+	got := make(chan secrets.Master, 20)
+	var running sync.WaitGroup
+	for range cap(got) {
+		running.Go(func() {
+			masters, err := secrets.FileKeys(file, func(string) {})(true)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got <- masters[0]
+		})
+	}
+	running.Wait()
+	close(got)
+	first := <-got
+	for m := range got {
+		if m != first {
+			t.Fatal("two processes made two keys")
 		}
 	}
 }

@@ -23,7 +23,7 @@ func own(path string) (*os.File, error) {
 	if err := lockFile(file); err != nil {
 		defer file.Close()
 		if errors.Is(err, errLocked) {
-			return nil, fmt.Errorf("is in use by another salesforce-mcp%s: stop that one, or give this one a data folder of its own (data, or SALESFORCE_MCP_DATA)", owner(file))
+			return nil, &inUse{owner(file)}
 		}
 		return nil, fmt.Errorf("lock file %s: %w", lockName, err)
 	}
@@ -32,6 +32,15 @@ func own(path string) (*os.File, error) {
 	}
 	return file, nil
 }
+
+// inUse is errLocked for the person who starts a second server.
+type inUse struct{ owner string }
+
+func (e *inUse) Error() string {
+	return fmt.Sprintf("is in use by another salesforce-mcp%s: stop that one, or give this one a data folder of its own (data, or SALESFORCE_MCP_DATA)", e.owner)
+}
+
+func (e *inUse) Unwrap() error { return errLocked }
 
 // sign writes this process's id into the lock file.
 func sign(file *os.File) error {

@@ -58,6 +58,24 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	return s, nil
 }
 
+// Join opens the data folder as Open does or, while a server of this version has
+// it, beside that: for commands that keep secrets and leave the journal alone.
+func Join(ctx context.Context, dir string) (*Store, error) {
+	s, err := Open(ctx, dir)
+	if !errors.Is(err, errLocked) {
+		return s, err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	s = &Store{}
+	if err := s.open(ctx, filepath.Join(dir, databaseName)); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", filepath.Join(dir, databaseName), err), s.Close())
+	}
+	return s, nil
+}
+
 // open fills in the store. What it has opened when it fails is closed by Close.
 func (s *Store) open(ctx context.Context, path string) (err error) {
 	if err := private(path); err != nil {
@@ -72,7 +90,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	}
 	s.reader.SetMaxOpenConns(readers)
 	s.reader.SetMaxIdleConns(readers)
-	if err := migrate(ctx, s.writer); err != nil {
+	if err := migrate(ctx, s.writer, s.lock != nil); err != nil {
 		return err
 	}
 	return s.insert.prepare(ctx, s.writer)
@@ -86,7 +104,10 @@ func (s *Store) Close() error {
 			problems = append(problems, db.Close())
 		}
 	}
-	return errors.Join(append(problems, s.lock.Close())...)
+	if s.lock != nil {
+		problems = append(problems, s.lock.Close())
+	}
+	return errors.Join(problems...)
 }
 
 // dsn returns the name of the database with the settings of every connection,
@@ -116,9 +137,9 @@ func private(path string) error {
 	return errors.Join(cause(file.Chmod(0o600)), file.Close())
 }
 
-// migrate brings the database to the present schema. A database that a newer
-// version has written is refused.
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate brings the database to the present schema, if it is ours to change. A
+// database that a newer version has written is refused.
+func migrate(ctx context.Context, db *sql.DB, ours bool) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -134,6 +155,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	sources := provider.ListSources()
 	if newest := sources[len(sources)-1].Version; have > newest {
 		return fmt.Errorf("has schema %d, this version of salesforce-mcp knows schema %d: start the version that wrote it, or a newer one", have, newest)
+	}
+	if !ours && have < sources[len(sources)-1].Version {
+		return errors.New("is in use by an older version of salesforce-mcp: use the commands of that one, or stop it")
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)

@@ -275,3 +275,37 @@ func TestOpenHonoursContext(t *testing.T) {
 	}
 	open(t, dir) // and left nothing behind
 }
+
+// TestJoin: a command keeps a secret while the server runs, and is the only one
+// there when it does not.
+func TestJoin(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	alone, err := Join(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, dir); err == nil {
+		t.Error("a server started beside a command that had the folder to itself")
+	}
+	if err := alone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server, err := Open(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	beside, err := Join(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.PutSecret(ctx, "sales", "x", []byte("sealed"), 0, 1); err != nil {
+		t.Error(err)
+	}
+	if err := beside.Close(); err != nil {
+		t.Error(err)
+	}
+	if got, _, err := server.Secret(ctx, "sales", "x"); string(got) != "sealed" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}

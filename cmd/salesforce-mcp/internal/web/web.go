@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/tools"
 )
 
@@ -30,6 +31,8 @@ type Server struct {
 	Patience  time.Duration // for the next part of a body that is streamed, either way; 0 means 30 seconds
 	Version   string        // of the program, for openapi.json
 	Ready     func(context.Context) error
+	People    *connect.People
+	Orgs      Orgs
 	Log       zerolog.Logger
 
 	files *semaphore.Weighted // held while arguments that hold a file are read
@@ -41,6 +44,12 @@ type Server struct {
 //	POST /w/{workspace}/instructions/{instruction}  one operation, answered as Salesforce does
 //	GET  /w/{workspace}/openapi.json                what instructions there are
 //	GET  /w/{workspace}/results/{id}                a large result, to its owner
+//	GET  /w/{workspace}/oauth/status                whether the host's user is connected
+//	POST /w/{workspace}/oauth/connect               links for a user, to a host that vouches for them
+//	GET  /w/{workspace}/oauth/connect?ticket=       a person connects; GET and POST …/disconnect likewise
+//	POST /w/{workspace}/oauth/disconnect            a host disconnects its user
+//	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
+//	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /healthz                                   200 while the process lives
 //	GET  /readyz                                    200 while the audit trail can be read
 func (s *Server) Handler() http.Handler {
@@ -51,6 +60,7 @@ func (s *Server) Handler() http.Handler {
 	guarded.Handle("POST /w/{workspace}/instructions/{instruction}", s.authenticated(security, s.instruction))
 	guarded.Handle("GET /w/{workspace}/openapi.json", s.authenticated(security, s.openAPI))
 	guarded.Handle("GET /w/{workspace}/results/{id}", s.authenticated(security, s.result))
+	s.oauth(guarded, security)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
