@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
-	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/salesforce"
 )
 
@@ -48,39 +46,9 @@ type Auth struct {
 	ClientSecretFile string            `yaml:"clientSecretFile"`
 	AccessToken      salesforce.Secret `yaml:"accessToken"`
 	AccessTokenFile  string            `yaml:"accessTokenFile"`
-}
-
-// Secrets says where secrets are kept: sealed in the server's database.
-type Secrets struct {
-	// KeyFile has the master keys. Default master.key beside the configuration
-	// file; it is made when it is needed and nothing has been sealed yet.
-	KeyFile string `yaml:"keyFile"`
-	// MasterKeys stand for KeyFile; from the environment's
-	// SALESFORCE_MCP_MASTER_KEY only.
-	MasterKeys salesforce.Secret `yaml:"-"`
-}
-
-// Keys gives the master keys. Made is told of a file that is made.
-func (s Secrets) Keys(made func(file string)) secrets.Keys {
-	if s.MasterKeys == "" {
-		return secrets.FileKeys(s.KeyFile, made)
-	}
-	masters, err := secrets.ParseMasters(s.MasterKeys.Reveal())
-	return func(bool) ([]secrets.Master, error) { return masters, err }
-}
-
-// check returns what is wrong with the master keys, if there are any.
-func (s Secrets) check() error {
-	if s.MasterKeys != "" {
-		if _, err := secrets.ParseMasters(s.MasterKeys.Reveal()); err != nil {
-			return fmt.Errorf("SALESFORCE_MCP_MASTER_KEY: %w", err)
-		}
-		return nil
-	}
-	if _, err := secrets.ReadMasters(s.KeyFile); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	// TransitKey signs instead of a PrivateKey: NAME or NAME@VERSION of a key in
+	// Vault's secrets engine Transit; jwt, with the store vault.
+	TransitKey string `yaml:"transitKey"`
 }
 
 // Login is an OpenID provider.
@@ -126,7 +94,7 @@ func (a *Auth) Secret() Credential {
 
 // readSecrets fills in the secrets that stand elsewhere.
 func (c *Config) readSecrets(dir string, getenv func(string) string) error {
-	var problems []error
+	problems := []error{c.Secrets.read(getenv)}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
 		if w.Auth == nil {

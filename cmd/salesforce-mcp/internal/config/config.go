@@ -139,10 +139,7 @@ func (c *Config) defaults(dir string) {
 		c.Data = "data"
 	}
 	c.Data = absolute(dir, c.Data)
-	if c.Secrets.KeyFile == "" {
-		c.Secrets.KeyFile = "master.key"
-	}
-	c.Secrets.KeyFile = absolute(dir, c.Secrets.KeyFile)
+	c.Secrets.defaults(dir)
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = tools.MaxMessage
 	}
@@ -217,7 +214,8 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	if err := c.Secrets.check(); err != nil && secrets {
+	problems = append(problems, c.checkSecrets())
+	if err := c.Secrets.checkKeys(); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
 	names := map[string]bool{}

@@ -41,8 +41,9 @@ var (
 
 // Unavailable is the error of a store that cannot be asked now.
 type Unavailable struct {
-	Why string // for the operator: what is wrong and what to do
-	Err error  // the cause, without secrets; may be nil
+	Why  string // for the operator: what is wrong and what to do
+	Err  error  // the cause, without secrets; may be nil
+	Away bool   // it does not answer, and may again without anything being changed
 }
 
 // Error returns what is wrong.
