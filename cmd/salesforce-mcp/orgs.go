@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -29,14 +28,16 @@ type orgs struct {
 	client     *salesforce.Client
 	resolver   *auth.Resolver
 	workspaces map[string]*config.Workspace
-	secrets    secrets.Store
+	secrets    secrets.Store   // of administrators
+	vault      *secrets.Vault  // nil where secrets are kept elsewhere
 	people     *connect.People // set by whoever makes both
 	log        zerolog.Logger
 }
 
-func newOrgs(c *config.Config, store secrets.Store, log zerolog.Logger) *orgs {
+func newOrgs(c *config.Config, kept secrets.Store, vault *secrets.Vault, log zerolog.Logger) *orgs {
 	client := salesforce.New(salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()})
-	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]*config.Workspace{}, secrets: store, log: log}
+	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]*config.Workspace{},
+		secrets: secrets.NewLastKnown(kept), vault: vault, log: log}
 	for i := range c.Workspaces {
 		o.workspaces[c.Workspaces[i].Name] = &c.Workspaces[i]
 	}
@@ -47,10 +48,10 @@ func newOrgs(c *config.Config, store secrets.Store, log zerolog.Logger) *orgs {
 func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
 	credentials, err := o.credentials(ctx, caller)
 	if err != nil {
-		return nil, err
+		return nil, o.noToken(caller.Workspace, err)
 	}
 	if _, err := credentials.Token(ctx); err != nil {
-		return nil, err
+		return nil, o.noToken(caller.Workspace, err)
 	}
 	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
 }
@@ -78,29 +79,38 @@ func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, e
 			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}
 	}
 	a := *w.Auth
+	if a.TransitKey != "" {
+		s := a.Settings()
+		s.Signer = o.vault.Signer(a.TransitKey)
+		return s, nil
+	}
 	secret := a.Secret()
 	switch {
 	case *secret.File != "":
 		text, err := os.ReadFile(*secret.File)
 		if err != nil {
-			return auth.Settings{}, o.noSecret(workspace, secret.Name, err)
+			return auth.Settings{}, &secrets.Unavailable{Why: secret.Name + "File: " + err.Error(), Err: err}
 		}
 		*secret.Value = salesforce.Secret(strings.TrimSpace(string(text)))
 	case *secret.Value == "":
 		value, _, err := o.secrets.Get(ctx, workspace, secret.Name)
 		if err != nil && !errors.Is(err, secrets.ErrNone) { // that it is missing is for package auth to say
-			return auth.Settings{}, o.noSecret(workspace, secret.Name, err)
+			return auth.Settings{}, err
 		}
 		*secret.Value = value
 	}
 	return a.Settings(), nil
 }
 
-// noSecret is the error of a secret that cannot be read. The cause is for the
-// operator.
-func (o *orgs) noSecret(workspace, name string, err error) error {
-	o.log.Error().Err(err).Str("workspace", workspace).Str("secret", name).Msg("a secret cannot be read")
-	return &tools.Error{Code: tools.NotConnected, Message: fmt.Sprintf("Salesforce is not connected now: the %s of this workspace cannot be read", name),
+// noToken is the error of a caller without a token. That the secret store is not
+// available is for the operator to see, and for the caller that it may pass.
+func (o *orgs) noToken(workspace string, err error) error {
+	var unavailable *secrets.Unavailable
+	if !errors.As(err, &unavailable) {
+		return err
+	}
+	o.log.Error().Err(err).Str("workspace", workspace).Msg("no token")
+	return &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected now: the server's secret store is not available",
 		Hint: "Try again later; an administrator finds the cause in the server's log."}
 }
 

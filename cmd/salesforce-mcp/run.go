@@ -102,8 +102,12 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
 		}
 	}
-	kept := openSecrets(c, st, log)
-	o := newOrgs(c, kept, log)
+	kept, vault, err := openSecrets(ctx, c, st, log)
+	if err != nil {
+		journal.Close()
+		return nil, errors.Join(err, st.Close())
+	}
+	o := newOrgs(c, kept, vault, log)
 	o.people = &connect.People{Secrets: kept, Rows: st, Journal: journal, Resolver: o.resolver, Login: login(c), PublicURL: c.Origin(), Log: log, Workspace: o.People}
 	server := &tools.Server{
 		Table:   tools.All,
@@ -117,13 +121,6 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
 	return &app{gate: gate, store: st, secrets: kept, journal: journal, orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
-}
-
-// openSecrets returns the secret store of the configuration.
-func openSecrets(c *config.Config, st *store.Store, log zerolog.Logger) secrets.Store {
-	return secrets.NewSealed(st, c.Secrets.Keys(func(file string) {
-		log.Warn().Str("file", file).Msg("made the master key that opens the stored secrets: back it up, apart from the database")
-	}))
 }
 
 // login returns the OpenID provider of the configuration, or nil.
