@@ -136,7 +136,7 @@ func (p *People) notConnected(ctx context.Context, caller allowlist.Caller, w Wo
 	if failed != nil {
 		return failed
 	}
-	e.ConnectURL, e.Hint = link, "Ask the user to open this link in their browser, then repeat the call. It is for this user only, once, for ten minutes."
+	e.ConnectURL, e.Scopes, e.Hint = link, auth.Scopes(w.Settings), "Ask the user to open this link in their browser, then repeat the call. It is for this user only, once, for ten minutes."
 	return e
 }
 
