@@ -36,7 +36,7 @@ type MCP struct {
 	lib      *server.MCPServer
 	sessions atomic.Uint64
 	elicits  atomic.Bool // the client of stdio can open URLs
-	lists    sync.Map // which rows are visible → map[string]server.ServerTool
+	lists    sync.Map    // which rows are visible → map[string]server.ServerTool
 	listed   atomic.Int64
 }
 
