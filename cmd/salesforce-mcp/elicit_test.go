@@ -125,7 +125,7 @@ func TestElicitationStdio(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if _, err := http.Get("http://" + listen + "/oauth/callback"); err == nil { //nolint:gosec // it listened there
+	if _, err := http.Get("http://" + listen + "/oauth/callback"); err == nil {
 		t.Error("the pages are still there")
 	}
 }
