@@ -46,14 +46,24 @@ func newOrgs(c *config.Config, kept secrets.Store, vault *secrets.Vault, log zer
 
 // Connect makes sure of an access token for the caller.
 func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
-	credentials, err := o.credentials(ctx, caller)
+	org, err := o.connect(ctx, caller)
 	if err != nil {
 		return nil, o.noToken(caller.Workspace, err)
 	}
-	if _, err := credentials.Token(ctx); err != nil {
-		return nil, o.noToken(caller.Workspace, err)
+	org.Sent = sent
+	return org, nil
+}
+
+// connect is Connect with errors for the operator.
+func (o *orgs) connect(ctx context.Context, caller allowlist.Caller) (*salesforce.Org, error) {
+	credentials, err := o.credentials(ctx, caller)
+	if err != nil {
+		return nil, err
 	}
-	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
+	if _, err := credentials.Token(ctx); err != nil {
+		return nil, err
+	}
+	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion}, nil
 }
 
 // credentials returns the tokens that a caller works with: those of their
@@ -100,6 +110,47 @@ func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, e
 		*secret.Value = value
 	}
 	return a.Settings(), nil
+}
+
+// missing returns the name of the secret without which a workspace gets no token,
+// if it stands nowhere.
+func (o *orgs) missing(ctx context.Context, workspace string) (string, error) {
+	s, err := o.settings(ctx, workspace)
+	if err != nil {
+		return "", err
+	}
+	switch name := o.workspaces[workspace].Auth.Secret().Name; {
+	case s.Mode == auth.ModeOAuth, s.Signer != nil: // an app may have no secret; Vault has the key
+		return "", nil
+	case name == "privateKey" && s.PrivateKey == "", name == "clientSecret" && s.ClientSecret == "", name == "accessToken" && s.AccessToken == "":
+		return name, nil
+	}
+	return "", nil
+}
+
+// warnOfMissing logs which workspaces lack a secret. Where Vault has it, that is
+// found out beside what follows.
+func (o *orgs) warnOfMissing(ctx context.Context) {
+	warn := func() {
+		for name, w := range o.workspaces {
+			if w.Auth == nil {
+				continue
+			}
+			missing, err := o.missing(ctx, name)
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				o.log.Warn().Err(err).Str("workspace", name).Msg("the workspace's secret cannot be read; its calls are refused until it can")
+			case missing != "":
+				o.log.Warn().Str("workspace", name).Str("secret", missing).Msg("the workspace's secret stands nowhere; its calls are refused until it does: salesforce-mcp secret set")
+			}
+		}
+	}
+	if o.vault != nil {
+		go warn()
+		return
+	}
+	warn()
 }
 
 // noToken is the error of a caller without a token. That the secret store is not
@@ -149,8 +200,7 @@ func (o *orgs) Test(ctx context.Context, caller allowlist.Caller) (instanceURL s
 	if err != nil {
 		return "", err
 	}
-	r := &salesforce.Request{Method: http.MethodGet, Path: "/limits"}
-	if _, err := org.Do(ctx, r); err != nil {
+	if _, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/"}); err != nil { // which needs no permission, as /limits does
 		return "", err
 	}
 	token, err := org.(*salesforce.Org).Credentials.Token(ctx)

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -73,10 +73,10 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if err := errors.Join(tools.All.Check()...); err != nil {
 		return nil, fmt.Errorf("the table of operations: %w", err)
 	}
-	keys := &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg,
-		Failed: func(issuer string, err error) {
-			log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
-		}}
+	keys := issuerKeys(c)
+	keys.Failed = func(issuer string, err error) {
+		log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
+	}
 	policies := make([]*allowlist.Workspace, len(c.Workspaces))
 	for i := range c.Workspaces {
 		policies[i] = &c.Workspaces[i].Workspace
@@ -123,6 +123,11 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	return &app{gate: gate, store: st, secrets: kept, journal: journal, orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
 }
 
+// issuerKeys are the keys with which the issuers of hosts' tokens sign.
+func issuerKeys(c *config.Config) *allowlist.Keys {
+	return &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg}
+}
+
 // login returns the OpenID provider of the configuration, or nil.
 func login(c *config.Config) *connect.Login {
 	if c.Login == nil {
@@ -146,6 +151,7 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error) func
 			return err
 		}
 		defer func() { err = errors.Join(err, a.close()) }()
+		a.orgs.warnOfMissing(ctx)
 		return work(ctx, a)
 	}
 }
