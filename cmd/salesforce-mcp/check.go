@@ -87,7 +87,7 @@ type finding struct {
 // The statuses of findings.
 const (
 	statusOK      = "ok"
-	statusFailed  = "FAIL"
+	statusFailed  = "fail"
 	statusSkipped = "skip"
 )
 
@@ -98,6 +98,9 @@ func (f finding) print(e *env, asJSON bool) error {
 		line := json.NewEncoder(e.stdout)
 		line.SetEscapeHTML(false)
 		return line.Encode(f)
+	}
+	if f.Status == statusFailed {
+		f.Status = "FAIL"
 	}
 	_, err := fmt.Fprintf(e.stdout, "%-4s %s: %s\n", f.Status, f.Check, f.Text)
 	return err

@@ -112,18 +112,35 @@ func (l *look) workspace(ctx context.Context, w *config.Workspace) (string, erro
 	if missing != "" {
 		return "", fmt.Errorf("its %s stands nowhere: store it with salesforce-mcp secret set %s %[1]s", missing, w.Name)
 	}
+	reach := l.org
 	if w.Auth.Mode == auth.ModeOAuth {
-		return l.app(ctx, w)
+		reach = l.app
 	}
-	return l.org(ctx, w)
+	text, err := reach(ctx, w)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", cmp.Or(w.Auth.InstanceURL, loginURL(w)), err)
+	}
+	return text, nil
+}
+
+func loginURL(w *config.Workspace) string {
+	return cmp.Or(w.Auth.LoginURL, "https://login.salesforce.com")
 }
 
 // org makes a request as the workspace's user.
 func (l *look) org(ctx context.Context, w *config.Workspace) (string, error) {
-	org, err := l.orgs.connect(ctx, allowlist.Caller{Workspace: w.Name})
+	s, err := l.orgs.settings(ctx, w.Name)
 	if err != nil {
 		return "", err
 	}
+	credentials, err := l.orgs.resolver.Credentials(w.Name, s)
+	if err != nil {
+		return "", err
+	}
+	if _, err := credentials.Token(ctx); err != nil {
+		return "", err
+	}
+	org := &salesforce.Org{Client: l.orgs.client, Credentials: credentials, Version: w.APIVersion}
 	answer, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/", Semantics: salesforce.Safe})
 	if err != nil {
 		return "", err
@@ -179,7 +196,7 @@ func (l *look) app(ctx context.Context, w *config.Workspace) (string, error) {
 	if err != nil && (!errors.As(err, &refused) || refused.Code != "invalid_grant") {
 		return "", err
 	}
-	return fmt.Sprintf("%s knows the app and its callback URL %s; people connect, with the proof %s", cmp.Or(s.LoginURL, "https://login.salesforce.com"), callback, w.Auth.Proof), nil
+	return fmt.Sprintf("%s knows the app and its callback URL %s; people connect, with the proof %s", loginURL(w), callback, w.Auth.Proof), nil
 }
 
 // refusalRE finds an error in an address or a page of the authorize endpoint,

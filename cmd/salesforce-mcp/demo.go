@@ -114,7 +114,7 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 		return config.Workspace{APIVersion: salesforce.DefaultVersion, Auth: &a, Workspace: allowlist.Workspace{
 			Name: name,
 			Profiles: []*allowlist.Profile{{
-				Name: "agent-factory", Tokens: []string{allowlist.HashToken(token)}, OverwritesArguments: true,
+				Name: "agent-factory", Tokens: []string{allowlist.HashToken(token)}, OverwritesArguments: true, Vouches: a.Mode == auth.ModeOAuth,
 				Agent:   []allowlist.Source{source(allowlist.FromHeader, "agent-id"), source(allowlist.FromArgument, "agent_id")},
 				User:    append(user, source(allowlist.FromArgument, "user_id")),
 				Context: []allowlist.Source{source(allowlist.FromArgument, "context_id")},
