@@ -41,7 +41,7 @@ func (l *look) checks() []check {
 			seen[[2]string{p.JWT.Issuer, p.JWT.JWKSURL}] = true
 			all = append(all, check{"issuer " + p.JWT.Issuer, func(ctx context.Context) (string, error) {
 				n, err := keys.Check(ctx, p.JWT)
-				return "has " + count(n, "key") + " that check signatures", err
+				return "gives " + count(n, "key") + " to check signatures with", err
 			}})
 		}
 	}

@@ -58,7 +58,7 @@ func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(s
 	if _, err := credentials.Token(ctx); err != nil {
 		return nil, err
 	}
-	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion}, nil
+	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
 }
 
 // tokens returns the tokens that a caller works with: those of their person in mode
