@@ -162,7 +162,7 @@ func TestRotateKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(whole/2 + rand.N(whole/2)) //nolint:forbidigo // where it hits does not matter
+		time.Sleep(whole/2 + rand.N(whole/2)) // where it hits does not matter
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if err := fresh().Check(ctx); err != nil {
