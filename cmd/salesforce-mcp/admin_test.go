@@ -367,6 +367,21 @@ func TestAuthorizes(t *testing.T) {
 	}
 }
 
+// TestFindingIsOneLine: what a far side says cannot pass for another finding, nor
+// steer a terminal.
+func TestFindingIsOneLine(t *testing.T) {
+	for _, asJSON := range []bool{false, true} {
+		var out bytes.Buffer
+		f := finding{"workspace a", statusFailed, "no\nok   workspace a: all well\r\x1b[1A\u202e"}
+		if err := f.print(&env{stdout: &out}, asJSON); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\r\x1b\u202e") {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 func TestThousands(t *testing.T) {
 	for n, want := range map[int]string{-5: "0", 0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 5000000: "5,000,000"} {
 		if got := thousands(n); got != want {

@@ -33,7 +33,16 @@ type env struct {
 
 // run is the program. It returns when the command is done or ctx ends.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
-	e := &env{getenv, stdin, stdout, stderr}
+	root := (&env{getenv, stdin, stdout, stderr}).root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// root has all commands.
+func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "salesforce-mcp",
 		Short:         "Let AI agents work in Salesforce, safely",
@@ -43,11 +52,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	return root
 }
 
 // callTimeout bounds one call.
