@@ -119,6 +119,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Gate:    gate,
 		Journal: journal,
 		Orgs:    o,
+		Handles: st,
 		Results: st,
 		Timeout: callTimeout,
 		Log:     log,
