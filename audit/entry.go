@@ -43,6 +43,7 @@ type Entry struct {
 	Time   time.Time `json:"time"`             // when the entry was made, UTC, in milliseconds
 	Phase  Phase     `json:"phase"`            // which moment of the call this is
 	Intent string    `json:"intent,omitempty"` // of an outcome: the ID of the intent that it closes
+	Replay string    `json:"replay,omitempty"` // nothing was sent: the ID of the intent whose outcome was given again
 
 	Workspace string `json:"workspace"`
 	Host      string `json:"host,omitempty"`    // host profile that authenticated
@@ -70,6 +71,10 @@ type Entry struct {
 	Code      string        `json:"code,omitempty"`       // of an error or refusal, for programs
 	Message   string        `json:"message,omitempty"`    // of an error or refusal, for people
 	Duration  time.Duration `json:"durationNs,omitempty"` // from intent to outcome, in nanoseconds
+
+	// Claim is recorded with the entry, but no part of it: what an intent claims,
+	// or what became of that with the outcome. Most calls claim nothing.
+	Claim *Claim `json:"-"`
 }
 
 // Line returns the entry as one line of JSON, without the newline at its end.
@@ -95,4 +100,10 @@ type Outcome struct {
 	Exchanges []Exchange
 	Records   []string
 	Bytes     int64
+
+	// Of a call with a [Claim]: what is kept of the outcome, sealed, or that the
+	// claim is given up, because the call was not made. With neither, nobody can
+	// say whether it was made.
+	Keep    []byte
+	Release bool
 }

@@ -70,6 +70,9 @@ func NewJournal(store Store) *Journal {
 //
 // A context that ends before the entry is on its way into the store is such an
 // error. One that ends later is not: the intent stands and wants its outcome.
+//
+// An entry with a claim that another has is not recorded; the error is
+// [ErrClaimed].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	j.begun.Store(true)
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
@@ -77,6 +80,9 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	id, err := j.record(ctx, e)
 	if err != nil {
 		return nil, err
+	}
+	if e.Claim != nil && e.Claim.Taken {
+		return nil, ErrClaimed
 	}
 	e.ID = id
 	return &Intent{journal: j, entry: e, started: started}, nil
@@ -86,7 +92,7 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 // durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) error {
-	e.Phase, e.Intent = PhaseRefusal, ""
+	e.Phase, e.Intent, e.Claim = PhaseRefusal, "", nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	_, err := j.record(ctx, e)
 	return err
@@ -122,6 +128,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
+	e.Claim = i.entry.Claim.settled(o)
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)
 	}

@@ -9,6 +9,10 @@ import (
 // durable, and an error when none of them is. It never changes or removes an
 // entry, and it refuses one whose ID it already has and a second outcome of the
 // same intent. A [Journal] calls it from one goroutine.
+//
+// The claims of entries are kept with them, all or none. An intent that claims
+// what another intent has claimed, within [ClaimWindow] and without releasing it,
+// is left out: its claim is marked as taken, and the other entries are kept.
 type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }

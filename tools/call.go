@@ -61,7 +61,8 @@ type Call struct {
 	// shaped for a model: Result.Raw has those that are not streamed.
 	Stream func(*salesforce.Response) error
 
-	paged bool // Stream reads a page at once, not at the pace of a client
+	paged bool      // Stream reads a page at once, not at the pace of a client
+	until time.Time // until when a call with the same idempotency key is waited for; zero is not yet known
 }
 
 // An Upload is a body that is streamed to Salesforce.
@@ -79,6 +80,8 @@ type Server struct {
 	Orgs    Orgs
 	Handles Handles       // remembers who was given what; nil lets everybody go on with everything
 	Results Results       // remembers large results; nil offers none
+	Claims  Claims        // finds earlier calls with the same idempotency key; nil refuses keys
+	Sealer  Sealer        // seals what is kept for them; nil refuses keys
 	Timeout time.Duration // bounds one call; 0 means two minutes
 	Log     zerolog.Logger
 }
@@ -130,19 +133,41 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
-	// Record the intent: what cannot be recorded is not done.
+	// Replay what an earlier call with the same idempotency key has come to.
+	if c.until.IsZero() {
+		c.until = time.Now().Add(s.timeout())
+	}
+	k, err := op.once(caller, checked)
+	if err == nil {
+		err = s.recall(ctx, k, op, c.until)
+	}
+	if errors.Is(err, errAgain) {
+		return s.Call(ctx, c) // the rule may be another one by now
+	}
+	if err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+	if k != nil {
+		entry.Claim, entry.Replay = k.claim, k.intent
+	}
+
+	// Claim the key and record the intent, in one commit: what cannot be recorded is
+	// not done.
 	intent, err := s.Journal.Begin(ctx, entry)
+	if errors.Is(err, audit.ErrClaimed) {
+		return s.Call(ctx, c) // somebody was faster: what becomes of that?
+	}
 	if err != nil {
 		return nil, s.unrecorded(ctx, err)
 	}
-	answer, err := s.perform(ctx, caller, intent, op, checked, c)
+	answer, err := s.perform(ctx, caller, intent, op, checked, c, k)
 	if err != nil {
 		return nil, err
 	}
 
 	// Shape the result.
 	if c.Stream != nil {
-		return &Result{Raw: answer.resp}, nil
+		return &Result{Raw: answer.resp, Replayed: k.replays()}, nil
 	}
 	res, err = op.shape(checked, answer)
 	if err != nil {
@@ -156,8 +181,9 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 // move for a while is ended before.
 const streamTimeout = time.Hour
 
-// perform does what the intent says and records its outcome, panics included.
-func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *audit.Intent, op *Op, args Args, c Call) (a *answer, err error) {
+// perform does what the intent says and records its outcome, panics included. What
+// an earlier call has come to is not done again: it goes the same way from there.
+func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *audit.Intent, op *Op, args Args, c Call, k *once) (a *answer, err error) {
 	// Once it began, a call that changes something is not cut short because its
 	// caller hung up: nobody could say whether it was done.
 	call := ctx
@@ -172,11 +198,13 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	defer cancel() // after the outcome, which asks whether time was up
 
 	var t trace
+	sent := false
 	defer func() {
 		if r := recover(); r != nil {
 			a, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 		out := t.outcome(op, args, a)
+		var failure *Error
 		if err != nil {
 			var ours *Error // of a stream, which knows better
 			if ended := call.Err(); ended != nil && !errors.As(err, &ours) {
@@ -186,28 +214,20 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 			class := string(salesforce.ClassOf(string(visible.Code), visible.Status))
 			visible.Hint = op.say(cmp.Or(op.Hints[string(visible.Code)], op.Hints[class], visible.Hint))
 			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
-			err = &visible
+			failure, err = &visible, &visible
 		}
+		s.settle(ctx, k, a, failure, sent, &out)
 		if failed := intent.End(ctx, out); failed != nil {
 			s.Log.Error().Err(failed).Str("intent", intent.ID()).Msg("outcome not recorded; it is closed as unknown at the next start")
 		}
 	}()
 
-	// Credentials.
-	org, err := s.Orgs.Connect(call, caller, t.add)
-	if err != nil {
-		return nil, err
+	var resp *salesforce.Response
+	if k.replays() {
+		resp, err = k.again()
+	} else {
+		resp, err = s.send(call, caller, op, args, c, &t, &sent)
 	}
-
-	// Send.
-	if c.Upload == nil && (c.Stream == nil || c.paged) {
-		org = prompt{org}
-	}
-	run := op.Run
-	if run == nil {
-		run = plain
-	}
-	resp, err := run(call, org, op, args)
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +246,27 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		a.said, failure = failure, nil
 	}
 	return a, failure
+}
+
+// send gets the credentials and sends what the row says. It notes each exchange,
+// and whether something was sent that may have changed the org.
+func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool) (*salesforce.Response, error) {
+	// Credentials.
+	org, err := s.Orgs.Connect(ctx, caller, t.add)
+	if err != nil {
+		return nil, err
+	}
+
+	// Send.
+	org = witness{org, sent}
+	if c.Upload == nil && (c.Stream == nil || c.paged) {
+		org = prompt{org}
+	}
+	run := op.Run
+	if run == nil {
+		run = plain
+	}
+	return run(ctx, org, op, args)
 }
 
 // prompt is an org whose answers we read at once, however long they are.

@@ -41,8 +41,14 @@ func (op *Op) checkCall(args map[string]any, c Call) (Args, error) {
 			return nil, &Error{Code: UnknownArgument, Message: fmt.Sprintf("%s is for results that are shaped for a model, and this answer is raw; leave it out", p.Name)}
 		}
 	}
+	if key, given := args[idempotencyKey.Name]; given && key == "" { // an absent one would leave the call unprotected
+		return nil, idempotencyKey.wrong("it is empty; leave it out to call without one")
+	}
 	if c.Upload == nil {
 		return op.Check(args)
+	}
+	if args[idempotencyKey.Name] != nil {
+		return nil, idempotencyKey.wrong("a body that is streamed is not known before it is sent, so that a repetition could not be told from another call; leave it out, or give the rows as an argument")
 	}
 	raw, ok := op.raw()
 	if !ok {
@@ -84,7 +90,7 @@ func (op *Op) flatten(args map[string]any) (map[string]any, error) {
 		if beside, twice := flat[name]; twice && !reflect.DeepEqual(beside, v) {
 			return nil, &Error{Code: InvalidArgument, Message: fmt.Sprintf("%s is given twice, in body and beside it, with different values; give it once", name)}
 		}
-		if p, ok := op.param(name); !ok || p.Name == outputFormat.Name {
+		if p, ok := op.param(name); !ok || p.Name == outputFormat.Name || p.Name == idempotencyKey.Name {
 			return nil, op.unknown(bodyName + "." + name)
 		}
 		flat[name] = v
@@ -132,6 +138,9 @@ func (op *Op) named(args map[string]any) (map[string]any, error) {
 
 // unknown returns the error for an argument that the row does not take.
 func (op *Op) unknown(name string) *Error {
+	if name == idempotencyKey.Name && op.Effect == Read {
+		return &Error{Code: UnknownArgument, Message: op.Name() + " only reads, and may be repeated as it is: leave idempotencyKey out"}
+	}
 	names := op.argumentNames()
 	msg := fmt.Sprintf("%s does not take %q%s; it takes %s", op.Name(), clip(name), near(strings.TrimPrefix(name, bodyName+"."), names), strings.Join(names, ", "))
 	if p, ok := op.param(bodyName); ok && p.In == Body {

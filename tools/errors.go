@@ -30,6 +30,9 @@ const (
 	ApexFailed      Code = "apex_failed"
 	NoResult        Code = "no_result"
 	NoHandle        Code = "not_given"
+	KeyMismatch     Code = "idempotency_mismatch"
+	InProgress      Code = "in_progress"
+	OutcomeUnknown  Code = "outcome_unknown"
 	Internal        Code = "internal_error"
 )
 

@@ -48,6 +48,7 @@ const (
 	Graphs                // graphs of requests
 	TreeRecords           // records with their children
 	ApprovalRequests      // submissions and decisions
+	Key                   // an idempotency key
 )
 
 // toolingPrefix stands before a locator of the Tooling API.
@@ -135,6 +136,8 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 		}
 	case PathValue:
 		return p.pathValue(s)
+	case Key:
+		return p.key(s)
 	case ActionName:
 		if !actionRE.MatchString(s) {
 			return nil, p.wrong(fmt.Sprintf("%q is no name of an action, as in LogACall or Account.NewCase", clip(s)))

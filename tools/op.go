@@ -114,7 +114,7 @@ const (
 	InQuery    // it goes into the query although the request has a body
 	Body       // it is the JSON body
 	Raw        // it is the body as it is, CSV; callers of the instruction API may stream it
-	Local      // it is not sent: only Run reads it
+	Local      // it is not sent: only Run reads it, or the path of the call
 	Shape      // it is not sent: only the shaping of a result for a model reads it; raw answers know nothing of it
 )
 
@@ -144,9 +144,13 @@ var (
 const bodyName = "body"
 
 // params returns the row's own parameters, needed ones first, and then those
-// that every row takes.
+// that every row takes, or every row that changes something.
 func (op *Op) params() []Param {
-	return append(slices.Concat(op.Needs, op.Takes), outputFormat)
+	all := append(slices.Concat(op.Needs, op.Takes), outputFormat)
+	if op.Effect != Read {
+		all = append(all, idempotencyKey)
+	}
+	return all
 }
 
 // param returns the row's parameter of that name.

@@ -102,7 +102,7 @@ func (op *Op) answers() object {
 func (op *Op) beside(raw Param) []any {
 	var list []any
 	for _, p := range op.params() {
-		if p.Name == raw.Name || p.In == Shape {
+		if p.Name == raw.Name || p.In == Shape || p.Name == idempotencyKey.Name {
 			continue
 		}
 		list = append(list, object{{"name", p.Name}, {"in", "query"}, {"description", p.Doc + ", when the body is " + strings.TrimSuffix(rawType, "; charset=UTF-8")},
@@ -121,7 +121,9 @@ func (op *Op) schema() object {
 			continue
 		}
 		properties = properties.with(p.Name, p.property(false))
-		inside = inside.with(p.Name, p.property(false))
+		if p.Name != idempotencyKey.Name {
+			inside = inside.with(p.Name, p.property(false))
+		}
 		if op.needs(p) {
 			required = append(required, p.Name)
 		}

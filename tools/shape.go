@@ -23,6 +23,7 @@ type Result struct {
 	File       *File                // the content of a file, when that was fetched
 	Failed     bool                 // none of several records was written
 	Link       *Link                // where the whole of it is, when it was too large
+	Replayed   bool                 // it is what an earlier call with the same idempotency key came to
 	partial    bool                 // it is not the whole answer
 	paged      bool                 // the answer is one page of more
 }

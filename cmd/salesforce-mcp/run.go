@@ -121,6 +121,8 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Orgs:    o,
 		Handles: st,
 		Results: st,
+		Claims:  st,
+		Sealer:  secrets.NewSealer(kept),
 		Timeout: callTimeout,
 		Log:     log,
 	}

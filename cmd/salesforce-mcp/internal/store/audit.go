@@ -51,6 +51,9 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry) error {
 		return fmt.Errorf("append audit entries: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	if entries, err = s.claim(ctx, tx, entries); err != nil {
+		return err
+	}
 	for _, e := range entries {
 		if err := s.appendOne(ctx, tx, e); err != nil {
 			return fmt.Errorf("append audit entry %s: %w", e.ID, err)

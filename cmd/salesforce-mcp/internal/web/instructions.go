@@ -21,6 +21,9 @@ import (
 // with the other arguments in the query, and is streamed.
 func (s *Server) instruction(w http.ResponseWriter, r *http.Request, who *identity) {
 	args, up, err := s.arguments(w, r)
+	if err == nil {
+		err = tools.AddKey(r.Header, args)
+	}
 	if err != nil {
 		who.Refused(err.Error())
 		refuse(w, err)
@@ -138,6 +141,9 @@ func (s *sink) finish(res *tools.Result, err error) {
 	case err != nil:
 		refuse(s.w, err)
 	case !s.begun:
+		if res.Replayed {
+			s.w.Header().Set("Idempotent-Replayed", "true")
+		}
 		s.head(res.Raw)
 		_, _ = s.w.Write(res.Raw.Body) // a client that hung up reads nothing
 	}
@@ -283,6 +289,7 @@ func refuse(w http.ResponseWriter, err error) {
 var ours = map[tools.Code]int{
 	tools.UnknownTool: http.StatusNotFound, tools.UnknownAction: http.StatusNotFound, tools.NoResult: http.StatusNotFound, tools.NoHandle: http.StatusNotFound,
 	tools.UnknownArgument: http.StatusBadRequest, tools.MissingArgument: http.StatusBadRequest, tools.InvalidArgument: http.StatusBadRequest,
+	tools.KeyMismatch: http.StatusUnprocessableEntity, tools.InProgress: http.StatusConflict, tools.OutcomeUnknown: http.StatusConflict,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,
 	tools.Unreadable: http.StatusBadGateway, tools.TimedOut: http.StatusGatewayTimeout, tools.Internal: http.StatusInternalServerError,
