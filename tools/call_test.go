@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -54,6 +55,17 @@ func (s *steps) Append(ctx context.Context, entries []audit.Entry) error {
 	return s.memory.Append(ctx, entries)
 }
 
+func (s *steps) HasHandle(context.Context, allowlist.Caller, string) (bool, error) {
+	s.note("handles")
+	return true, nil
+}
+func (s *steps) GiveHandles(context.Context, allowlist.Caller, []string) error { return nil }
+
+func (s *steps) Claim(ctx context.Context, scope string) (audit.Claim, bool, error) {
+	s.note("replay")
+	return s.memory.Claim(ctx, scope)
+}
+
 func (s *steps) Connect(ctx context.Context, c allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
 	s.note("credentials")
 	return s.Orgs.Connect(ctx, c, sent)
@@ -71,10 +83,13 @@ func TestCallOrder(t *testing.T) {
 	journal := audit.NewJournal(s)
 	t.Cleanup(journal.Close)
 	server.Gate, server.Orgs, server.Journal = s, s, journal
+	server.Claims, server.Sealer, server.Handles = s, unsealed{}, s
 	call := func(args map[string]any) (*tools.Result, error) {
 		return server.Call(t.Context(), tools.Call{Who: s, Surface: "mcp", Tool: "records", Args: args})
 	}
 	good := map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}
+	keyed := maps.Clone(good)
+	keyed["idempotencyKey"] = "k"
 
 	for _, tt := range []struct {
 		name   string
@@ -86,6 +101,10 @@ func TestCallOrder(t *testing.T) {
 		{"done", good, false, false, []string{"identify", "gate", "intent", "credentials", "send", "outcome"}},
 		{"bad argument", map[string]any{"action": "delete", "sObjectName": "Account"}, false, false, []string{"identify", "gate", "refusal"}},
 		{"refused before its arguments are read", map[string]any{"action": "delete"}, true, false, []string{"identify", "gate", "refusal"}},
+		{"done once", keyed, false, false, []string{"identify", "gate", "replay", "intent", "credentials", "send", "outcome"}},
+		{"done again", keyed, false, false, []string{"identify", "gate", "replay", "intent", "outcome"}},
+		{"refused before it is replayed", keyed, true, false, []string{"identify", "gate", "refusal"}},
+		{"not replayed, not done", keyed, false, true, []string{"identify", "gate", "replay", "refusal"}},
 		{"not recorded, not done", good, false, true, []string{"identify", "gate", "intent"}},
 		{"refused and not recorded", good, true, true, []string{"identify", "gate", "refusal"}},
 	} {
@@ -98,7 +117,7 @@ func TestCallOrder(t *testing.T) {
 			if diff := cmp.Diff(tt.want, s.seen); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
 			}
-			if (err == nil) != (tt.name == "done") {
+			if (err == nil) != strings.HasPrefix(tt.name, "done") {
 				t.Errorf("error %v", err)
 			}
 			if tt.broken && !strings.Contains(err.Error(), "code: "+string(tools.NotRecorded)) {
