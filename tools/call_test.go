@@ -85,9 +85,14 @@ func TestCallOrder(t *testing.T) {
 	server.Gate, server.Orgs, server.Journal = s, s, journal
 	server.Claims, server.Sealer, server.Handles = s, unsealed{}, s
 	call := func(args map[string]any) (*tools.Result, error) {
-		return server.Call(t.Context(), tools.Call{Who: s, Surface: "mcp", Tool: "records", Args: args})
+		tool := "records"
+		if args["jobId"] != nil {
+			tool = "bulkIngest"
+		}
+		return server.Call(t.Context(), tools.Call{Who: s, Surface: "mcp", Tool: tool, Args: args})
 	}
 	good := map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}
+	job := map[string]any{"action": "delete", "jobId": "7505g00000AbCdEAAV", "idempotencyKey": "k"}
 	keyed := maps.Clone(good)
 	keyed["idempotencyKey"] = "k"
 
@@ -102,6 +107,7 @@ func TestCallOrder(t *testing.T) {
 		{"bad argument", map[string]any{"action": "delete", "sObjectName": "Account"}, false, false, []string{"identify", "gate", "refusal"}},
 		{"refused before its arguments are read", map[string]any{"action": "delete"}, true, false, []string{"identify", "gate", "refusal"}},
 		{"done once", keyed, false, false, []string{"identify", "gate", "replay", "intent", "credentials", "send", "outcome"}},
+		{"done with what it was given", job, false, false, []string{"identify", "gate", "handles", "replay", "intent", "credentials", "send", "outcome"}},
 		{"done again", keyed, false, false, []string{"identify", "gate", "replay", "intent", "outcome"}},
 		{"refused before it is replayed", keyed, true, false, []string{"identify", "gate", "refusal"}},
 		{"not replayed, not done", keyed, false, true, []string{"identify", "gate", "replay", "refusal"}},

@@ -222,6 +222,10 @@ func (k *once) again() (*salesforce.Response, error) {
 	return k.earlier.Answer, nil
 }
 
+// maxKept is how many bytes of an outcome are kept. The answer to a change is
+// larger only when requests inside it read much.
+const maxKept = 8 << 20
+
 // settle says what becomes of the key of a call that has ended, in its outcome:
 // what Salesforce answered is kept, errors too. The key is given up only when
 // provably nothing was sent that changes anything. In between nobody knows, and
@@ -248,6 +252,11 @@ func (s *Server) settle(ctx context.Context, k *once, a *answer, failure *Error,
 		return
 	}
 	text, err := encode(keep)
+	if len(text) > maxKept {
+		text, err = encode(kept{Error: &Error{Code: Unreadable, RequestID: keep.Answer.RequestID,
+			Message: fmt.Sprintf("the call with this idempotencyKey was answered with HTTP %d, but its answer, of %d bytes, was too large to be kept. It is not sent again", a.resp.Status, len(a.resp.Body)),
+			Hint:    "What the answer held can be read by itself."}})
+	}
 	if err == nil {
 		out.Keep, err = s.Sealer.Seal(context.WithoutCancel(ctx), k.workspace, k.scope, text)
 	}

@@ -288,6 +288,23 @@ func TestOnceWaits(t *testing.T) {
 	}
 }
 
+// TestOnceTooLarge: an answer that is too large to be kept is not called unknown,
+// and its call is not made again.
+func TestOnceTooLarge(t *testing.T) {
+	var sent atomic.Int32
+	server, _ := onceServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		sent.Add(1)
+		answer(w, "200\n"+`{"compositeResponse":[{"body":"`+strings.Repeat("x", 7<<20)+`","httpStatusCode":200,"referenceId":"r"}]}`)
+	})
+	args := map[string]any{"idempotencyKey": "k", "compositeRequest": []any{map[string]any{"method": "GET", "url": "/services/data/v62.0/limits", "referenceId": "r"}}}
+	if text, e := do(t.Context(), server, allowlist.Caller{}, "runComposite", args); e != nil {
+		t.Fatal(text)
+	}
+	if text, e := do(t.Context(), server, allowlist.Caller{}, "runComposite", args); e == nil || e.Code != tools.Unreadable || !strings.Contains(text, "HTTP 200") || sent.Load() != 1 {
+		t.Errorf("sent %d times: %.300s", sent.Load(), text)
+	}
+}
+
 // removable is a gate whose agents can all be removed.
 type removable struct {
 	tools.Gate

@@ -70,9 +70,18 @@ func (op *Op) openAPI() object {
 		{"x-effect", op.Effect.String()},
 	}
 	content := object{{"application/json", object{{"schema", op.schema()}}}}
-	if raw, ok := op.raw(); ok {
-		operation = append(operation, member{"parameters", op.beside(raw)})
+	var parameters []any
+	raw, isRaw := op.raw()
+	if op.Effect != Read && !isRaw {
+		parameters = append(parameters, object{{"name", KeyHeader}, {"in", "header"}, {"description", "The argument " + idempotencyKey.Name + ", which may also stand here"},
+			{"schema", object{{"type", "string"}}}})
+	}
+	if isRaw {
+		parameters = append(parameters, op.beside(raw)...)
 		content = append(content, member{"text/csv", object{{"schema", object{{"type", "string"}, {"description", raw.Doc + "; streamed, with the other arguments in the query"}}}}})
+	}
+	if parameters != nil {
+		operation = append(operation, member{"parameters", parameters})
 	}
 	body := object{{"required", len(op.Needs) > 0}, {"content", content}}
 	responses := object{

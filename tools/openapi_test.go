@@ -39,6 +39,10 @@ func TestOpenAPI(t *testing.T) {
 	if upload.RequestBody.Value.Content["text/csv"] == nil || len(upload.Parameters) != 1 || upload.Parameters[0].Value.Name != "jobId" {
 		t.Errorf("uploadIngestData: %+v", upload)
 	}
+	if create, query := doc.Paths.Find("/createRecord").Post, doc.Paths.Find("/runQuery").Post; len(create.Parameters) != 1 || create.Parameters[0].Value.Name != tools.KeyHeader ||
+		create.RequestBody.Value.Content["application/json"].Schema.Value.Properties["idempotencyKey"] == nil || len(query.Parameters) != 0 {
+		t.Errorf("createRecord: %+v, runQuery: %+v", create, query)
+	}
 	query := doc.Paths.Find("/runQuery").Post.RequestBody.Value.Content["application/json"].Schema.Value
 	if query.Properties["outputFormat"] != nil || strings.Join(query.Required, " ") != "q" {
 		t.Errorf("runQuery: %+v", query)
