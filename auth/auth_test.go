@@ -172,19 +172,19 @@ func TestPlatformErrors(t *testing.T) {
 		mode, code, said, want string
 		temporary              bool
 	}{
-		{ModeJWT, "invalid_grant", "user hasn't approved this consumer", "admin approved users", false},
+		{ModeJWT, "invalid_grant", "user hasn't approved this consumer", "Admin approved users", false},
 		{ModeJWT, "invalid_grant", "Audience validation failed", "https://test.salesforce.com for a sandbox", false},
 		{ModeJWT, "invalid_grant", "expired authorization code", "clock", false},
-		{ModeJWT, "invalid_grant", "invalid assertion", "does not belong to the uploaded certificate", false},
+		{ModeJWT, "invalid_grant", "invalid assertion", "does not belong to the certificate", false},
 		{ModeJWT, "invalid_grant", "user is inactive", "activate it", false},
-		{ModeJWT, "invalid_grant", "ip restricted", "login IP ranges", false},
-		{ModeJWT, "invalid_client_id", "client identifier invalid", "consumer key", false},
+		{ModeJWT, "invalid_grant", "ip restricted", "Login IP Ranges", false},
+		{ModeJWT, "invalid_client_id", "client identifier invalid", "Consumer Key", false},
 		{ModeJWT, "invalid_app_access", "user is not admin approved to access this app", "permission set", false},
 		{ModeClientCredentials, "invalid_client", "invalid client credentials", "client secret does not belong", false},
 		{ModeClientCredentials, "invalid_grant", "request not supported on this domain", "My Domain", false},
-		{ModeClientCredentials, "invalid_grant", "no client credentials user enabled", "run-as user", false},
-		{ModeClientCredentials, "unsupported_grant_type", "grant type not supported", "mode", false},
-		{ModeClientCredentials, "something_new", "of another age", "the login was refused (Salesforce says something_new: of another age", false},
+		{ModeClientCredentials, "invalid_grant", "no client credentials user enabled", "Run As", false},
+		{ModeClientCredentials, "unsupported_grant_type", "grant type not supported", "Enable Client Credentials Flow", false},
+		{ModeClientCredentials, "something_new", "of another age", ") (Salesforce says something_new: of another age", false},
 		{ModeJWT, "rate_limit_exceeded", "too many", "too many logins", true},
 		{ModeJWT, "unknown_error", "retry your request", "try again later", true},
 	} {
