@@ -202,6 +202,9 @@ type sealedGrant struct {
 	Connected                    time.Time
 }
 
+// Format prints the type alone, since fmt would print the client secret.
+func (App) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.App") }
+
 // ErrEnded is the error for a token that Salesforce does not accept any more.
 var ErrEnded = errors.New("the access token has ended")
 
