@@ -100,7 +100,7 @@ func front(t testing.TB, o simulated, change func(body string) string) string {
 		ModifyResponse: func(resp *http.Response) error {
 			body, err := io.ReadAll(resp.Body)
 			if resp.Request.URL.Path == "/services/oauth2/token" {
-								body = []byte(change(string(body)))
+				body = []byte(change(string(body)))
 			}
 			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 			resp.Header.Set("Content-Length", fmt.Sprint(len(body)))

@@ -22,7 +22,7 @@ func TestAppOnSimulatedOrg(t *testing.T) {
 	o := newSimulated(t)
 	app := o.app(t)
 	verifier := oauth2.GenerateVerifier()
-	code := allowed(t, app.AuthorizeURL("the state", verifier), fakeorg.ServiceUser)
+	code := o.allowed(t, app.AuthorizeURL("the state", verifier), fakeorg.ServiceUser)
 	grant, err := app.Exchange(t.Context(), code, verifier)
 	if err != nil {
 		t.Fatal(err)
@@ -47,9 +47,9 @@ func TestAppOnSimulatedOrg(t *testing.T) {
 }
 
 // allowed is the code a browser comes back with when its person logs in and says yes.
-func allowed(t testing.TB, address, username string) string {
+func (o simulated) allowed(t testing.TB, address, username string) string {
 	t.Helper()
-	answer, page := visited(t, address, username, "allow")
+	answer, page := o.visited(t, address, username, "allow")
 	if answer.Get("code") == "" {
 		t.Fatalf("no code but %v, after %s", answer, page)
 	}
@@ -57,9 +57,9 @@ func allowed(t testing.TB, address, username string) string {
 }
 
 // visited is what a browser comes back with when its person logs in and decides, or the page at which it ends.
-func visited(t testing.TB, address, username, decision string) (answer url.Values, page string) {
+func (o simulated) visited(t testing.TB, address, username, decision string) (answer url.Values, page string) {
 	t.Helper()
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{Transport: o.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	secret := regexp.MustCompile(`name="login" value="([^"]+)"`)
 	page, location := opened(t, browser, http.MethodGet, address, nil)
 	at, _, _ := strings.Cut(address, "?")

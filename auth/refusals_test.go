@@ -43,7 +43,7 @@ func (o simulated) refused(t testing.TB, step string, wrong func(*scene)) error 
 	app := o.app(t)
 	switch step {
 	case stepExchange:
-		s.code = allowed(t, app.AuthorizeURL("state", s.verifier), fakeorg.ServiceUser)
+		s.code = o.allowed(t, app.AuthorizeURL("state", s.verifier), fakeorg.ServiceUser)
 	case stepRefresh:
 		grant := o.connected(t, app)
 		s.kept = &drawer{kept: &grant}
@@ -69,7 +69,7 @@ func (o simulated) refused(t testing.TB, step string, wrong func(*scene)) error 
 		source.(dropper).Drop(s.kept.kept.token())
 		_, err = source.Token(t.Context())
 	case stepBrowser:
-		answer, page := visited(t, s.link(app.AuthorizeURL("state", s.verifier)), fakeorg.ServiceUser, s.decision)
+		answer, page := o.visited(t, s.link(app.AuthorizeURL("state", s.verifier)), fakeorg.ServiceUser, s.decision)
 		if answer == nil {
 			t.Fatalf("the browser ended at %s", page)
 		}

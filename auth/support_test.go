@@ -152,7 +152,8 @@ func newSource(t testing.TB, s Settings) Source {
 // simulated is a simulated org with one app, which may log in in every mode.
 type simulated struct {
 	*fakeorg.Org
-	url string
+	url       string
+	transport http.RoundTripper // nil is the network
 }
 
 // callback is where browsers come back to.
@@ -180,7 +181,7 @@ func newSimulatedAt(t testing.TB, clock func() time.Time) simulated {
 			t.Error(err)
 		}
 	})
-	return simulated{org, server.URL}
+	return simulated{Org: org, url: server.URL}
 }
 
 // change sets the app up in another way.
@@ -209,7 +210,11 @@ func (o simulated) settings(mode string) Settings {
 
 func (o simulated) app(t testing.TB) *App {
 	t.Helper()
-	app, err := NewApp(o.settings(ModeOAuth), callback, client(t), loopback)
+	c := client(t)
+	if o.transport != nil {
+		c = &http.Client{Transport: o.transport}
+	}
+	app, err := NewApp(o.settings(ModeOAuth), callback, c, loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +225,7 @@ func (o simulated) app(t testing.TB) *App {
 func (o simulated) connected(t testing.TB, app *App) Grant {
 	t.Helper()
 	verifier := oauth2.GenerateVerifier()
-	grant, err := app.Exchange(t.Context(), allowed(t, app.AuthorizeURL("state", verifier), fakeorg.ServiceUser), verifier)
+	grant, err := app.Exchange(t.Context(), o.allowed(t, app.AuthorizeURL("state", verifier), fakeorg.ServiceUser), verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
