@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,14 @@ type App struct {
 // defaultScopes are what a connection needs: the API, and a refresh token.
 var defaultScopes = []string{"api", "refresh_token"}
 
+// Scopes are what people are asked to grant.
+func Scopes(s Settings) []string {
+	if scopes := strings.Fields(s.Scopes); len(scopes) > 0 {
+		return scopes
+	}
+	return slices.Clone(defaultScopes)
+}
+
 // NewApp returns the app of settings in mode oauth. People come back to
 // redirectURL, which must be written among the app's callback URLs exactly so.
 func NewApp(s Settings, redirectURL string, client *http.Client, hosts salesforce.Hosts) (*App, error) {
@@ -38,10 +47,7 @@ func NewApp(s Settings, redirectURL string, client *http.Client, hosts salesforc
 	if err := missing(setting{"client id", s.ClientID, "the app's consumer key"}); err != nil {
 		return nil, err
 	}
-	scopes := strings.Fields(s.Scopes)
-	if scopes == nil {
-		scopes = defaultScopes
-	}
+	scopes := Scopes(s)
 	return &App{endpoint: e, config: oauth2.Config{
 		ClientID: s.ClientID, ClientSecret: s.ClientSecret.Reveal(), RedirectURL: redirectURL, Scopes: scopes,
 		Endpoint: oauth2.Endpoint{

@@ -44,6 +44,7 @@ type Error struct {
 	RetryAfter int      `json:"retryAfter,omitempty"`  // seconds to wait before trying again
 	Hint       string   `json:"hint,omitempty"`        // what to do next
 	ConnectURL string   `json:"connect_url,omitempty"` // where the user connects Salesforce
+	Scopes     []string `json:"scopes,omitempty"`      // what the user is asked to grant there
 }
 
 // Error returns everything a model needs, because many hosts hand it the text

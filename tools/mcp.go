@@ -35,7 +35,8 @@ type MCP struct {
 	server   *Server
 	lib      *server.MCPServer
 	sessions atomic.Uint64
-	lists    sync.Map // which rows are visible → map[string]server.ServerTool
+	elicits  atomic.Bool // the client of stdio can open URLs
+	lists    sync.Map    // which rows are visible → map[string]server.ServerTool
 	listed   atomic.Int64
 }
 
@@ -114,6 +115,9 @@ func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sess
 		if s.failure != nil {
 			return nil, msg.fail(s.failure)
 		}
+		if result, ok := response.Result.(mcp.InitializeResult); ok {
+			m.noteClient(s, msg, result.ProtocolVersion)
+		}
 		return notifications, &reply{JSONRPC: "2.0", ID: msg.id, Result: m.introduced(response.Result, who, view)}
 	}
 	return notifications, msg.fail(&rpcError{Code: codeInternal, Message: "internal error"})
@@ -169,6 +173,9 @@ func (m *MCP) handler(s *session) server.ToolHandlerFunc {
 			e := AsError(err)
 			if e.Code == UnknownTool { // an error of the protocol: MCP, "Tools", Error Handling
 				s.failure = &rpcError{Code: codeInvalidParams, Message: e.Message}
+			}
+			if e.ConnectURL != "" {
+				return m.notConnected(ctx, s, r, e), nil
 			}
 			return failed(e), nil
 		}
@@ -230,7 +237,7 @@ func resultPlace(vars map[string]any) (id string, from int, err error) {
 // failed is an error as a result, so that the model reads it and can do better.
 func failed(e *Error) *mcp.CallToolResult {
 	r := mcp.NewToolResultError(e.Error())
-	r.StructuredContent = map[string]*Error{"error": e}
+	r.StructuredContent = e.structured()
 	return r
 }
 

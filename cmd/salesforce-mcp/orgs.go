@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -29,14 +28,16 @@ type orgs struct {
 	client     *salesforce.Client
 	resolver   *auth.Resolver
 	workspaces map[string]*config.Workspace
-	secrets    secrets.Store
+	secrets    secrets.Store   // of administrators
+	vault      *secrets.Vault  // nil where secrets are kept elsewhere
 	people     *connect.People // set by whoever makes both
 	log        zerolog.Logger
 }
 
-func newOrgs(c *config.Config, store secrets.Store, log zerolog.Logger) *orgs {
+func newOrgs(c *config.Config, kept secrets.Store, vault *secrets.Vault, log zerolog.Logger) *orgs {
 	client := salesforce.New(salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()})
-	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]*config.Workspace{}, secrets: store, log: log}
+	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]*config.Workspace{},
+		secrets: secrets.NewLastKnown(kept), vault: vault, log: log}
 	for i := range c.Workspaces {
 		o.workspaces[c.Workspaces[i].Name] = &c.Workspaces[i]
 	}
@@ -45,27 +46,62 @@ func newOrgs(c *config.Config, store secrets.Store, log zerolog.Logger) *orgs {
 
 // Connect makes sure of an access token for the caller.
 func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
-	credentials, err := o.credentials(ctx, caller)
+	settings, err := o.settings(ctx, caller.Workspace)
 	if err != nil {
-		return nil, err
+		return nil, o.explain(ctx, caller, settings, err)
 	}
+	tokens, err := o.tokens(ctx, caller, settings)
+	if err != nil {
+		return nil, o.explain(ctx, caller, settings, err)
+	}
+	credentials := &credentials{tokens, func(err error) error { return o.explain(ctx, caller, settings, err) }}
 	if _, err := credentials.Token(ctx); err != nil {
 		return nil, err
 	}
 	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
 }
 
-// credentials returns the tokens that a caller works with: those of their
-// person in mode oauth, and those of the workspace in every other one.
-func (o *orgs) credentials(ctx context.Context, caller allowlist.Caller) (salesforce.Credentials, error) {
-	settings, err := o.settings(ctx, caller.Workspace)
+// tokens returns the tokens that a caller works with: those of their person in mode
+// oauth, and those of the workspace in every other one.
+func (o *orgs) tokens(ctx context.Context, caller allowlist.Caller, s auth.Settings) (*auth.Cached, error) {
+	if s.Mode == auth.ModeOAuth {
+		return o.people.Credentials(ctx, caller, o.withProof(caller.Workspace, s))
+	}
+	return o.resolver.Credentials(caller.Workspace, s)
+}
+
+// credentials are tokens whose errors are for the caller: a connection may end in
+// the middle of a call.
+type credentials struct {
+	*auth.Cached
+	explain func(error) error
+}
+
+// Token implements [salesforce.Credentials].
+func (c *credentials) Token(ctx context.Context) (salesforce.Token, error) {
+	token, err := c.Cached.Token(ctx)
 	if err != nil {
-		return nil, err
+		return token, c.explain(err)
 	}
-	if settings.Mode == auth.ModeOAuth {
-		return o.people.Credentials(ctx, caller, o.withProof(caller.Workspace, settings))
+	return token, nil
+}
+
+// explain is the error of a caller without a token. That the secret store is not
+// available is for the operator to see, and for the caller that it may pass.
+func (o *orgs) explain(ctx context.Context, caller allowlist.Caller, s auth.Settings, err error) error {
+	var unavailable *secrets.Unavailable
+	switch {
+	case errors.As(err, &unavailable):
+		o.log.Error().Err(err).Str("workspace", caller.Workspace).Msg("no token")
+		return &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected now: the server's secret store is not available",
+			Hint: "Try again later; an administrator finds the cause in the server's log."}
+	case errors.Is(err, auth.ErrNotConnected):
+		return o.people.Explain(ctx, caller, o.withProof(caller.Workspace, s), err)
+	case ctx.Err() == nil && tools.AsError(err).Code == tools.Internal: // its text is not for the caller
+		o.log.Error().Err(err).Str("workspace", caller.Workspace).Msg("no token")
+		return tools.AsError(err)
 	}
-	return o.resolver.Credentials(caller.Workspace, settings)
+	return err
 }
 
 // settings returns those of a workspace as they are now. The file of a secret is
@@ -78,30 +114,27 @@ func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, e
 			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}
 	}
 	a := *w.Auth
+	if a.TransitKey != "" {
+		s := a.Settings()
+		s.Signer = o.vault.Signer(a.TransitKey)
+		return s, nil
+	}
 	secret := a.Secret()
 	switch {
 	case *secret.File != "":
 		text, err := os.ReadFile(*secret.File)
 		if err != nil {
-			return auth.Settings{}, o.noSecret(workspace, secret.Name, err)
+			return auth.Settings{}, &secrets.Unavailable{Why: secret.Name + "File: " + err.Error(), Err: err}
 		}
 		*secret.Value = salesforce.Secret(strings.TrimSpace(string(text)))
 	case *secret.Value == "":
 		value, _, err := o.secrets.Get(ctx, workspace, secret.Name)
 		if err != nil && !errors.Is(err, secrets.ErrNone) { // that it is missing is for package auth to say
-			return auth.Settings{}, o.noSecret(workspace, secret.Name, err)
+			return auth.Settings{}, err
 		}
 		*secret.Value = value
 	}
 	return a.Settings(), nil
-}
-
-// noSecret is the error of a secret that cannot be read. The cause is for the
-// operator.
-func (o *orgs) noSecret(workspace, name string, err error) error {
-	o.log.Error().Err(err).Str("workspace", workspace).Str("secret", name).Msg("a secret cannot be read")
-	return &tools.Error{Code: tools.NotConnected, Message: fmt.Sprintf("Salesforce is not connected now: the %s of this workspace cannot be read", name),
-		Hint: "Try again later; an administrator finds the cause in the server's log."}
 }
 
 func (o *orgs) withProof(workspace string, s auth.Settings) connect.Workspace {

@@ -102,8 +102,12 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
 		}
 	}
-	kept := openSecrets(c, st, log)
-	o := newOrgs(c, kept, log)
+	kept, vault, err := openSecrets(ctx, c, st, log)
+	if err != nil {
+		journal.Close()
+		return nil, errors.Join(err, st.Close())
+	}
+	o := newOrgs(c, kept, vault, log)
 	o.people = &connect.People{Secrets: kept, Rows: st, Journal: journal, Resolver: o.resolver, Login: login(c), PublicURL: c.Origin(), Log: log, Workspace: o.People}
 	server := &tools.Server{
 		Table:   tools.All,
@@ -117,13 +121,6 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
 	return &app{gate: gate, store: st, secrets: kept, journal: journal, orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
-}
-
-// openSecrets returns the secret store of the configuration.
-func openSecrets(c *config.Config, st *store.Store, log zerolog.Logger) secrets.Store {
-	return secrets.NewSealed(st, c.Secrets.Keys(func(file string) {
-		log.Warn().Str("file", file).Msg("made the master key that opens the stored secrets: back it up, apart from the database")
-	}))
 }
 
 // login returns the OpenID provider of the configuration, or nil.
@@ -164,12 +161,13 @@ func (a *app) ready(ctx context.Context) error {
 	return err
 }
 
-// handler is the HTTP face of the app.
-func (a *app) handler() http.Handler {
-	s := &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
+// web is the HTTP face of the app.
+func (a *app) web() *web.Server {
+	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
 		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
-	return s.Handler()
 }
+
+func (a *app) handler() http.Handler { return a.web().Handler() }
 
 // serveUntil serves HTTP until ctx ends, then lets what is under way finish.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {

@@ -133,3 +133,13 @@ func (c *Config) checkSecrets() error {
 	}
 	return errors.Join(problems...)
 }
+
+// TransitKeys are the keys of Vault with which workspaces sign.
+func (c *Config) TransitKeys() (keys []string) {
+	for _, w := range c.Workspaces {
+		if w.Auth != nil && w.Auth.TransitKey != "" {
+			keys = append(keys, w.Auth.TransitKey)
+		}
+	}
+	return keys
+}

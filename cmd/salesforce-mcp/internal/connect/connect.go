@@ -35,7 +35,6 @@ import (
 	"salesforce-mcp/audit"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
-	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
 
@@ -78,9 +77,10 @@ type People struct {
 	// Workspace returns one whose auth mode is oauth, as it is configured now.
 	Workspace func(ctx context.Context, name string) (Workspace, error)
 
-	mu      sync.Mutex
-	tickets map[person]issued // what was given out last, so that an agent that asks on and on gets the same
-	alive   map[person]seen
+	mu       sync.Mutex
+	tickets  map[person]issued // what was given out last, so that an agent that asks on and on gets the same
+	alive    map[person]seen
+	versions map[[2]string]int64 // of grants, by workspace and name
 }
 
 // A person is whose connection it is.
@@ -116,57 +116,15 @@ func (p *People) app(w Workspace) (*auth.App, error) {
 // oauth.
 var ErrNobodyConnects = &tools.Error{Code: tools.InvalidArgument, Message: "people do not connect in this workspace: its auth mode is not oauth"}
 
-// Credentials returns the tokens of the caller's person. Its error, and that of
-// the tokens, has a link to connect when there are none.
-func (p *People) Credentials(ctx context.Context, caller allowlist.Caller, w Workspace) (salesforce.Credentials, error) {
-	if caller.User == "" {
-		return nil, &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected for this user: this host does not say for whom the agent works",
-			Hint: "An administrator gives the host's profile a source of the user."}
-	}
-	cached, err := p.cached(ctx, personOf(caller), w)
-	if err != nil {
-		return nil, p.notConnected(ctx, caller, w, err)
-	}
-	return &credentials{cached, func(err error) error { return p.notConnected(ctx, caller, w, err) }}, nil
-}
-
-// cached returns the tokens of a person's grant, as it is now.
-func (p *People) cached(ctx context.Context, who person, w Workspace) (*auth.Cached, error) {
-	app, err := p.app(w)
-	if err != nil {
-		return nil, err
-	}
-	g := p.grants(who, w)
-	if _, err := g.Load(ctx); err != nil {
-		return nil, err
-	}
-	return p.Resolver.Person(who.Workspace, w.Settings, app, g.name, g.loaded(), g)
-}
-
-// credentials are the tokens of a person whose connection may end at any time.
-type credentials struct {
-	*auth.Cached
-	explain func(error) error
-}
-
-// Token implements [salesforce.Credentials].
-func (c *credentials) Token(ctx context.Context) (salesforce.Token, error) {
-	token, err := c.Cached.Token(ctx)
-	if err != nil {
-		return token, c.explain(err)
-	}
-	return token, nil
-}
-
 // provable reports whether a person can be proven who opens a link that no host
 // vouches for, or nobody wants that.
 func (p *People) provable(w Workspace) bool {
 	return w.Proof == ByLogin && p.Login != nil || w.Proof == ByUsername || w.Proof == Unproven
 }
 
-// notConnected turns auth.ErrNotConnected into an error with a link, and leaves
-// all other errors as they are.
-func (p *People) notConnected(ctx context.Context, caller allowlist.Caller, w Workspace, err error) error {
+// Explain turns auth.ErrNotConnected into an error for the caller, with a link if
+// the person who opens that can be proven, and leaves all other errors as they are.
+func (p *People) Explain(ctx context.Context, caller allowlist.Caller, w Workspace, err error) error {
 	if !errors.Is(err, auth.ErrNotConnected) {
 		return err
 	}
@@ -178,7 +136,7 @@ func (p *People) notConnected(ctx context.Context, caller allowlist.Caller, w Wo
 	if failed != nil {
 		return failed
 	}
-	e.ConnectURL, e.Hint = link, "Ask the user to open this link in their browser, then repeat the call. It is for this user only, once, for ten minutes."
+	e.ConnectURL, e.Scopes, e.Hint = link, auth.Scopes(w.Settings), "Ask the user to open this link in their browser, then repeat the call. It is for this user only, once, for ten minutes."
 	return e
 }
 
@@ -308,85 +266,4 @@ func (p *People) recorded(ctx context.Context, caller allowlist.Caller, action s
 		out = audit.Outcome{Status: audit.Failed, Message: err.Error()}
 	}
 	return errors.Join(err, intent.End(ctx, out))
-}
-
-// seen is a token that Salesforce accepted a moment ago.
-type seen struct {
-	token salesforce.Secret
-	until time.Time
-}
-
-// Status is what hosts ask for before they let an agent call.
-type Status struct {
-	Connected   bool       `json:"connected"`
-	AuthMethod  string     `json:"authMethod,omitempty"` // of a workspace where nobody connects
-	InstanceURL string     `json:"instanceUrl,omitempty"`
-	Username    string     `json:"username,omitempty"` // the Salesforce user
-	Scopes      []string   `json:"scopes,omitempty"`
-	ConnectedAt *time.Time `json:"connectedAt,omitempty"`
-	Reason      string     `json:"reason,omitempty"` // why not
-}
-
-// aliveFor is how long a token that Salesforce accepted is taken for good.
-const aliveFor = time.Minute
-
-// Status says whether a person is connected. It asks Salesforce, and gets
-// another token if the one there is has ended: what it says is so. Where
-// Salesforce does not answer a person stays connected.
-func (p *People) Status(ctx context.Context, caller allowlist.Caller, w Workspace) (Status, error) {
-	who := personOf(caller)
-	grant, err := p.grants(who, w).Load(ctx)
-	if errors.Is(err, auth.ErrNotConnected) {
-		return Status{Reason: "never connected, or disconnected"}, nil
-	}
-	if err != nil {
-		return Status{}, err
-	}
-	if !p.knownAlive(who, grant.AccessToken) {
-		err = p.checkAlive(ctx, who, w)
-	}
-	if errors.Is(err, auth.ErrNotConnected) {
-		return Status{Reason: err.Error()}, nil
-	}
-	return Status{Connected: true, InstanceURL: grant.InstanceURL, Username: grant.Username, Scopes: grant.Scopes, ConnectedAt: &grant.Connected}, nil
-}
-
-// checkAlive asks Salesforce whether a person's token is good, and gets another
-// one if not. The error is auth.ErrNotConnected when there is none to be had.
-func (p *People) checkAlive(ctx context.Context, who person, w Workspace) error {
-	app, err := p.app(w)
-	if err != nil {
-		return err
-	}
-	cached, err := p.cached(ctx, who, w)
-	if err != nil {
-		return err
-	}
-	token, err := cached.Token(ctx)
-	if err == nil {
-		if err = app.Alive(ctx, token); errors.Is(err, auth.ErrEnded) {
-			cached.Drop(token)
-			token, err = cached.Token(ctx)
-		}
-	}
-	if err == nil {
-		p.noteAlive(who, token.AccessToken)
-	}
-	return err
-}
-
-func (p *People) knownAlive(who person, token salesforce.Secret) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.alive[who]
-	return s.token == token && time.Now().Before(s.until)
-}
-
-func (p *People) noteAlive(who person, token salesforce.Secret) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.alive == nil || len(p.alive) >= 10_000 { // it only saves requests
-		p.alive = map[person]seen{}
-	}
-	p.alive[who] = seen{token, time.Now().Add(aliveFor)}
 }
