@@ -311,3 +311,35 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignLoginHosts (attack 25): nothing is sent where no org of Salesforce
+// is, in whatever way that is written, and whether or not the demo's simulated
+// org is allowed.
+func TestForeignLoginHosts(t *testing.T) {
+	c := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("a request was sent to %s", r.URL.Host)
+		return nil, errors.New("not sent")
+	})}
+	for _, at := range append([]string{
+		"https://evil.example/.lightning.force.com", "https://evil.example#.lightning.force.com", "https://evil.example?.lightning.force.com",
+		"https://x@acme.lightning.force.com", "http://acme.lightning.force.com", "https://acme.lightning.force.com:8443", "https://evil.example/acme.lightning.force.com",
+		"https://169.254.169.254.lightning.force.com.evil.example", "evil.example", "169.254.169.254", "[::ffff:a9fe:a9fe]", "0x7f.1", "localhost@evil.example",
+	}, foreign...) {
+		if at == "" || at == "//acme.my.salesforce.com" || strings.HasSuffix(at, "/../evil") {
+			continue // the default, or an address that is copied with more than the host
+		}
+		for _, hosts := range []salesforce.Hosts{{}, loopback} {
+			s := Settings{LoginURL: at, InstanceURL: at, ClientID: "k", ClientSecret: clientSecret, Username: "u", PrivateKey: pemOf(key()), AccessToken: "canary"}
+			for _, mode := range []string{ModeJWT, ModeClientCredentials, ModeAccessToken} {
+				s.Mode = mode
+				if _, err := New(s, c, hosts); err == nil {
+					t.Errorf("mode %s takes %s", mode, at)
+				} else {
+					checkError(t, err, codeSettings, "is wrong")
+				}
+			}
+			_, err := NewApp(s, callback, c, hosts)
+			checkError(t, err, codeSettings, "login URL is wrong")
+		}
+	}
+}

@@ -29,7 +29,6 @@ func TestStormOn401(t *testing.T) {
 			for name, faults := range map[string][]fakeorg.Fault{
 				"before they call":    {{Path: "/services/data/", ExpireTokens: true}},
 				"while they call":     {{Path: "/services/data/", Times: 50}, {Path: "/services/data/", ExpireTokens: true}},
-				"again and again":     {{Path: "/services/data/", ExpireTokens: true}, {Path: "/services/data/", Times: 100}, {Path: "/services/data/", ExpireTokens: true}},
 				"and is slow to tell": {{Path: "/services/data/", ExpireTokens: true}, {Path: "/services/oauth2/token", DelayMS: 300}},
 			} {
 				logins, created := w.logins(), w.created()
