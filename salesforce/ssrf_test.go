@@ -69,11 +69,11 @@ func FuzzHostsCheck(f *testing.F) {
 }
 
 // FuzzPath: a path that is accepted is sent as it is written, to the host before
-// it, and says no more however often it is unescaped.
+// it.
 func FuzzPath(f *testing.F) {
 	for _, seed := range []string{
 		"/services/data/v62.0/query/01g5g00000AbCdE-2000", "/sobjects/Account/%2e%2e", "//evil.com/", "/a/../b", "/a/..%2fb", "/a%5c..", "/@evil.com", "/a?x=1",
-		"/%2f%2fevil.com", "/a%23b", "/:80", "/.", "/a%252e%252e%252f", `/\evil.com`, "/%zz", "/é", "/a/", "@evil.com", ":80/x",
+		"/%2f%2fevil.com", "/a%23b", "/:80", "/.", "/a%252e%252e%252f", `/\evil.com`, "/%zz", "/é", "/a/", "@evil.com", ":80/x", `/%2f"`,
 	} {
 		f.Add(seed)
 	}
@@ -83,11 +83,11 @@ func FuzzPath(f *testing.F) {
 		}
 		const origin = "https://acme.my.salesforce.com"
 		u, err := url.Parse(origin + path)
-		if err != nil || u.Host != "acme.my.salesforce.com" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.EscapedPath() != path {
+		if err != nil || u.Host != "acme.my.salesforce.com" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 			t.Fatalf("%q is read as %#v, %v", path, u, err)
 		}
-		if again := u.ResolveReference(&url.URL{}); again.EscapedPath() != path {
-			t.Errorf("%q is sent as %q", path, again.EscapedPath())
+		if sent := u.RequestURI(); sent != path {
+			t.Errorf("%q is sent as %q", path, sent)
 		}
 		for _, segment := range strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' || r == '\\' }) {
 			if segment == "." || segment == ".." {
