@@ -102,7 +102,7 @@ var advised = map[string]map[string]string{
 	"inactive_user":           {"": "activate it or choose another user", stepRefresh: "activate it, then connect again"},
 	"inactive org":            {"": "ask Salesforce"},
 	"ip restricted":           {"": "address: add it to the profile's Login IP Ranges, or set IP Relaxation in the app's policies", ModeJWT: "IP Relaxation does not count"},
-	"login hours":             {"": "(Login Hours), or the user's profile does not admit this server's address", ModeJWT: "(Login Hours), or"},
+	"login hours":             {"": "(Login Hours), or the user's profile does not admit this server's address", ModeJWT: "(Login Hours), or the user's profile does not admit this server's address: add it to the profile's Login IP Ranges; for JWT"},
 	"authentication failure":  {ModeJWT: "check these four", ModeClientCredentials: "Run As", stepRefresh: "it is kept", "": "Login History"},
 	"app not found":           {"": "the app is not installed in this org"},
 	"app not installed":       {"": "the app is not installed in this org"},
