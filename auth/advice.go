@@ -93,7 +93,7 @@ var advices = []advice{
 	{"", "rate_limit_exceeded", "", rate, slowly},
 	{"", "invalid_grant", "already being processed", twice, passes},     // forcedotcom/sfdx-core #1342
 	{stepRefresh, "invalid_grant", "authorization code", twice, passes}, // what it said before (segmentio/action-destinations #2300)
-	{stepRefresh, "invalid_grant inactive_user", "inactive user|user is inactive", activate + ", then " + again, ends},
+	{stepRefresh, "invalid_grant", "inactive user|user is inactive", activate + ", then " + again, ends},
 	{"", "invalid_grant", "inactive org", orgLocked, stays}, // calcom/cal.diy #11508
 	{"", "invalid_grant", "inactive", activate + " or choose another user", stays},
 	{stepRefresh, "inactive_user", "", activate + ", then " + again, ends},
@@ -136,7 +136,7 @@ var advices = []advice{
 	{ModeJWT, "invalid_grant", "audience", "the audience does not fit the org: set the login URL to https://login.salesforce.com, " +
 		"or https://test.salesforce.com for a sandbox, or set the audience", stays},
 	{ModeJWT, "invalid_grant", "expired", "the assertion's time was refused: set this machine's clock right", stays},
-	{ModeJWT, "invalid_grant", "", "the user is not pre-authorised for the app, the private key does not belong to the certificate that was uploaded, " +
+	{ModeJWT, "invalid_grant", "", "the user is not pre-authorised for the app, the private key does not belong to the uploaded certificate, " +
 		"the username does not exist at {login}, or the app does not take JWTs: check these four; " + admit + "; " + enableJWT, stays},
 	{ModeClientCredentials, "invalid_grant", "domain", "the login URL must be the org's My Domain, such as https://acme.my.salesforce.com", stays},
 	{ModeClientCredentials, "invalid_grant", "user", "the app has no user to run as: " + enableCC, stays},

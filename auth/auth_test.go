@@ -175,7 +175,7 @@ func TestPlatformErrors(t *testing.T) {
 		{ModeJWT, "invalid_grant", "user hasn't approved this consumer", "Admin approved users", false},
 		{ModeJWT, "invalid_grant", "Audience validation failed", "https://test.salesforce.com for a sandbox", false},
 		{ModeJWT, "invalid_grant", "expired authorization code", "clock", false},
-		{ModeJWT, "invalid_grant", "invalid assertion", "does not belong to the certificate", false},
+		{ModeJWT, "invalid_grant", "invalid assertion", "does not belong to the uploaded certificate", false},
 		{ModeJWT, "invalid_grant", "user is inactive", "activate it", false},
 		{ModeJWT, "invalid_grant", "ip restricted", "Login IP Ranges", false},
 		{ModeJWT, "invalid_client_id", "client identifier invalid", "Consumer Key", false},
