@@ -206,7 +206,7 @@ func TestAdviceOnSettings(t *testing.T) {
 		{"no scope", ModeJWT, says("invalid_scope", "the requested scope is not allowed"), "invalid_scope", "add Manage user data via APIs (api)"},
 		{"app of another org", ModeJWT, says("invalid_grant", "External client app is not installed in this org"), "invalid_grant", "check that the login URL (" + o.url + ")"},
 
-		{"no user to run as", ModeClientCredentials, setUp(func(c *fakeorg.Client) { c.RunAs = "" }), "invalid_grant", "name a user in Run As"},
+		{"no user to run as", ModeClientCredentials, setUp(func(c *fakeorg.Client) { c.RunAs = "" }), "invalid_grant", "the app has no user to run as: select Enable Client Credentials Flow in the app's settings and in its policies, and name a user in Run As"},
 		{"login host", ModeClientCredentials, func(s *scene) { s.client = &http.Client{Transport: hostIs("login.salesforce.com")} }, "invalid_grant", "must be the org's My Domain"},
 		{"another secret", ModeClientCredentials, anotherSecret, "invalid_client", secrets},
 		{"another id", ModeClientCredentials, anotherID, "invalid_client_id", atHost},
@@ -230,7 +230,7 @@ func TestAdviceOnSettings(t *testing.T) {
 
 		{"another callback", stepExchange, func(s *scene) { s.callback = "https://mcp.example/oauth/callback/" }, "redirect_uri_mismatch", "add https://mcp.example/oauth/callback/ to its Callback URL, to the letter"},
 		{"another verifier", stepExchange, func(s *scene) { s.verifier = oauth2.GenerateVerifier() }, "invalid_grant", "belongs to another login: start connecting again"},
-		{"no such code", stepExchange, func(s *scene) { s.code = "aPrxcanary==" }, "invalid_grant", "start connecting again"},
+		{"no such code", stepExchange, func(s *scene) { s.code = "aPrxcanary==" }, "invalid_grant", "the code is not good any more: start connecting again"},
 		{"another secret", stepExchange, anotherSecret, "invalid_client", secrets},
 		{"no secret", stepExchange, noSecret, "invalid_client", "clear Require secret for Web Server Flow"},
 		{"another id", stepExchange, anotherID, "invalid_client_id", atHost},
