@@ -298,7 +298,9 @@ func TestConnectFromHost(t *testing.T) {
 	if s := w.status("ann"); s.Connected {
 		t.Errorf("%+v", s)
 	}
-	var refused struct{ Error struct{ Code, Message string } }
+	var refused struct {
+		Error struct{ Code, Message string }
+	}
 	if code := w.host(http.MethodPost, "oauth/connect", &refused); code != 403 || refused.Error.Code != "agent_not_identified" {
 		t.Errorf("nobody in particular: %d %+v", code, refused)
 	}
