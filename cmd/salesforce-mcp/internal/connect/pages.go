@@ -245,10 +245,19 @@ func (p *People) back(w http.ResponseWriter, r *http.Request, kind string) (s st
 }
 
 // DisconnectPage serves GET and POST /w/{workspace}/oauth/disconnect?ticket=. A
-// GET shows a page, whose button posts.
+// GET shows a page, whose button posts. Only the links of a host that vouches for
+// whoever opens them lead here: those that agents hand out connect.
 func (p *People) DisconnectPage(w http.ResponseWriter, r *http.Request) {
 	t, _, ok := p.opened(w, r)
 	if !ok {
+		return
+	}
+	if !t.Proven {
+		p.show(w, http.StatusNotFound, used)
+		return
+	}
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		p.show(w, http.StatusForbidden, page{Title: "Not from here", Text: []string{"Another site sent this form. Open the link yourself."}})
 		return
 	}
 	if r.Method != http.MethodPost {
