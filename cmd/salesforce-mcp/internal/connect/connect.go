@@ -239,11 +239,16 @@ func (p *People) Disconnect(ctx context.Context, caller allowlist.Caller) error 
 		if errors.Is(err, auth.ErrNotConnected) {
 			return nil
 		}
-		if err != nil {
+		if err != nil && !damaged(err) {
 			return err
 		}
+		lost := err
 		if err := g.Delete(ctx); err != nil {
 			return err
+		}
+		if lost != nil {
+			p.Log.Warn().Err(lost).Str("workspace", caller.Workspace).Msg("a connection was forgotten that could not be opened, and so not revoked at Salesforce")
+			return nil
 		}
 		if err := app.Revoke(ctx, grant); err != nil {
 			p.Log.Warn().Err(err).Str("workspace", caller.Workspace).Msg("a connection was forgotten, but Salesforce could not be told to revoke it")

@@ -15,6 +15,7 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 )
 
 // A step is what a browser was sent away for: to sign in, or to Salesforce.
@@ -189,7 +190,10 @@ func (p *People) connect(r *http.Request, s step, code string) (grant auth.Grant
 		}
 		defer unlock()
 		before, err := g.Load(ctx)
-		if err != nil && !errors.Is(err, auth.ErrNotConnected) {
+		switch {
+		case damaged(err):
+			g.set(secrets.Any)
+		case err != nil && !errors.Is(err, auth.ErrNotConnected):
 			return err
 		}
 		if err := g.Save(ctx, grant); err != nil {
