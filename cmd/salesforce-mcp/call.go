@@ -17,7 +17,8 @@ import (
 )
 
 func (e *env) call() *cobra.Command {
-	var object, url, token, agent string
+	var object string
+	var c client
 	cmd := &cobra.Command{
 		Use:   "call INSTRUCTION [name=value …]",
 		Short: "Call one instruction of a running server",
@@ -25,14 +26,13 @@ func (e *env) call() *cobra.Command {
 print its result as JSON. A value is text or, where the argument is an object or
 a list, JSON; body.Name=Acme sets one member of the argument body.
 
-URL, token and agent default to SALESFORCE_MCP_URL, SALESFORCE_MCP_TOKEN and
-SALESFORCE_MCP_AGENT.`,
+URL, token, agent and user default to SALESFORCE_MCP_URL, SALESFORCE_MCP_TOKEN,
+SALESFORCE_MCP_AGENT and SALESFORCE_MCP_USER.`,
 		Example: `  salesforce-mcp call runQuery q='SELECT Id, Name FROM Account LIMIT 3'
   salesforce-mcp call createRecord sObjectName=Lead body.LastName=Abitbol body.Company=Acme`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := e.client(url, token, agent)
-			if err != nil {
+			if err := e.complete(&c); err != nil {
 				return err
 			}
 			arguments, err := parseArguments(args[0], args[1:], object)
@@ -51,7 +51,7 @@ SALESFORCE_MCP_AGENT.`,
 		},
 	}
 	cmd.Flags().StringVar(&object, "json", "", "arguments as one JSON object; name=value adds to it")
-	connectionFlags(cmd, &url, &token, &agent)
+	connectionFlags(cmd, &c)
 	return cmd
 }
 
@@ -114,7 +114,7 @@ func decodeJSON(text string) (v any, err error) {
 }
 
 // client calls a running server.
-type client struct{ url, token, agent string }
+type client struct{ url, token, agent, user string }
 
 // call returns the text of a tool's result, and whether the call failed.
 func (c client) call(ctx context.Context, instruction string, arguments map[string]any) (text string, failed bool, err error) {
@@ -169,9 +169,9 @@ type response struct {
 	body                []byte
 }
 
-// send sends a request as the agent.
+// send sends a request as the agent, for the user.
 func (c client) send(req *http.Request) (*response, error) {
-	for name, value := range map[string]string{"Authorization": "Bearer " + c.token, "Agent-Id": c.agent} {
+	for name, value := range map[string]string{"Authorization": "Bearer " + c.token, "Agent-Id": c.agent, "User-Id": c.user} {
 		if value != "" {
 			req.Header.Set(name, value)
 		}

@@ -12,11 +12,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
@@ -24,6 +27,7 @@ import (
 // The demo's workspace and who may call it.
 const (
 	demoWorkspace = "demo"
+	demoPeople    = "people" // where each person works as their own Salesforce user
 	demoAgent     = "demo-agent"
 	demoReader    = "demo-reader"
 	demoUser      = "demo-user"
@@ -97,31 +101,35 @@ func (e *env) demo() *cobra.Command {
 	return cmd
 }
 
-// demoConfig is a workspace as an administrator would configure it, in auth
-// mode jwt, with a host that injects its identity into the arguments as Agent
-// Factory does or names the agent in a header.
+// demoConfig has two workspaces as an administrator would configure them, in
+// auth modes jwt and oauth, with a host that injects its identity into the
+// arguments as Agent Factory does or names it in headers.
 func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token string) *config.Config {
 	pemKey := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	source := func(kind allowlist.Kind, name string) allowlist.Source {
 		return allowlist.Source{Kind: kind, Name: name}
 	}
+	workspace := func(name string, a config.Auth, user ...allowlist.Source) config.Workspace {
+		a.LoginURL, a.ClientID = org.Org, org.ClientID
+		return config.Workspace{APIVersion: salesforce.DefaultVersion, Auth: &a, Workspace: allowlist.Workspace{
+			Name: name,
+			Profiles: []*allowlist.Profile{{
+				Name: "agent-factory", Tokens: []string{allowlist.HashToken(token)}, OverwritesArguments: true, Vouches: a.Mode == auth.ModeOAuth,
+				Agent:   []allowlist.Source{source(allowlist.FromHeader, "agent-id"), source(allowlist.FromArgument, "agent_id")},
+				User:    append(user, source(allowlist.FromArgument, "user_id")),
+				Context: []allowlist.Source{source(allowlist.FromArgument, "context_id")},
+			}},
+			Rules: []allowlist.Rule{{Agent: demoAgent, Preset: "all"}, {Agent: demoReader, Preset: "read"}},
+		}}
+	}
 	return &config.Config{
 		Listen: listen, Data: data, MaxMessageBytes: tools.MaxMessage, MaxUploadBytes: config.MaxUpload, AllowLoopbackOrg: true,
-		Workspaces: []config.Workspace{{
-			APIVersion: salesforce.DefaultVersion,
-			Auth: &config.Auth{Mode: "jwt", LoginURL: org.Org, ClientID: org.ClientID, Username: org.Username,
-				PrivateKey: salesforce.Secret(pemKey)},
-			Workspace: allowlist.Workspace{
-				Name: demoWorkspace,
-				Profiles: []*allowlist.Profile{{
-					Name: "agent-factory", Tokens: []string{allowlist.HashToken(token)}, OverwritesArguments: true,
-					Agent:   []allowlist.Source{source(allowlist.FromHeader, "agent-id"), source(allowlist.FromArgument, "agent_id")},
-					User:    []allowlist.Source{source(allowlist.FromArgument, "user_id")},
-					Context: []allowlist.Source{source(allowlist.FromArgument, "context_id")},
-				}},
-				Rules: []allowlist.Rule{{Agent: demoAgent, Preset: "all"}, {Agent: demoReader, Preset: "read"}},
-			},
-		}},
+		Secrets: config.Secrets{Store: config.StoreSealed, KeyFile: filepath.Join(data, "master.key")},
+		Workspaces: []config.Workspace{
+			workspace(demoWorkspace, config.Auth{Mode: auth.ModeJWT, Username: org.Username, PrivateKey: salesforce.Secret(pemKey)}),
+			workspace(demoPeople, config.Auth{Mode: auth.ModeOAuth, ClientSecret: salesforce.Secret(org.ClientSecret), Proof: string(connect.Unproven)},
+				source(allowlist.FromHeader, "user-id")),
+		},
 	}
 }
 
@@ -135,6 +143,7 @@ MCP endpoint     %s
 host token       %s
 agents           %s (may do all), %s (may only read)
 simulated org    %s
+people           in workspace %s each works as their own Salesforce user (see the README)
 
 Try it:
 
@@ -143,6 +152,6 @@ curl -s %s \
   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{"action":"soql","q":"SELECT Name, Industry, AnnualRevenue FROM Account ORDER BY AnnualRevenue DESC NULLS LAST LIMIT 5"}}}'
 
 Stop it with Ctrl-C.
-`, r.MCP, r.HostToken, demoAgent, demoReader, r.Org, r.MCP, r.HostToken, demoAgent)
+`, r.MCP, r.HostToken, demoAgent, demoReader, r.Org, demoPeople, r.MCP, r.HostToken, demoAgent)
 	return err
 }

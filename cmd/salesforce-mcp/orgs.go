@@ -46,27 +46,62 @@ func newOrgs(c *config.Config, kept secrets.Store, vault *secrets.Vault, log zer
 
 // Connect makes sure of an access token for the caller.
 func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
-	credentials, err := o.credentials(ctx, caller)
+	settings, err := o.settings(ctx, caller.Workspace)
 	if err != nil {
-		return nil, o.noToken(caller.Workspace, err)
+		return nil, o.explain(ctx, caller, settings, err)
 	}
+	tokens, err := o.tokens(ctx, caller, settings)
+	if err != nil {
+		return nil, o.explain(ctx, caller, settings, err)
+	}
+	credentials := &credentials{tokens, func(err error) error { return o.explain(ctx, caller, settings, err) }}
 	if _, err := credentials.Token(ctx); err != nil {
-		return nil, o.noToken(caller.Workspace, err)
+		return nil, err
 	}
 	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
 }
 
-// credentials returns the tokens that a caller works with: those of their
-// person in mode oauth, and those of the workspace in every other one.
-func (o *orgs) credentials(ctx context.Context, caller allowlist.Caller) (salesforce.Credentials, error) {
-	settings, err := o.settings(ctx, caller.Workspace)
+// tokens returns the tokens that a caller works with: those of their person in mode
+// oauth, and those of the workspace in every other one.
+func (o *orgs) tokens(ctx context.Context, caller allowlist.Caller, s auth.Settings) (*auth.Cached, error) {
+	if s.Mode == auth.ModeOAuth {
+		return o.people.Credentials(ctx, caller, o.withProof(caller.Workspace, s))
+	}
+	return o.resolver.Credentials(caller.Workspace, s)
+}
+
+// credentials are tokens whose errors are for the caller: a connection may end in
+// the middle of a call.
+type credentials struct {
+	*auth.Cached
+	explain func(error) error
+}
+
+// Token implements [salesforce.Credentials].
+func (c *credentials) Token(ctx context.Context) (salesforce.Token, error) {
+	token, err := c.Cached.Token(ctx)
 	if err != nil {
-		return nil, err
+		return token, c.explain(err)
 	}
-	if settings.Mode == auth.ModeOAuth {
-		return o.people.Credentials(ctx, caller, o.withProof(caller.Workspace, settings))
+	return token, nil
+}
+
+// explain is the error of a caller without a token. That the secret store is not
+// available is for the operator to see, and for the caller that it may pass.
+func (o *orgs) explain(ctx context.Context, caller allowlist.Caller, s auth.Settings, err error) error {
+	var unavailable *secrets.Unavailable
+	switch {
+	case errors.As(err, &unavailable):
+		o.log.Error().Err(err).Str("workspace", caller.Workspace).Msg("no token")
+		return &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected now: the server's secret store is not available",
+			Hint: "Try again later; an administrator finds the cause in the server's log."}
+	case errors.Is(err, auth.ErrNotConnected):
+		return o.people.Explain(ctx, caller, o.withProof(caller.Workspace, s), err)
+	case ctx.Err() == nil && tools.AsError(err).Code == tools.Internal: // its text is not for the caller
+		o.log.Error().Err(err).Str("workspace", caller.Workspace).Msg("no token")
+		return tools.AsError(err)
 	}
-	return o.resolver.Credentials(caller.Workspace, settings)
+	return err
 }
 
 // settings returns those of a workspace as they are now. The file of a secret is
@@ -100,18 +135,6 @@ func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, e
 		*secret.Value = value
 	}
 	return a.Settings(), nil
-}
-
-// noToken is the error of a caller without a token. That the secret store is not
-// available is for the operator to see, and for the caller that it may pass.
-func (o *orgs) noToken(workspace string, err error) error {
-	var unavailable *secrets.Unavailable
-	if !errors.As(err, &unavailable) {
-		return err
-	}
-	o.log.Error().Err(err).Str("workspace", workspace).Msg("no token")
-	return &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected now: the server's secret store is not available",
-		Hint: "Try again later; an administrator finds the cause in the server's log."}
 }
 
 func (o *orgs) withProof(workspace string, s auth.Settings) connect.Workspace {

@@ -161,12 +161,13 @@ func (a *app) ready(ctx context.Context) error {
 	return err
 }
 
-// handler is the HTTP face of the app.
-func (a *app) handler() http.Handler {
-	s := &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
+// web is the HTTP face of the app.
+func (a *app) web() *web.Server {
+	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
 		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
-	return s.Handler()
 }
+
+func (a *app) handler() http.Handler { return a.web().Handler() }
 
 // serveUntil serves HTTP until ctx ends, then lets what is under way finish.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {

@@ -23,7 +23,7 @@ import (
 )
 
 func (e *env) runFile() *cobra.Command {
-	var url, token, agent string
+	var c client
 	cmd := &cobra.Command{
 		Use:   "run FILE.yml [name=value …]",
 		Short: "Run a list of DSUL steps against a running server",
@@ -32,13 +32,12 @@ other, and print the result of each as a line of JSON. {{paths}} in arguments
 stand for the names given here and for the outputs of earlier steps. The first
 step that fails ends the run.
 
-URL, token and agent default to SALESFORCE_MCP_URL, SALESFORCE_MCP_TOKEN and
-SALESFORCE_MCP_AGENT.`,
+URL, token, agent and user default to SALESFORCE_MCP_URL, SALESFORCE_MCP_TOKEN,
+SALESFORCE_MCP_AGENT and SALESFORCE_MCP_USER.`,
 		Example: `  salesforce-mcp run close.yml opportunity_id=0065g00000AbCdEAAV`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := e.client(url, token, agent)
-			if err != nil {
+			if err := e.complete(&c); err != nil {
 				return err
 			}
 			values := map[string]any{}
@@ -66,7 +65,7 @@ SALESFORCE_MCP_AGENT.`,
 			return nil
 		},
 	}
-	connectionFlags(cmd, &url, &token, &agent)
+	connectionFlags(cmd, &c)
 	return cmd
 }
 
@@ -85,19 +84,22 @@ func knownInstruction(name string, args map[string]any) error {
 	return op.CheckNames(args)
 }
 
-// client is how a command reaches a running server.
-func (e *env) client(url, token, agent string) (client, error) {
-	c := client{url: cmp.Or(url, e.getenv("SALESFORCE_MCP_URL")), token: cmp.Or(token, e.getenv("SALESFORCE_MCP_TOKEN")), agent: cmp.Or(agent, e.getenv("SALESFORCE_MCP_AGENT"))}
-	if c.url == "" {
-		return c, errors.New("--url is needed, or SALESFORCE_MCP_URL: the MCP endpoint, as in http://127.0.0.1:8080/w/demo/mcp")
+// complete fills in from the environment what the flags leave open.
+func (e *env) complete(c *client) error {
+	for name, value := range map[string]*string{"URL": &c.url, "TOKEN": &c.token, "AGENT": &c.agent, "USER": &c.user} {
+		*value = cmp.Or(*value, e.getenv("SALESFORCE_MCP_"+name))
 	}
-	return c, nil
+	if c.url == "" {
+		return errors.New("--url is needed, or SALESFORCE_MCP_URL: the MCP endpoint, as in http://127.0.0.1:8080/w/demo/mcp")
+	}
+	return nil
 }
 
-func connectionFlags(cmd *cobra.Command, url, token, agent *string) {
-	cmd.Flags().StringVar(url, "url", "", "MCP endpoint")
-	cmd.Flags().StringVar(token, "token", "", "host token")
-	cmd.Flags().StringVar(agent, "agent", "", "agent to call as")
+func connectionFlags(cmd *cobra.Command, c *client) {
+	cmd.Flags().StringVar(&c.url, "url", "", "MCP endpoint")
+	cmd.Flags().StringVar(&c.token, "token", "", "host token")
+	cmd.Flags().StringVar(&c.agent, "agent", "", "agent to call as; sent in the header agent-id")
+	cmd.Flags().StringVar(&c.user, "user", "", "person for whom the agent works; sent in the header user-id")
 }
 
 // stepResult is what run prints of a step.

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/tools"
 )
@@ -39,11 +42,31 @@ func (e *env) stdio() *cobra.Command {
 			if a.mcp.View, err = tools.ParseView(view); err != nil {
 				return fmt.Errorf("--view: %w", err)
 			}
-			return a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, host))
+			closePages, err := a.servePages(ctx, workspace)
+			if err != nil {
+				return err
+			}
+			return errors.Join(a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, host)), closePages())
 		}),
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&workspace, "workspace", "", "workspace to serve; needed when there are several")
 	cmd.Flags().StringVar(&view, "view", "", "how tools are listed: dispatch (default), split or flat")
 	return cmd
+}
+
+// servePages serves the pages with which the one person of stdio connects, where
+// their workspace wants that, until it is told to stop.
+func (a *app) servePages(ctx context.Context, workspace string) (stop func() error, err error) {
+	if settings, err := a.orgs.settings(ctx, workspace); err != nil || settings.Mode != auth.ModeOAuth {
+		return func() error { return nil }, nil // calls say what is wrong with the settings
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: the pages to connect with need an address of their own: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- serveUntil(ctx, l, a.web().Pages()) }()
+	return func() error { cancel(); return <-served }, nil
 }

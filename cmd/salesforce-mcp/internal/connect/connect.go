@@ -122,9 +122,9 @@ func (p *People) provable(w Workspace) bool {
 	return w.Proof == ByLogin && p.Login != nil || w.Proof == ByUsername || w.Proof == Unproven
 }
 
-// notConnected turns auth.ErrNotConnected into an error with a link, and leaves
-// all other errors as they are.
-func (p *People) notConnected(ctx context.Context, caller allowlist.Caller, w Workspace, err error) error {
+// Explain turns auth.ErrNotConnected into an error for the caller, with a link if
+// the person who opens that can be proven, and leaves all other errors as they are.
+func (p *People) Explain(ctx context.Context, caller allowlist.Caller, w Workspace, err error) error {
 	if !errors.Is(err, auth.ErrNotConnected) {
 		return err
 	}

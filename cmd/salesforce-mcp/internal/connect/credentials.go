@@ -7,22 +7,18 @@ import (
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
-	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
 
-// Credentials returns the tokens of the caller's person. Its error, and that of
-// the tokens, has a link to connect when there are none.
-func (p *People) Credentials(ctx context.Context, caller allowlist.Caller, w Workspace) (salesforce.Credentials, error) {
+// Credentials returns the tokens of the caller's person, as their grant is now.
+// The error is auth.ErrNotConnected when there are none, as may that of the tokens
+// be later; [People.Explain] has more to say.
+func (p *People) Credentials(ctx context.Context, caller allowlist.Caller, w Workspace) (*auth.Cached, error) {
 	if caller.User == "" {
 		return nil, &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected for this user: this host does not say for whom the agent works",
 			Hint: "An administrator gives the host's profile a source of the user."}
 	}
-	cached, err := p.cached(ctx, personOf(caller), w)
-	if err != nil {
-		return nil, p.notConnected(ctx, caller, w, err)
-	}
-	return &credentials{cached, func(err error) error { return p.notConnected(ctx, caller, w, err) }}, nil
+	return p.cached(ctx, personOf(caller), w)
 }
 
 // cached returns the tokens of a person's grant, as it is now.
@@ -63,19 +59,4 @@ func (p *People) recall(g *grants, err error) bool {
 		g.set(version)
 	}
 	return ok
-}
-
-// credentials are the tokens of a person whose connection may end at any time.
-type credentials struct {
-	*auth.Cached
-	explain func(error) error
-}
-
-// Token implements [salesforce.Credentials].
-func (c *credentials) Token(ctx context.Context) (salesforce.Token, error) {
-	token, err := c.Cached.Token(ctx)
-	if err != nil {
-		return token, c.explain(err)
-	}
-	return token, nil
 }

@@ -26,6 +26,7 @@ type LastKnown struct {
 type known struct {
 	value   salesforce.Secret
 	version int64
+	err     error // ErrNone, or nil
 }
 
 // NewLastKnown returns a LastKnown that knows nothing yet.
@@ -41,11 +42,11 @@ func (s *LastKnown) Get(ctx context.Context, workspace, name string) (salesforce
 	key := [2]string{workspace, name}
 	var unavailable *Unavailable
 	switch {
-	case err == nil:
-		s.known[key] = known{value, version}
+	case err == nil || errors.Is(err, ErrNone):
+		s.known[key] = known{value, version, err}
 	case errors.As(err, &unavailable) && unavailable.Away:
 		if last, ok := s.known[key]; ok {
-			return last.value, last.version, nil
+			return last.value, last.version, last.err
 		}
 	default:
 		delete(s.known, key)

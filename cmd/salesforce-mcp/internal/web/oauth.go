@@ -19,13 +19,17 @@ type Orgs interface {
 }
 
 // oauth adds the routes through which people connect: those for hosts, which
-// prove themselves and say for whom they ask, and those for browsers, which
-// bring a ticket.
+// prove themselves and say for whom they ask, and those for browsers.
 func (s *Server) oauth(mux *http.ServeMux, security *securityLog) {
 	mux.Handle("GET /w/{workspace}/oauth/status", s.authenticated(security, s.status))
 	mux.Handle("POST /w/{workspace}/oauth/connect", s.authenticated(security, s.connect))
 	mux.Handle("POST /w/{workspace}/testAuth", s.authenticated(security, s.testAuth))
-	disconnect := s.authenticated(security, s.disconnect)
+	s.pages(mux, s.authenticated(security, s.disconnect))
+}
+
+// pages adds the routes for browsers, which bring a ticket. Disconnect serves a
+// POST without one.
+func (s *Server) pages(mux *http.ServeMux, disconnect http.Handler) {
 	mux.HandleFunc("POST /w/{workspace}/oauth/disconnect", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("ticket") {
 			s.People.DisconnectPage(w, r)
@@ -37,6 +41,14 @@ func (s *Server) oauth(mux *http.ServeMux, security *securityLog) {
 	mux.HandleFunc("GET /w/{workspace}/oauth/connect", s.People.Connect)
 	mux.HandleFunc("GET /oauth/callback", s.People.Callback)
 	mux.HandleFunc("GET /oauth/login", s.People.SignedIn)
+}
+
+// Pages returns the routes for browsers alone, behind the guard: what stdio needs
+// for its one person to connect.
+func (s *Server) Pages() http.Handler {
+	mux := http.NewServeMux()
+	s.pages(mux, http.NotFoundHandler())
+	return s.guard(newSecurityLog(s.Log), mux)
 }
 
 // person is the caller of a request that has no arguments: the host, and the
