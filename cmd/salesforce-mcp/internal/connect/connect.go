@@ -25,6 +25,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -82,6 +84,9 @@ type People struct {
 	alive    map[person]seen
 	versions map[[2]string]int64 // of grants, by workspace and name
 }
+
+// Format prints the type alone, since fmt would print tickets.
+func (*People) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "connect.People") }
 
 // A person is whose connection it is.
 type person struct{ Workspace, Host, User string }
