@@ -17,14 +17,18 @@ func secretPart(token Secret) []byte {
 	return []byte(text)
 }
 
-// conceal overwrites a token in what an org has sent, in place: the org may quote
-// what it was sent, and anonymous Apex, formulas and flows can read the session's
-// id. With it an agent would be free of every rule.
+// conceal takes a token out of what an org has sent, and may change it in place:
+// the org may quote what it was sent, and anonymous Apex, formulas and flows can
+// read the session's id. With it an agent would be free of every rule.
 func conceal(text []byte, token Secret) []byte {
+	if whole := []byte(token.Reveal()); len(whole) > 0 && bytes.Contains(text, whole) {
+		text = bytes.ReplaceAll(text, whole, []byte(mask))
+	}
 	overwrite(text, secretPart(token))
 	return text
 }
 
+// overwrite is for what must stay as long as it is.
 func overwrite(text, secret []byte) {
 	for len(secret) > 0 {
 		i := bytes.Index(text, secret)
@@ -38,7 +42,7 @@ func overwrite(text, secret []byte) {
 	}
 }
 
-// concealing is conceal for a body that is read in parts.
+// concealing overwrites the secret in a body that is read in parts.
 type concealing struct {
 	from   io.Reader
 	secret []byte

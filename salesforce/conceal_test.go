@@ -17,7 +17,8 @@ func TestConceal(t *testing.T) {
 	for _, tt := range []struct{ token, text, want string }{
 		{"00D000000000001!AQ.secret_of-session", `{"a":"00D000000000001\u0021AQ.secret_of-session"}`, `{"a":"00D000000000001\u0021********************"}`},
 		{"00D000000000001!AQ.secret_of-session", "sid=00D000000000001%21AQ.secret_of-session&x", "sid=00D000000000001%21********************&x"},
-		{"00D!short", "00D!short 00D!shor short", "********* 00D!shor short"},
+		{"00D!short", "00D!short 00D!shor short", "••• 00D!shor short"},
+		{"00D000000000001!AQ.secret_of-session", "00D000000000001!AQ.secret_of-session.", "•••."},
 		{"", "text", "text"},
 	} {
 		if got := string(conceal([]byte(tt.text), Secret(tt.token))); got != tt.want {
@@ -41,10 +42,10 @@ func TestConceal(t *testing.T) {
 			}
 		}
 		var got []byte
-		part2 := make([]byte, size*100)
+		into := make([]byte, size*100)
 		for r := newConcealing(from, token); ; {
-			n, err := r.Read(part2)
-			if got = append(got, part2[:n]...); errors.Is(err, io.EOF) {
+			n, err := r.Read(into)
+			if got = append(got, into[:n]...); errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
@@ -54,8 +55,8 @@ func TestConceal(t *testing.T) {
 		if len(got) != len(text) || bytes.Contains(got, secretPart(token)) {
 			t.Fatalf("%d bytes of %d: %.200s", len(got), len(text), got)
 		}
-		if want := conceal([]byte(text), token); strings.ReplaceAll(string(want), "*", "") != strings.ReplaceAll(string(got), "*", "") && !strings.Contains(text, "abababababababababab") {
-			t.Fatalf("changed: %.200s, want %.200s", got, want)
+		if !strings.Contains(text, string(secretPart(token))) && string(got) != text {
+			t.Fatalf("changed: %.200s", got)
 		}
 	})
 }

@@ -190,7 +190,7 @@ func TestSoap(t *testing.T) {
 
 	org, seen = newOrg(t, Options{}, fault("MALFORMED_ID", "bad id token-1"))
 	e := errorOf(t, org, convert)
-	if e.Code != "MALFORMED_ID" || e.Class != ClassNotFound || e.Message != "bad id *******" || seen.count() != 1 {
+	if e.Code != "MALFORMED_ID" || e.Class != ClassNotFound || e.Message != "bad id •••" || seen.count() != 1 {
 		t.Errorf("%+v after %d", e, seen.count())
 	}
 }
