@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -250,6 +251,7 @@ func TestCanaries(t *testing.T) {
 	}
 	cw.people(provider)
 	cw.refusals()
+	cw.waiting()
 	cw.hosts()
 	cw.panicking()
 
@@ -287,6 +289,28 @@ func (cw *canaryWorld) refusals() {
 			cw.telling.mode(userinfoPath, "")
 			cw.ask(workspace, http.MethodPost, "testAuth?user_id="+fakeorg.ServiceUser, "", "")
 		}
+	}
+}
+
+// waiting has calls end before the org has answered.
+func (cw *canaryWorld) waiting() {
+	cw.app.server.Timeout = 100 * time.Millisecond
+	defer func() { cw.app.server.Timeout = callTimeout }()
+	for _, path := range []string{dataPaths, tokenPath} {
+		cw.telling.mode(path, "slow")
+		for _, call := range []anOp{
+			{tool: "versions", action: "getLimits", instruction: "getLimits"},
+			{tool: "records", action: "create", instruction: "createRecord", args: map[string]any{"sObjectName": "Account", "body": map[string]any{"Name": "x"}}},
+		} {
+			if cw.do(call) > 0 {
+				cw.t.Errorf("%s, %s: it did not wait", path, call.instruction)
+			}
+		}
+		cw.telling.mode(path, "")
+		cw.telling.Inject(fakeorg.Fault{Path: "/limits", ExpireTokens: true})
+	}
+	if !strings.Contains(cw.sinks.all["answer mcp"].text.String(), "did not answer in time") {
+		cw.t.Error("no call has run out of time")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"salesforce-mcp/salesforce/fakeorg"
 )
@@ -168,6 +169,10 @@ var tellings = map[string]func(w http.ResponseWriter, said string){
 	"no JSON": func(w http.ResponseWriter, said string) { respond(w, 200, "application/json", "{"+said) },
 	"a file":  func(w http.ResponseWriter, said string) { respond(w, 200, "text/plain", said) },
 	"cut":     func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) },
+	"slow": func(w http.ResponseWriter, said string) {
+		time.Sleep(300 * time.Millisecond)
+		respond(w, 200, "text/plain", said)
+	},
 
 	// Of the token endpoint.
 	"invalid": func(w http.ResponseWriter, said string) {
