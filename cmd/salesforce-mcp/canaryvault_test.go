@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -180,10 +181,14 @@ workspaces:
 		}
 		for _, env := range []map[string]string{nil, {"SALESFORCE_MCP_MASTER_KEY": secret}, {"SALESFORCE_MCP_SALES_CLIENT_SECRET": secret}, {"SALESFORCE_MCP_VAULT_TOKEN": secret}} {
 			var out bytes.Buffer
-			err := run(t.Context(), []string{"stdio", "--config", file}, func(name string) string { return env[name] }, strings.NewReader(""), &out, &out)
-			if err != nil {
-				failed++
+			var err error
+			for _, command := range [][]string{{"stdio"}, {"check"}, {"secret", "set", "sales", "clientSecret"}, {"secret", "set", "sales", "privateKey"}, {"secret", "set", "sales", secret[:4]}, {"keys", "rotate"}} {
+				failure := run(t.Context(), append(command, "--config", file), func(name string) string { return env[name] }, strings.NewReader(secret+"\n"), &out, &out)
+				if err = errors.Join(err, failure); command[0] == "stdio" && failure != nil {
+					failed++
+				}
 			}
+			s.folder(t, filepath.Dir(file), "config.yml")
 			s.write(fmt.Sprintf("configuration %d with %v", i, regexp.MustCompile(`\[.*:`).FindString(fmt.Sprint(env))), fmt.Sprint(out.String(), err))
 		}
 	}

@@ -139,8 +139,9 @@ func TestAttackForwardedLink(t *testing.T) {
 			t.Errorf("%d were sent to Salesforce; the log is %s", w.authorizations(), w.log)
 		}
 		for _, user := range []string{"Mallory", "mallory ", "mall\u043ery", ""} {
-			p.signedIn(t, user).open(w.link("mallory")).follow()
-			w.nobody("mallory")
+			if b := p.signedIn(t, user).open(w.link("mallory")).follow(); b.status < 400 || b.at.Path != "/oauth/login" {
+				t.Errorf("%q: %s shows %d %s", user, b.at, b.status, b.page)
+			}
 		}
 		p.signedIn(t, "mallory").open(w.link("mallory")).follow().salesforce(fakeorg.ServiceUser).shows(200, "now work as")
 	})
