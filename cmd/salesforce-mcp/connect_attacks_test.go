@@ -556,3 +556,25 @@ func TestAttackHostsOnly(t *testing.T) {
 		t.Errorf("%s", refused.Error)
 	}
 }
+
+// TestConnectAgain: who connects once more has one connection, and what there was before
+// is revoked at the org.
+func TestConnectAgain(t *testing.T) {
+	w := connectWorld(t)
+	for n := range 3 {
+		var links struct {
+			Connect string `json:"connect_url"`
+		}
+		w.host(http.MethodPost, "oauth/connect?user_id=ann", &links)
+		newBrowser(t).open(links.Connect).salesforce(fakeorg.ServiceUser).shows(200, "now work as")
+		revoked := 0
+		for _, r := range w.org.org.Requests() {
+			if r.Path == "/services/oauth2/revoke" && r.Status == 200 {
+				revoked++
+			}
+		}
+		if r := w.as("ann", "query", nil); r.IsError || revoked != n {
+			t.Errorf("connected %d times: %d revoked, %+v", n+1, revoked, r)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,27 +16,29 @@ import (
 	"salesforce-mcp/salesforce/fakeorg"
 )
 
-// revoke ends all access tokens of the app, as an administrator does who blocks it and
-// thinks better of it. Refresh tokens stay.
+// revoke ends all access tokens at the org. Refresh tokens stay.
 func (w *world) revoke() {
 	w.t.Helper()
-	app := fakeorg.Client{Key: w.org.ready.ClientID, Name: "salesforce-mcp", Secret: w.org.ready.ClientSecret,
-		RedirectURIs: []string{w.origin + "/oauth/callback"}, RequireSecret: true, RequirePKCE: true, RotateRefreshTokens: true}
-	for _, app.Blocked = range []bool{true, false} {
-		if err := w.org.org.SetClient(app); err != nil {
-			w.t.Fatal(err)
-		}
+	w.org.org.Inject(fakeorg.Fault{Path: "end-all-sessions", ExpireTokens: true})
+	resp, err := http.Get(w.org.ready.Org + "/services/data?end-all-sessions")
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	_ = resp.Body.Close()
 }
 
-// storm makes 200 calls at once, ends the tokens while they run, and returns how many
-// failed and how many token requests there were.
+// storm makes 200 calls, ends the tokens under the first hundred of them, and returns
+// how many failed and how many token requests there were.
 func (w *world) storm(call func(n int) error) (failed, exchanges int64) {
 	before := w.exchanges()
 	var failures, done atomic.Int64
 	var wg sync.WaitGroup
+	ended := make(chan struct{})
 	for n := range 200 {
 		wg.Go(func() {
+			if n >= 100 {
+				<-ended
+			}
 			if err := call(n); err != nil {
 				w.t.Log(err)
 				failures.Add(1)
@@ -47,6 +50,7 @@ func (w *world) storm(call func(n int) error) (failed, exchanges int64) {
 		time.Sleep(time.Millisecond)
 	}
 	w.revoke()
+	close(ended)
 	wg.Wait()
 	return failures.Load(), int64(w.exchanges() - before)
 }
