@@ -76,6 +76,23 @@ func (a *App) AuthorizeURL(state, verifier string) string {
 	return a.config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
 }
 
+// Issued reports whether the issuer that an answer names (RFC 9207) is the login
+// host that was asked. No source says that Salesforce names one; if it comes to
+// do so, the shared login hosts may name the person's My Domain, as they do in
+// ID tokens of some orgs.
+func (a *App) Issued(issuer string) bool {
+	if issuer == a.endpoint.login.String() {
+		return true
+	}
+	named, err := a.endpoint.hosts.Check(issuer)
+	return err == nil && named.String() == issuer && isShared(a.endpoint.login.Hostname()) && !isShared(named.Hostname())
+}
+
+// isShared reports whether people of any org log in at a host.
+func isShared(host string) bool {
+	return host == "login.salesforce.com" || host == "test.salesforce.com"
+}
+
 // Exchange makes a grant of the code that the person's browser has brought.
 func (a *App) Exchange(ctx context.Context, code, verifier string) (Grant, error) {
 	answer, err := a.config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.endpoint.client), code, oauth2.VerifierOption(verifier))
