@@ -83,7 +83,6 @@ func TestOnceLaw(t *testing.T) {
 			name    string
 			unknown bool
 			answers map[string]string // by format
-			said    string            // what Salesforce said, whatever the format
 			intent  string
 		}
 		known := map[string]*state{}
