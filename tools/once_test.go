@@ -198,7 +198,7 @@ func TestOnceRefuses(t *testing.T) {
 		"runReport":     {"idempotencyKey": "k", "reportId": "00O5g00000AbCdEAAV"},
 		"createRecords": {"body": map[string]any{"idempotencyKey": "k", "records": []any{}}},
 	} {
-		if text, e := do(t.Context(), server, allowlist.Caller{}, name, args); e == nil || e.Code != tools.UnknownArgument || !strings.Contains(text, "idempotencyKey") {
+		if text, e := do(t.Context(), server, allowlist.Caller{}, name, args); e == nil || e.Code != tools.UnknownArgument || !strings.Contains(text, "idempotencyKey") || strings.Contains(text, "only reads") != (args["body"] == nil) {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
