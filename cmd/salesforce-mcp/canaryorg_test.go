@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,8 +97,8 @@ func said(r *http.Request, body string) string {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	all := []string{token, url.QueryEscape(token)}
 	if form, err := url.ParseQuery(body); err == nil && strings.Contains(r.URL.Path, "/oauth2/") {
-		for _, values := range form {
-			all = append(all, values[0], url.QueryEscape(values[0]))
+		for _, name := range slices.Sorted(maps.Keys(form)) {
+			all = append(all, form.Get(name), url.QueryEscape(form.Get(name)))
 		}
 	}
 	for _, m := range inXML.FindAllStringSubmatch(body, -1) {
