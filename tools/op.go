@@ -337,6 +337,9 @@ func (t Table) Check() (errs []error) {
 			if op.Effect < Read || op.Effect > Act {
 				bad("has no effect")
 			}
+			if op.Effect != Read && op.Content != JSON {
+				bad("changes something and streams its answer, which cannot be kept for a repetition")
+			}
 			if op.Doc == "" || op.Instruction == "" {
 				bad("has no doc or no instruction")
 			}

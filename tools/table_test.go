@@ -26,6 +26,7 @@ func TestTableCheck(t *testing.T) {
 	p := tools.Param{Name: "p", Type: "string"}
 	for name, ops := range map[string][]tools.Op{
 		"no effect":     {with(func(o *tools.Op) { o.Effect = 0 })},
+		"streams":       {with(func(o *tools.Op) { o.Effect, o.Content = tools.Add, tools.CSV })},
 		"no doc":        {with(func(o *tools.Op) { o.Doc = "" })},
 		"no call":       {with(func(o *tools.Op) { o.Call = "FETCH x" })},
 		"twice":         {good, good},
