@@ -354,7 +354,7 @@ func (cw *canaryWorld) people(provider *openIDProvider) {
 				cw.t.Errorf("%s: %d %s", how, status, answer)
 			}
 			if links.ConnectURL != "" {
-				cw.browser().open(links.ConnectURL).salesforce(fakeorg.ServiceUser)
+				cw.browser().open(links.ConnectURL).follow().salesforce(fakeorg.ServiceUser)
 			}
 		}
 		cw.telling.mode(revokePath, "")

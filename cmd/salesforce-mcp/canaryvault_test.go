@@ -116,7 +116,7 @@ func TestCanariesOfVault(t *testing.T) {
 					Connect string `json:"connect_url"`
 				}
 				if _, answer := cw.ask("people", http.MethodPost, "oauth/connect?user_id="+fakeorg.ServiceUser, "", ""); json.Unmarshal([]byte(answer), &links) == nil && links.Connect != "" {
-					cw.browser().open(links.Connect).salesforce(fakeorg.ServiceUser) // whose grant cannot be kept
+					cw.browser().open(links.Connect).follow().salesforce(fakeorg.ServiceUser) // whose grant cannot be kept
 				}
 				mode.Store("")
 			}

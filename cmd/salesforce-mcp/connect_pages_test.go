@@ -21,7 +21,7 @@ func TestAttackDisconnect(t *testing.T) {
 		Disconnect string `json:"disconnect_url"`
 	}
 	w.host(http.MethodPost, "oauth/connect?user_id=ann", &links)
-	newBrowser(t).open(links.Connect).salesforce(fakeorg.ServiceUser).shows(200, "now work as")
+	newBrowser(t).open(links.Connect).follow().salesforce(fakeorg.ServiceUser).shows(200, "now work as")
 	w.host(http.MethodPost, "oauth/connect?user_id=ann", &links)
 	send := func(method, address string, header http.Header) int {
 		r, err := http.NewRequest(method, address, nil)
@@ -213,7 +213,7 @@ func TestConnectAgain(t *testing.T) {
 			Connect string `json:"connect_url"`
 		}
 		w.host(http.MethodPost, "oauth/connect?user_id=ann", &links)
-		newBrowser(t).open(links.Connect).salesforce(fakeorg.ServiceUser).shows(200, "now work as")
+		newBrowser(t).open(links.Connect).follow().salesforce(fakeorg.ServiceUser).shows(200, "now work as")
 		revoked := 0
 		for _, r := range w.org.org.Requests() {
 			if r.Path == "/services/oauth2/revoke" && r.Status == 200 {

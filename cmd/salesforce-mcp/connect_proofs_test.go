@@ -197,7 +197,7 @@ func TestAttackForwardedLink(t *testing.T) {
 			Connect string `json:"connect_url"`
 		}
 		w.host(http.MethodPost, "oauth/connect?user_id="+mallory, &links) // this host vouches for whom it sends
-		newBrowser(t).open(links.Connect).salesforce(fakeorg.IntegrationUser).shows(200, "now work as")
+		newBrowser(t).open(links.Connect).follow().salesforce(fakeorg.IntegrationUser).shows(200, "now work as")
 	})
 }
 

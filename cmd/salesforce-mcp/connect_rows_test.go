@@ -90,7 +90,7 @@ func people3(t *testing.T, w *world) (db *sql.DB, ann, bob, annB sealedRow) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		newBrowser(t).open(links.ConnectURL).salesforce(p.is).shows(200, "now work as "+p.is)
+		newBrowser(t).open(links.ConnectURL).follow().salesforce(p.is).shows(200, "now work as "+p.is)
 	}
 	db = w.database(t)
 	all := sealedRows(t, db)
@@ -167,7 +167,7 @@ func TestAttackRows(t *testing.T) {
 			w.nobody("ann")
 			continue
 		}
-		b.open(links.Connect).salesforce(fakeorg.ServiceUser).shows(200, "now work as")
+		b.open(links.Connect).follow().salesforce(fakeorg.ServiceUser).shows(200, "now work as")
 		if r := w.as("ann", "query", nil); r.IsError {
 			t.Errorf("connected again: %+v", r)
 		}

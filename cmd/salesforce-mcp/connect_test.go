@@ -260,7 +260,7 @@ func TestConnect(t *testing.T) {
 }
 
 // TestConnectFromHost: a host that vouches for its people gets links for them that
-// ask nothing, once, to connect or to disconnect with.
+// need no other proof, once, to connect or to disconnect with.
 func TestConnectFromHost(t *testing.T) {
 	w := connectWorld(t, func(c *config.Config) { c.Workspaces[0].Auth.Proof = "bridge" })
 	if r := w.as("ann", "query", nil); !r.IsError || r.StructuredContent.ConnectURL != "" {
@@ -273,7 +273,9 @@ func TestConnectFromHost(t *testing.T) {
 	if code := w.host(http.MethodPost, "oauth/connect?user_id=ann", &links); code != 200 {
 		t.Fatal(code)
 	}
-	newBrowser(t).open(links.Connect).salesforce(fakeorg.ServiceUser).shows(200, "now work as "+fakeorg.ServiceUser)
+	b := newBrowser(t).open(links.Connect)
+	b.shows(200, "Go on only if you are ann") // whoever got it from her is warned
+	b.follow().salesforce(fakeorg.ServiceUser).shows(200, "now work as "+fakeorg.ServiceUser)
 	newBrowser(t).open(links.Disconnect).shows(404, "not good any more")
 	if r := w.as("ann", "query", nil); r.IsError {
 		t.Errorf("%+v", r)
@@ -289,7 +291,7 @@ func TestConnectFromHost(t *testing.T) {
 		t.Errorf("%+v", tested)
 	}
 	w.host(http.MethodPost, "oauth/connect?user_id=ann", &links)
-	b := newBrowser(t).open(links.Disconnect)
+	b = newBrowser(t).open(links.Disconnect)
 	b.shows(200, "will not work in Salesforce as you any more")
 	if s := w.status("ann"); !s.Connected {
 		t.Error("looking at the page disconnected")

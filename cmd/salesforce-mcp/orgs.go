@@ -89,14 +89,15 @@ func (c *credentials) Token(ctx context.Context) (salesforce.Token, error) {
 // explain is the error of a caller without a token. That the secret store is not
 // available is for the operator to see, and for the caller that it may pass.
 func (o *orgs) explain(ctx context.Context, caller allowlist.Caller, s auth.Settings, err error) error {
+	if s.Mode == auth.ModeOAuth {
+		err = o.people.Explain(ctx, caller, o.withProof(caller.Workspace, s), err)
+	}
 	var unavailable *secrets.Unavailable
 	switch {
 	case errors.As(err, &unavailable):
 		o.log.Error().Err(err).Str("workspace", caller.Workspace).Msg("no token")
 		return &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not connected now: the server's secret store is not available",
 			Hint: "Try again later; an administrator finds the cause in the server's log."}
-	case errors.Is(err, auth.ErrNotConnected):
-		return o.people.Explain(ctx, caller, o.withProof(caller.Workspace, s), err)
 	case ctx.Err() == nil && tools.AsError(err).Code == tools.Internal: // its text is not for the caller
 		o.log.Error().Err(err).Str("workspace", caller.Workspace).Msg("no token")
 		return tools.AsError(err)

@@ -96,6 +96,10 @@ func personOf(c allowlist.Caller) person { return person{c.Workspace, c.Host, c.
 // How long a ticket, and a step from one redirect to its answer, are good for.
 const ticketLife = 10 * time.Minute
 
+// vouchedLife is how long a ticket is good for that the host vouches for: it is
+// opened at once, or somebody else might.
+const vouchedLife = 2 * time.Minute
+
 // A ticket stands for a person who may connect.
 type ticket struct {
 	Person person
@@ -127,10 +131,17 @@ func (p *People) provable(w Workspace) bool {
 	return w.Proof == ByLogin && p.Login != nil || w.Proof == ByUsername || w.Proof == Unproven
 }
 
-// Explain turns auth.ErrNotConnected into an error for the caller, with a link if
+// refused reports whether Salesforce refused a grant without saying that it is
+// over: it is kept, and connecting again may help.
+func refused(err error) bool {
+	var e *auth.Error
+	return errors.As(err, &e) && e.Code == "invalid_grant" && !e.Temporary()
+}
+
+// Explain turns auth.ErrNotConnected, or a grant that is refused, into an error for the caller, with a link if
 // the person who opens that can be proven, and leaves all other errors as they are.
 func (p *People) Explain(ctx context.Context, caller allowlist.Caller, w Workspace, err error) error {
-	if !errors.Is(err, auth.ErrNotConnected) {
+	if !errors.Is(err, auth.ErrNotConnected) && !refused(err) {
 		return err
 	}
 	e := &tools.Error{Code: tools.NotConnected, Message: err.Error(), Hint: "Ask the user to connect in this host's settings."}
@@ -157,7 +168,7 @@ func (p *People) invite(ctx context.Context, caller allowlist.Caller) (string, e
 			return p.link(who, "connect", last.secret), nil
 		}
 	}
-	secret, err := p.add(ctx, "ticket", ticket{who, caller.Agent, false})
+	secret, err := p.add(ctx, "ticket", ticketLife, ticket{who, caller.Agent, false})
 	if err != nil {
 		return "", err
 	}
@@ -183,7 +194,7 @@ func (p *People) Links(ctx context.Context, caller allowlist.Caller) (Links, err
 	if _, err := p.Workspace(ctx, caller.Workspace); err != nil {
 		return Links{}, err
 	}
-	secret, err := p.add(ctx, "ticket", ticket{personOf(caller), caller.Agent, true})
+	secret, err := p.add(ctx, "ticket", vouchedLife, ticket{personOf(caller), caller.Agent, true})
 	if err != nil {
 		return Links{}, err
 	}
@@ -213,13 +224,13 @@ func peek(r *http.Request, rows Rows) (t ticket, ok bool, err error) {
 }
 
 // add keeps what a new secret stands for, and returns that.
-func (p *People) add(ctx context.Context, kind string, content any) (secret string, err error) {
+func (p *People) add(ctx context.Context, kind string, life time.Duration, content any) (secret string, err error) {
 	text, err := json.Marshal(content)
 	if err != nil {
 		return "", err
 	}
 	secret = rand.Text()
-	return secret, p.Rows.AddPending(ctx, kind, secret, ticketLife, text)
+	return secret, p.Rows.AddPending(ctx, kind, secret, life, text)
 }
 
 // Disconnect revokes the person's grant at Salesforce and forgets it. That there

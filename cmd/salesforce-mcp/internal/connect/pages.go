@@ -27,8 +27,8 @@ type step struct {
 }
 
 // Connect serves GET /w/{workspace}/oauth/connect?ticket=, which a person opens.
-// It shows what is about to happen; its link, which works in this browser only,
-// or a link that the host vouches for, takes the ticket and goes on.
+// It shows what is about to happen, and to whom; its link, which works in this
+// browser only, takes the ticket and goes on.
 func (p *People) Connect(w http.ResponseWriter, r *http.Request) {
 	t, workspace, ok := p.opened(w, r)
 	if !ok {
@@ -39,10 +39,7 @@ func (p *People) Connect(w http.ResponseWriter, r *http.Request) {
 		p.show(w, http.StatusForbidden, page{Title: "Not from here", Text: []string{"Connect from the settings of " + t.Person.Host + ": this link does not prove who you are."}})
 		return
 	}
-	yes := ""
-	if !t.Proven {
-		yes = hashOf(p.browser(w, r) + secret)
-	}
+	yes := hashOf(p.browser(w, r) + secret)
 	if r.URL.Query().Get("go") != yes {
 		p.show(w, http.StatusOK, page{Title: "Connect Salesforce",
 			Text: []string{
@@ -87,7 +84,7 @@ var used = page{Title: "This link is not good any more", Text: []string{"It was 
 // toLogin sends the browser to the OpenID provider.
 func (p *People) toLogin(w http.ResponseWriter, r *http.Request, t ticket) {
 	s := step{Ticket: t, Browser: p.browser(w, r), Verifier: oauth2.GenerateVerifier(), Nonce: rand.Text()}
-	state, err := p.add(r.Context(), "login", s)
+	state, err := p.add(r.Context(), "login", ticketLife, s)
 	if err != nil {
 		p.failed(w, err)
 		return
@@ -138,7 +135,7 @@ func (p *People) toSalesforce(w http.ResponseWriter, r *http.Request, t ticket, 
 		return
 	}
 	s := step{Ticket: t, Browser: p.browser(w, r), Verifier: oauth2.GenerateVerifier()}
-	state, err := p.add(r.Context(), "authorization", s)
+	state, err := p.add(r.Context(), "authorization", ticketLife, s)
 	if err != nil {
 		p.failed(w, err)
 		return

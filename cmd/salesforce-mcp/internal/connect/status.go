@@ -45,7 +45,7 @@ func (p *People) Status(ctx context.Context, caller allowlist.Caller, w Workspac
 	if !p.knownAlive(who, grant.AccessToken) {
 		err = p.checkAlive(ctx, who, w)
 	}
-	if errors.Is(err, auth.ErrNotConnected) {
+	if errors.Is(err, auth.ErrNotConnected) || refused(err) {
 		return Status{Reason: err.Error()}, nil
 	}
 	return Status{Connected: true, InstanceURL: grant.InstanceURL, Username: grant.Username, Scopes: grant.Scopes, ConnectedAt: &grant.Connected}, nil
