@@ -76,6 +76,54 @@ func Join(ctx context.Context, dir string) (*Store, error) {
 	return s, nil
 }
 
+// Look opens the database to read it, whoever has the data folder, and changes
+// nothing: writes fail. The error is fs.ErrNotExist when there is no database,
+// and says so when it has another schema than this version's.
+func Look(ctx context.Context, dir string) (*Store, error) {
+	path := filepath.Join(dir, databaseName)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, cause(err))
+	}
+	reader, err := sql.Open("sqlite", dsn(path, "_pragma", "query_only(1)"))
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, err)
+	}
+	s := &Store{reader: reader, writer: reader}
+	have, newest, err := versions(ctx, reader)
+	if err == nil && have != newest {
+		err = fmt.Errorf("has schema %d, this version of salesforce-mcp knows schema %d: look at it with the version that wrote it, or start this one, which brings it up to date", have, newest)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// versions are those of the database's schema and of ours.
+func versions(ctx context.Context, db *sql.DB) (have, newest int64, err error) {
+	provider, err := migrator(db)
+	if err != nil {
+		return 0, 0, err
+	}
+	if have, err = provider.GetDBVersion(ctx); err != nil {
+		return 0, 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	sources := provider.ListSources()
+	return have, sources[len(sources)-1].Version, nil
+}
+
+func migrator(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	return provider, nil
+}
+
 // open fills in the store. What it has opened when it fails is closed by Close.
 func (s *Store) open(ctx context.Context, path string) (err error) {
 	if err := private(path); err != nil {
@@ -140,24 +188,19 @@ func private(path string) error {
 // migrate brings the database to the present schema, if it is ours to change. A
 // database that a newer version has written is refused.
 func migrate(ctx context.Context, db *sql.DB, ours bool) error {
-	files, err := fs.Sub(migrations, "migrations")
+	have, newest, err := versions(ctx, db)
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
-	}
-	have, err := provider.GetDBVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	sources := provider.ListSources()
-	if newest := sources[len(sources)-1].Version; have > newest {
+	if have > newest {
 		return fmt.Errorf("has schema %d, this version of salesforce-mcp knows schema %d: start the version that wrote it, or a newer one", have, newest)
 	}
-	if !ours && have < sources[len(sources)-1].Version {
+	if !ours && have < newest {
 		return errors.New("is in use by an older version of salesforce-mcp: use the commands of that one, or stop it")
+	}
+	provider, err := migrator(db)
+	if err != nil {
+		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)

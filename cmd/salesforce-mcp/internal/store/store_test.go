@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -307,5 +309,66 @@ func TestJoin(t *testing.T) {
 	}
 	if got, _, err := server.Secret(ctx, "sales", "x"); string(got) != "sealed" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestLook: a look needs a database and changes nothing, whoever has the folder.
+func TestLook(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	if _, err := Look(ctx, dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a database: %v", err)
+	}
+	if left, err := os.ReadDir(dir); len(left) != 0 || err != nil {
+		t.Errorf("a look made %v, %v", left, err)
+	}
+	server, err := Open(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.PutSecret(ctx, "sales", "x", []byte("sealed"), 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	look := func(who string) {
+		t.Helper()
+		s, err := Look(ctx, dir)
+		if err != nil {
+			t.Fatalf("%s: %v", who, err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("%s: %v", who, err)
+			}
+		}()
+		if got, _, err := s.Secret(ctx, "sales", "x"); string(got) != "sealed" || err != nil {
+			t.Errorf("%s: %q, %v", who, got, err)
+		}
+		if err := s.PutSecret(ctx, "sales", "y", []byte("sealed"), 0, 1); err == nil {
+			t.Errorf("%s: a look has written", who)
+		}
+		if who == "alone" {
+			next, err := Open(ctx, dir)
+			if err != nil {
+				t.Errorf("a look keeps a server from starting: %v", err)
+			} else if err := next.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	look("beside a server")
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look("alone")
+	if server, err = Open(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.writer.ExecContext(ctx, `DELETE FROM goose_db_version WHERE version_id > 3`); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Look(ctx, dir); err == nil || !strings.Contains(err.Error(), "has schema 3, this version of salesforce-mcp knows schema") {
+		t.Errorf("an older schema: %v", err)
 	}
 }
