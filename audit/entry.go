@@ -36,9 +36,11 @@ const (
 // sinks and verification rely on them, and a name is never given another
 // meaning. Empty fields are left out.
 //
-// Whoever records an entry fills in the fields from Workspace to Message; ID,
-// Time, Intent, and the Phase belong to the [Journal].
+// Whoever records an entry fills in the fields from Workspace to Message;
+// Version, ID, Time, Intent, and the Phase belong to the [Journal].
 type Entry struct {
+	Version int `json:"v,omitempty"` // of this encoding; entries without are from before it had one
+
 	ID     string    `json:"id"`               // UUID version 7, in the order of recording
 	Time   time.Time `json:"time"`             // when the entry was made, UTC, in milliseconds
 	Phase  Phase     `json:"phase"`            // which moment of the call this is
@@ -72,8 +74,13 @@ type Entry struct {
 	Duration  time.Duration `json:"durationNs,omitempty"` // from intent to outcome, in nanoseconds
 }
 
+// Version is that of the entries that are made now.
+const Version = 1
+
 // Line returns the entry as one line of JSON, without the newline at its end.
-// The same entry always gives the same bytes.
+// The same entry always gives the same bytes. It is called once, when the entry
+// is stored: the Merkle log of package proof is over these bytes, and an entry
+// that is read back and encoded by another version need not give them again.
 func (e Entry) Line() []byte { return encode(e) }
 
 // Exchange is one HTTP request to Salesforce and its answer. Field by field it

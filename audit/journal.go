@@ -180,7 +180,7 @@ func (j *Journal) batch(first write) []write {
 func (j *Journal) commit(batch []write) {
 	entries := make([]Entry, len(batch))
 	for i, w := range batch {
-		w.entry.ID = newID()
+		w.entry.Version, w.entry.ID = Version, newID()
 		w.entry.Time = time.Now().UTC().Truncate(time.Millisecond)
 		entries[i] = w.entry
 	}

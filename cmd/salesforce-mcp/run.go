@@ -19,6 +19,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
@@ -42,7 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.fakeorg(), e.version())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -59,6 +60,7 @@ type app struct {
 	store   *store.Store
 	secrets secrets.Store
 	journal *audit.Journal
+	signed  func() // signs the last entries and ends the work on the trail
 	orgs    *orgs
 	people  *connect.People
 	server  *tools.Server
@@ -120,7 +122,11 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
-	return &app{gate: gate, store: st, secrets: kept, journal: journal, orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
+	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Log: log}
+	if c.Audit.File != "" {
+		t.File = &trail.File{Path: c.Audit.File, MaxBytes: c.Audit.FileMaxBytes, Keep: c.Audit.FileKeep}
+	}
+	return &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
 }
 
 // login returns the OpenID provider of the configuration, or nil.
@@ -152,6 +158,7 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error) func
 
 func (a *app) close() error {
 	a.journal.Close()
+	a.signed()
 	return a.store.Close()
 }
 

@@ -92,6 +92,7 @@ func TestOpenReadsBackWhatWasAppended(t *testing.T) {
 		t.Fatalf("%d entries, want intent and outcome: %+v", len(got), got)
 	}
 	begun, ended := call(), call()
+	begun.Version, ended.Version = audit.Version, audit.Version
 	begun.ID, begun.Phase, begun.Time = intent.ID(), audit.PhaseIntent, got[0].Time
 	ended.ID, ended.Phase, ended.Time = got[1].ID, audit.PhaseOutcome, got[1].Time
 	ended.Intent, ended.Arguments, ended.Duration = intent.ID(), nil, got[1].Duration
