@@ -60,7 +60,7 @@ func (c Check) lines(r io.ReadSeeker, some bool) (*Report, error) {
 		case err != nil:
 			report.add(Problem{Line: n, Leaf: v.next, What: err.Error()})
 		case signed == nil && ended > 0:
-			report.add(Problem{Line: n, Leaf: l.Leaf, What: "stands after the checkpoint: it was added"})
+			report.add(Problem{Line: n, Leaf: l.Leaf, What: "added after the checkpoint"})
 		case signed == nil:
 			v.entry(n, l)
 		default:
@@ -160,7 +160,7 @@ func (c Check) Log(ctx context.Context, log Log, workspace string) (*Report, err
 				continue
 			}
 			if e.N > waiting {
-				report.add(Problem{Leaf: waiting, What: fmt.Sprintf("%s missing, of those that are not signed yet", span{waiting, e.N})})
+				report.add(span{waiting, e.N}.missing("missing, of the entries that are not signed yet"))
 			}
 			waiting = e.N + 1
 			report.Waiting++

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -13,7 +14,8 @@ import (
 type Problem struct {
 	Line int    `json:"line,omitempty"` // of the export or the file of checkpoints, from 1
 	Leaf int64  `json:"leaf"`           // number of the entry; -1 where it is about the whole
-	ID   string `json:"id,omitempty"`   // of the entry, as far as it says one
+	To   int64  `json:"to,omitempty"`   // of several entries: number of the last
+	ID   string `json:"id,omitempty"`   // of the first entry, as far as it says one
 	What string `json:"what"`
 
 	unproven bool // the proof fails: either it or the entry was changed
@@ -21,23 +23,22 @@ type Problem struct {
 
 // String says where and what.
 func (p Problem) String() string {
-	where := ""
-	if p.Leaf >= 0 {
-		where = fmt.Sprintf("entry %d", p.Leaf)
-		if p.ID != "" {
-			where += " (" + p.ID + ")"
-		}
+	var where []string
+	switch {
+	case p.To > p.Leaf:
+		where = append(where, fmt.Sprintf("entries %d to %d", p.Leaf, p.To))
+	case p.Leaf >= 0 && p.ID != "":
+		where = append(where, fmt.Sprintf("entry %d (%s)", p.Leaf, p.ID))
+	case p.Leaf >= 0:
+		where = append(where, fmt.Sprintf("entry %d", p.Leaf))
 	}
 	if p.Line > 0 {
-		if where != "" {
-			where += ", "
-		}
-		where += fmt.Sprintf("line %d", p.Line)
+		where = append(where, fmt.Sprintf("line %d", p.Line))
 	}
-	if where == "" {
+	if where == nil {
 		return p.What
 	}
-	return where + ": " + p.What
+	return strings.Join(where, ", ") + ": " + p.What
 }
 
 // A Report is what a verification found out about the log of one workspace.
@@ -59,8 +60,15 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 // maxProblems bounds those that a report lists.
 const maxProblems = 100
 
-// add adds a problem.
+// add adds a problem, to the one before if that is the same of the entry before.
 func (r *Report) add(p Problem) {
+	if n := len(r.Problems); n > 0 {
+		last := &r.Problems[n-1]
+		if p.Leaf > 0 && last.What == p.What && max(last.Leaf, last.To)+1 == p.Leaf && last.Leaf >= 0 {
+			last.To = max(p.Leaf, p.To)
+			return
+		}
+	}
 	if len(r.Problems) >= maxProblems {
 		r.More++
 		return
@@ -71,11 +79,13 @@ func (r *Report) add(p Problem) {
 // span is the entries from one to before another.
 type span struct{ from, to int64 }
 
-func (s span) String() string {
-	if s.to == s.from+1 {
-		return fmt.Sprintf("entry %d is", s.from)
+// missing is the problem that the entries are not there.
+func (s span) missing(what string) Problem {
+	p := Problem{Leaf: s.from, What: what}
+	if s.to > s.from+1 {
+		p.To = s.to - 1
 	}
-	return fmt.Sprintf("entries %d to %d are", s.from, s.to-1)
+	return p
 }
 
 // verifier checks one log, entry by entry.
@@ -110,16 +120,16 @@ func (v *verifier) entry(line int, l Line) {
 	unreadable := json.Unmarshal(l.Entry, &e)
 	problem := func(what string) { v.report.add(Problem{Line: line, Leaf: l.Leaf, ID: e.ID, What: what}) }
 	if l.Leaf < 0 || l.Leaf >= v.signed.Size {
-		problem(fmt.Sprintf("is not among the %d entries that are signed: it was added", v.signed.Size))
+		problem(fmt.Sprintf("added: %d entries are signed", v.signed.Size))
 		return
 	}
 	v.report.Entries++
 	if l.Leaf < v.next {
 		if v.some || !v.found(l.Leaf) {
-			problem("stands here again: it was repeated, or moved")
+			problem("found a second time")
 			v.report.Entries--
 		} else {
-			problem(fmt.Sprintf("stands after entry %d: the order was changed", v.next-1))
+			problem(fmt.Sprintf("found after entry %d: the order was changed", v.next-1))
 		}
 	} else {
 		if l.Leaf > v.next && !v.some {
@@ -131,9 +141,9 @@ func (v *verifier) entry(line int, l Line) {
 	switch err := tlog.CheckRecord(l.Proof, v.signed.Size, v.signed.Root, l.Leaf, hash); {
 	case err != nil:
 		v.report.add(Problem{Line: line, Leaf: l.Leaf, ID: e.ID, unproven: true,
-			What: "is not the entry that was signed here: it was changed, exchanged or forged"})
+			What: "changed, exchanged or forged: this is not what was signed"})
 	case unreadable != nil || e.Workspace != v.signed.Workspace():
-		problem(fmt.Sprintf("is no entry of workspace %s", v.signed.Workspace()))
+		problem("no entry of workspace " + v.signed.Workspace())
 	}
 	if l.Leaf == v.frontier.size {
 		v.frontier.add(hash)
@@ -196,12 +206,12 @@ func (v *verifier) end() {
 		v.missing = append(v.missing, span{v.next, v.signed.Size})
 	}
 	for _, s := range v.missing {
-		v.report.add(Problem{Leaf: s.from, What: fmt.Sprintf("%s missing, of %d that are signed", s, v.signed.Size)})
+		v.report.add(s.missing(fmt.Sprintf("missing, of %d entries that are signed", v.signed.Size)))
 	}
 	whole := v.frontier.size == v.signed.Size && v.frontier.root() == v.signed.Root
 	for i, p := range v.report.Problems {
 		if whole && p.unproven {
-			v.report.Problems[i].What = "its proof was changed; the entry itself is the one that was signed"
+			v.report.Problems[i].What = "the stored hashes or the proof were changed, not the entry"
 		}
 	}
 	if v.frontier.size == v.signed.Size && !whole && v.report.OK() {

@@ -373,3 +373,14 @@ func TestLook(t *testing.T) {
 		t.Errorf("an older schema: %v", err)
 	}
 }
+
+// sqlOpen opens a database as another program does.
+func sqlOpen(t testing.TB, name string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}

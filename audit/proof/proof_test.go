@@ -1,0 +1,402 @@
+package proof
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"pgregory.net/rapid"
+)
+
+// memory is a log in memory.
+type memory struct {
+	entries map[string][][]byte
+	heads   map[string][]byte
+	sizes   map[string]int64
+	tiles   map[string][]byte
+}
+
+func newMemory() *memory {
+	return &memory{map[string][][]byte{}, map[string][]byte{}, map[string]int64{}, map[string][]byte{}}
+}
+
+func (m *memory) add(workspace string, n int) {
+	for range n {
+		i := len(m.entries[workspace])
+		m.entries[workspace] = append(m.entries[workspace], fmt.Appendf(nil, `{"v":1,"id":"id-%s-%d","workspace":"%s","message":"<&\u2028 %d"}`, workspace, i, workspace, i*i))
+	}
+}
+
+func (m *memory) Heads(context.Context) (heads []Head, _ error) {
+	for name, entries := range m.entries {
+		heads = append(heads, Head{name, int64(len(entries)), m.heads[name]})
+	}
+	slices.SortFunc(heads, func(a, b Head) int { return strings.Compare(a.Workspace, b.Workspace) })
+	return heads, nil
+}
+
+func (m *memory) Leaves(_ context.Context, workspace string, from int64, limit int) (leaves []Leaf, _ error) {
+	for i := from; i < int64(len(m.entries[workspace])) && len(leaves) < limit; i++ {
+		if e := m.entries[workspace][i]; e != nil { // nil was removed
+			leaves = append(leaves, Leaf{i, e})
+		}
+	}
+	return leaves, nil
+}
+
+func (m *memory) Tile(_ context.Context, workspace string, level int, n int64) ([]byte, error) {
+	return m.tiles[fmt.Sprint(workspace, level, n)], nil
+}
+
+func (m *memory) Advance(_ context.Context, workspace string, old, size int64, checkpoint []byte, tiles []Tile) (bool, error) {
+	if m.sizes[workspace] != old {
+		return false, nil
+	}
+	m.sizes[workspace], m.heads[workspace] = size, checkpoint
+	for _, t := range tiles {
+		m.tiles[fmt.Sprint(workspace, t.Level, t.N)] = t.Hashes
+	}
+	return true, nil
+}
+
+// fixture is a log with its keys and what the second place has of it.
+type fixture struct {
+	*memory
+	key    Key
+	public PublicKey
+	kept   []Checkpoint
+	seq    *Sequencer
+}
+
+func newFixture(t fataler) *fixture {
+	text, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keyed(t, text)
+}
+
+type fataler interface {
+	Fatal(...any)
+}
+
+func keyed(t fataler, text string) *fixture {
+	key, err := ParseKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := ParsePublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{memory: newMemory(), key: key, public: public}
+	f.seq = &Sequencer{Log: f.memory, Key: func(context.Context, bool) (Key, error) { return key, nil }, Signed: func(signed []byte) error {
+		c, err := public.Open(signed)
+		f.kept = append(f.kept, c)
+		return err
+	}}
+	return f
+}
+
+// grow adds entries and signs.
+func (f *fixture) grow(t fataler, workspace string, n int) {
+	f.add(workspace, n)
+	if err := f.seq.Once(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// export returns the export of a workspace as lines with their newlines.
+func (f *fixture) export(t fataler, workspace string) []string {
+	x, err := NewExporter(context.Background(), f.memory, workspace, f.public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := x.All(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return strings.SplitAfter(strings.TrimSuffix(b.String(), ""), "\n")[:strings.Count(b.String(), "\n")]
+}
+
+// verify verifies lines, compared with the second place.
+func (f *fixture) verify(t fataler, lines []string, kept ...Checkpoint) *Report {
+	r, err := Check{f.public, kept}.Export(strings.NewReader(strings.Join(lines, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestGrowth: however a log grows, its root is that of RFC 6962 as tlog computes
+// it, each entry is proven, and all that was signed on the way still agrees.
+func TestGrowth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := newFixture(t)
+		steps := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(1, 3), rapid.IntRange(1, 300)), 1, 4).Draw(t, "steps")
+		for _, n := range steps {
+			f.grow(t, "a", n)
+		}
+		var stored []tlog.Hash
+		reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, _ error) {
+			for _, i := range indexes {
+				hashes = append(hashes, stored[i])
+			}
+			return hashes, nil
+		})
+		var front frontier
+		for i, e := range f.entries["a"] {
+			hashes, err := tlog.StoredHashes(int64(i), e, reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored = append(stored, hashes...)
+			front.add(tlog.RecordHash(e))
+		}
+		want, err := tlog.TreeHash(int64(len(f.entries["a"])), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := f.public.Open(f.heads["a"])
+		if err != nil || signed.Root != want || front.root() != want || signed.Size != front.size {
+			t.Fatalf("signed %v, frontier %v, want %v, error %v", signed, front.root(), want, err)
+		}
+		if r := f.verify(t, f.export(t, "a"), f.kept...); !r.OK() || r.Compared != len(steps) || r.Entries != signed.Size {
+			t.Fatalf("an untouched export: %+v", r)
+		}
+		if r, err := (Check{f.public, f.kept}).Log(context.Background(), f.memory, "a"); err != nil || !r.OK() || r.Compared != len(steps) || r.Entries != signed.Size || r.Waiting != 0 {
+			t.Fatalf("the log itself: %+v, %v", r, err)
+		}
+	})
+}
+
+// TestMutations: whatever is done to an export, verification says so, and where.
+func TestMutations(t *testing.T) {
+	other := newFixture(t)
+	other.grow(t, "a", 40)
+	var fixtures []*fixture
+	for _, sizes := range [][2]int{{1, 1}, {2, 5}, {100, 156}, {250, 7}, {300, 400}} {
+		f := newFixture(t)
+		f.grow(t, "a", sizes[0])
+		f.grow(t, "a", sizes[1])
+		f.grow(t, "b", 800)
+		fixtures = append(fixtures, f)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		f := rapid.SampledFrom(fixtures).Draw(t, "log")
+		lines := f.export(t, "a")
+		n := len(lines) - 1
+		at := rapid.IntRange(0, n-1).Draw(t, "at")
+		changed := slices.Clone(lines)
+		want := fmt.Sprintf("entry %d", at) // stands in the report
+		switch what := rapid.SampledFrom([]string{"change", "renumber", "remove", "swap", "swap content", "truncate", "duplicate", "append", "insert", "other workspace", "other log", "proof", "byte", "after", "cut", "checkpoint"}).Draw(t, "what"); what {
+		case "change":
+			changed[at] = strings.Replace(changed[at], `"message":"`, `"message":"not `, 1)
+		case "renumber":
+			changed[at] = strings.Replace(changed[at], fmt.Sprintf(`{"leaf":%d,`, at), fmt.Sprintf(`{"leaf":%d,`, n+3), 1)
+		case "remove":
+			changed = slices.Delete(changed, at, at+1)
+		case "swap":
+			to := rapid.IntRange(0, n-1).Filter(func(i int) bool { return i != at }).Draw(t, "to")
+			changed[at], changed[to] = changed[to], changed[at]
+			want = fmt.Sprintf("entry %d", min(at, to))
+		case "swap content":
+			to := rapid.IntRange(0, n-1).Filter(func(i int) bool { return i != at }).Draw(t, "to")
+			entry := func(i int) string { return string(f.entries["a"][i]) }
+			changed[at] = strings.Replace(lines[at], entry(at), entry(to), 1)
+			changed[to] = strings.Replace(lines[to], entry(to), entry(at), 1)
+		case "truncate":
+			changed = slices.Delete(changed, at, n)
+		case "duplicate":
+			to := rapid.IntRange(at+1, n).Draw(t, "to")
+			changed = slices.Insert(changed, to, lines[at])
+		case "append":
+			forged := Line{int64(n), f.entries["a"][at], nil}
+			changed = slices.Insert(changed, n, string(forged.append(nil))+"\n")
+			want = fmt.Sprintf("entry %d", n)
+		case "insert":
+			changed = slices.Insert(changed, at, strings.Replace(lines[at], `"message":"`, `"message":"also `, 1))
+		case "other workspace":
+			changed[at] = f.export(t, "b")[at]
+			want += " (id-b-"
+		case "other log":
+			changed = other.export(t, "a")
+			want = "is not signed with the key"
+		case "proof":
+			if n == 1 {
+				t.Skip("one entry needs no proof")
+			}
+			changed[at] = Line{int64(at), f.entries["a"][at], slices.Repeat([]tlog.Hash{{1}}, 3)}.text()
+			want += " (id-a-"
+		case "byte":
+			line := []byte(changed[at])
+			i := rapid.IntRange(0, len(line)-2).Draw(t, "i")
+			line[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
+			changed[at] = string(line)
+			want = "" // its number may be what was changed
+		case "after":
+			changed = append(changed, lines[at])
+			want = ""
+		case "cut":
+			text := strings.Join(changed, "")
+			text = text[:rapid.IntRange(0, len(text)-1).Draw(t, "to")]
+			changed, want = []string{text}, "cut off"
+		case "checkpoint":
+			line := []byte(changed[n])
+			line[rapid.IntRange(0, len(line)-1).Draw(t, "i")] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
+			changed[n], want = string(line), ""
+		}
+		if slices.Equal(changed, lines) {
+			t.Skip("nothing was changed")
+		}
+		for _, kept := range [][]Checkpoint{nil, f.kept} {
+			r := f.verify(t, changed, kept...)
+			if r.OK() {
+				t.Fatalf("not seen: %+v", r)
+			}
+			found := slices.ContainsFunc(r.Problems, func(p Problem) bool { return strings.Contains(p.String(), want) }) ||
+				slices.ContainsFunc(r.Problems, func(p Problem) bool { return int64(at) == p.Leaf })
+			for _, p := range r.Problems {
+				found = found || p.Leaf <= int64(at) && int64(at) <= p.To
+			}
+			if !found {
+				t.Fatalf("not at %q: %v", want, r.Problems)
+			}
+			if len(r.Problems) > 4 && len(changed) > 1 {
+				t.Fatalf("one change, and %d problems: %v", len(r.Problems), r.Problems[:5])
+			}
+		}
+	})
+}
+
+func (l Line) text() string { return string(l.append(nil)) + "\n" }
+
+// TestRollback: an older export, or a log that was signed anew with the stolen
+// key, verifies alone and does not beside the second place.
+func TestRollback(t *testing.T) {
+	secret, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := keyed(t, secret)
+	f.grow(t, "a", 300)
+	old := f.export(t, "a")
+	f.grow(t, "a", 20)
+	if r := f.verify(t, old); !r.OK() {
+		t.Errorf("the old export alone: %v", r.Problems)
+	}
+	if r := f.verify(t, old, f.kept...); len(r.Problems) != 1 || r.Problems[0].Leaf != 300 || !strings.Contains(r.Problems[0].What, "320 entries") || r.Compared != 1 {
+		t.Errorf("the old export beside the second place: %+v", r)
+	}
+	thief := keyed(t, secret)
+	thief.add("a", 320)
+	thief.entries["a"][310] = []byte(`{"id":"nothing-happened","workspace":"a"}`)
+	if err := thief.seq.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	forged := thief.export(t, "a")
+	if r := f.verify(t, forged); !r.OK() {
+		t.Errorf("a log signed anew, alone: %v", r.Problems)
+	}
+	if r := f.verify(t, forged, f.kept...); len(r.Problems) != 1 || !strings.Contains(r.Problems[0].What, "from entry 300 on") {
+		t.Errorf("a log signed anew, beside the second place: %v", r.Problems)
+	}
+}
+
+// TestStoredLog: what is done to the log as it is stored is seen, and where; and
+// the sequencer does not sign over it.
+func TestStoredLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*fixture)
+		leaf   int64
+		what   string
+		stops  bool // the sequencer signs no more
+	}{
+		"changed":               {func(f *fixture) { f.entries["a"][7] = []byte(`{"id":"x","workspace":"a"}`) }, 7, "changed", false},
+		"removed":               {func(f *fixture) { f.entries["a"][7] = nil }, 7, "missing", false},
+		"cut":                   {func(f *fixture) { f.entries["a"] = f.entries["a"][:590] }, 590, "missing, of 600", true},
+		"exchanged":             {func(f *fixture) { e := f.entries["a"]; e[300], e[301] = e[301], e[300] }, 300, "exchanged", false},
+		"hashes of entries":     {func(f *fixture) { f.tiles["a0 1"] = slices.Repeat([]byte{7}, 8192) }, 256, "were changed, not the entry", false},
+		"hashes at the edge":    {func(f *fixture) { f.tiles["a0 2"] = slices.Repeat([]byte{7}, len(f.tiles["a0 2"])) }, 0, "were changed, not the entry", true},
+		"no hashes":             {func(f *fixture) { clear(f.tiles) }, 0, "were changed, not the entry", true},
+		"checkpoints exchanged": {func(f *fixture) { f.heads["a"], f.heads["b"] = f.heads["b"], f.heads["a"] }, -1, "exchanged", true},
+		"all gone": {func(f *fixture) {
+			f.memory.entries, f.memory.heads = map[string][][]byte{"b": nil}, map[string][]byte{}
+		}, 0, "checkpoint in the second place is of 600 entries", false},
+		"another's signature": {func(f *fixture) {
+			text, _ := NewKey()
+			thief, _ := ParseKey(text)
+			c, _ := f.public.Open(f.heads["a"])
+			f.heads["a"], _ = thief.Sign(c)
+		}, -1, "not signed with the key", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.grow(t, "a", 600)
+			f.grow(t, "b", 3)
+			c.change(f)
+			r, err := Check{f.public, f.kept}.Log(t.Context(), f.memory, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.OK() || r.Problems[0].Leaf != c.leaf || !strings.Contains(r.Problems[0].What, c.what) {
+				t.Errorf("problems %v, want entry %d: %s", r.Problems, c.leaf, c.what)
+			}
+			if name == "all gone" {
+				return
+			}
+			head := string(f.heads["a"])
+			f.add("a", 3)
+			err = f.seq.Once(t.Context())
+			if c.stops != (err != nil) || c.stops && string(f.heads["a"]) != head {
+				t.Errorf("afterwards the sequencer said %v", err)
+			}
+		})
+	}
+}
+
+// TestWaiting: what is not signed yet is counted, and a hole in it is seen.
+func TestWaiting(t *testing.T) {
+	f := newFixture(t)
+	f.grow(t, "a", 5)
+	f.add("a", 5)
+	if r, err := (Check{Key: f.public}).Log(t.Context(), f.memory, "a"); err != nil || !r.OK() || r.Waiting != 5 || r.Entries != 5 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	f.entries["a"][7] = nil
+	if r, err := (Check{Key: f.public}).Log(t.Context(), f.memory, "a"); err != nil || len(r.Problems) != 1 || r.Problems[0].Leaf != 7 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := f.seq.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "entry 7 is not there") {
+		t.Errorf("the sequencer said %v", err)
+	}
+}
+
+// TestBundle: a bundle is some entries, each of which is proven.
+func TestBundle(t *testing.T) {
+	f := newFixture(t)
+	f.grow(t, "a", 300)
+	lines := f.export(t, "a")
+	verify := func(lines []string) *Report {
+		r, err := Check{f.public, f.kept}.Bundle(strings.NewReader(strings.Join(lines, "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	bundle := []string{lines[3], lines[256], lines[300]}
+	if r := verify(bundle); !r.OK() || r.Entries != 2 || r.Size != 300 || r.Compared != 1 {
+		t.Errorf("a bundle: %+v", r)
+	}
+	if r := f.verify(t, bundle); r.OK() {
+		t.Error("a bundle passes as an export")
+	}
+	bundle[1] = strings.Replace(bundle[1], "id-a", "id-b", 1)
+	if r := verify(bundle); len(r.Problems) != 1 || r.Problems[0].Leaf != 256 {
+		t.Errorf("a changed bundle: %+v", r)
+	}
+}
