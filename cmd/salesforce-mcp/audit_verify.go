@@ -191,8 +191,8 @@ func (e *env) printText(reports []*proof.Report, problems []proof.Problem) error
 		if !r.OK() {
 			verdict = "NOT as signed"
 		}
-		text = fmt.Appendf(text, "workspace %s: %s: %d of %d entries looked at, %d checkpoints of a second place agree, %d entries not signed yet\n",
-			r.Workspace, verdict, r.Entries, r.Size, r.Compared, r.Waiting)
+		text = fmt.Appendf(text, "workspace %s: %s: entries %d of %d, not signed yet %d, agreeing checkpoints of a second place %d\n",
+			r.Workspace, verdict, r.Entries, r.Size, r.Waiting, r.Compared)
 		for _, p := range r.Problems {
 			text = fmt.Appendf(text, "  %s\n", p)
 		}
