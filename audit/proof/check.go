@@ -59,8 +59,6 @@ func (c Check) lines(r io.ReadSeeker, some bool) (*Report, error) {
 		switch {
 		case err != nil:
 			report.add(Problem{Line: n, Leaf: v.next, What: err.Error()})
-		case signed == nil && ended > 0:
-			report.add(Problem{Line: n, Leaf: l.Leaf, What: "added after the checkpoint"})
 		case signed == nil:
 			v.entry(n, l)
 		default:

@@ -112,8 +112,6 @@ func (k PublicKey) Open(signed []byte) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("the checkpoint is not signed with the key %s", k)
 	case err != nil:
 		return Checkpoint{}, errors.New("the checkpoint's signature is not valid")
-	case len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0:
-		return Checkpoint{}, errors.New("the checkpoint has more signatures than one")
 	}
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) != 4 {
@@ -128,9 +126,10 @@ func (k PublicKey) Open(signed []byte) (Checkpoint, error) {
 	if err != nil || c.text() != n.Text || !strings.HasPrefix(c.Origin, k.Origin("")) {
 		return Checkpoint{}, errCheckpoint
 	}
-	// Base64 can write the same signature in several ways, of which one is ours.
+	// Base64 can write the same signature in several ways, of which one is ours;
+	// and there is one signature.
 	sig := n.Sigs[0]
-	raw, err := base64.StdEncoding.Strict().DecodeString(sig.Base64)
+	raw, err := base64.StdEncoding.DecodeString(sig.Base64)
 	if err != nil || fmt.Sprintf("%s\n— %s %s\n", n.Text, sig.Name, base64.StdEncoding.EncodeToString(raw)) != string(signed) {
 		return Checkpoint{}, errors.New("the checkpoint's signature is not written as it was")
 	}

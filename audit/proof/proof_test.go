@@ -193,7 +193,7 @@ func TestMutations(t *testing.T) {
 		at := rapid.IntRange(0, n-1).Draw(t, "at")
 		changed := slices.Clone(lines)
 		want := fmt.Sprintf("entry %d", at) // stands in the report
-		switch what := rapid.SampledFrom([]string{"change", "renumber", "remove", "swap", "swap content", "truncate", "duplicate", "append", "insert", "other workspace", "other log", "proof", "byte", "after", "cut", "checkpoint"}).Draw(t, "what"); what {
+		switch what := rapid.SampledFrom([]string{"change", "renumber", "remove", "swap", "swap content", "truncate", "duplicate", "append", "insert", "other workspace", "other log", "proof", "byte", "after", "cut", "checkpoint", "blank", "carriage return"}).Draw(t, "what"); what {
 		case "change":
 			changed[at] = strings.Replace(changed[at], `"message":"`, `"message":"not `, 1)
 		case "renumber":
@@ -203,7 +203,7 @@ func TestMutations(t *testing.T) {
 		case "swap":
 			to := rapid.IntRange(0, n-1).Filter(func(i int) bool { return i != at }).Draw(t, "to")
 			changed[at], changed[to] = changed[to], changed[at]
-			want = fmt.Sprintf("entry %d", min(at, to))
+			want = "the order was changed"
 		case "swap content":
 			to := rapid.IntRange(0, n-1).Filter(func(i int) bool { return i != at }).Draw(t, "to")
 			entry := func(i int) string { return string(f.entries["a"][i]) }
@@ -214,10 +214,11 @@ func TestMutations(t *testing.T) {
 		case "duplicate":
 			to := rapid.IntRange(at+1, n).Draw(t, "to")
 			changed = slices.Insert(changed, to, lines[at])
+			want = "found a second time"
 		case "append":
 			forged := Line{int64(n), f.entries["a"][at], nil}
 			changed = slices.Insert(changed, n, string(forged.append(nil))+"\n")
-			want = fmt.Sprintf("entry %d", n)
+			want = fmt.Sprintf("line %d: added: %d entries are signed", n+1, n)
 		case "insert":
 			changed = slices.Insert(changed, at, strings.Replace(lines[at], `"message":"`, `"message":"also `, 1))
 		case "other workspace":
@@ -238,6 +239,10 @@ func TestMutations(t *testing.T) {
 			line[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
 			changed[at] = string(line)
 			want = "" // its number may be what was changed
+		case "blank":
+			changed[at] = strings.Replace(changed[at], `,"proof"`, ` ,"proof"`, 1)
+		case "carriage return":
+			changed[at] = strings.Replace(changed[at], "\n", "\r\n", 1)
 		case "after":
 			changed = append(changed, lines[at])
 			want = ""
@@ -258,10 +263,10 @@ func TestMutations(t *testing.T) {
 			if r.OK() {
 				t.Fatalf("not seen: %+v", r)
 			}
-			found := slices.ContainsFunc(r.Problems, func(p Problem) bool { return strings.Contains(p.String(), want) }) ||
-				slices.ContainsFunc(r.Problems, func(p Problem) bool { return int64(at) == p.Leaf })
+			found := false
 			for _, p := range r.Problems {
-				found = found || p.Leaf <= int64(at) && int64(at) <= p.To
+				among := strings.HasPrefix(want, "entry ") && p.To > 0 && p.Leaf <= int64(at) && int64(at) <= p.To
+				found = found || among || strings.Contains(p.String(), want)
 			}
 			if !found {
 				t.Fatalf("not at %q: %v", want, r.Problems)
@@ -398,5 +403,34 @@ func TestBundle(t *testing.T) {
 	bundle[1] = strings.Replace(bundle[1], "id-a", "id-b", 1)
 	if r := verify(bundle); len(r.Problems) != 1 || r.Problems[0].Leaf != 256 {
 		t.Errorf("a changed bundle: %+v", r)
+	}
+}
+
+// TestSignatureOtherwise: the same signature in other words of base64, and a
+// second one beside it, are not what was signed.
+func TestSignatureOtherwise(t *testing.T) {
+	f := newFixture(t)
+	f.grow(t, "a", 3)
+	signed := strings.TrimSuffix(string(f.heads["a"]), "=\n")
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	last := strings.IndexByte(alphabet, signed[len(signed)-1])
+	thief := newFixture(t)
+	thief.grow(t, "a", 1)
+	_, second, _ := strings.Cut(string(thief.heads["a"]), "\n\n")
+	for _, text := range []string{signed[:len(signed)-1] + alphabet[last+1:last+2] + "=\n", signed + "=\n" + second} {
+		if c, err := f.public.Open([]byte(text)); err == nil {
+			t.Errorf("opens as %v: %s", c, text)
+		}
+	}
+}
+
+// TestStrangeEntries: what was written into a log that it does not belong to is
+// signed like all else, and seen.
+func TestStrangeEntries(t *testing.T) {
+	f := newFixture(t)
+	f.entries["a"] = [][]byte{[]byte(`{"id":"x","workspace":"b"}`), []byte(`{}`)}
+	f.grow(t, "a", 1)
+	if r := f.verify(t, f.export(t, "a")); len(r.Problems) != 1 || r.Problems[0].Leaf != 0 || r.Problems[0].To != 1 || !strings.Contains(r.Problems[0].What, "no entry of workspace a") {
+		t.Errorf("problems %v", r.Problems)
 	}
 }

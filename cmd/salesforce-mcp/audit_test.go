@@ -212,6 +212,17 @@ func TestAuditTampered(t *testing.T) {
 		t.Fatal(err)
 	}
 	verify("put back to an older state")
+	emptied, err := sql.Open("sqlite", filepath.Join(filepath.Dir(backup), "salesforce-mcp.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer emptied.Close()
+	for _, s := range []string{`DROP TRIGGER audit_entry_no_delete`, `DROP TRIGGER audit_log_no_delete`, `DELETE FROM audit_entry`, `DELETE FROM audit_log`} {
+		if _, err := emptied.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify("workspace a: NOT as signed: entries 0 of 0")
 	if err := os.Truncate(a.kept, 0); err != nil {
 		t.Fatal(err)
 	}

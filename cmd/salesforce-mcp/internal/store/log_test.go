@@ -177,6 +177,9 @@ func TestTamperedDatabase(t *testing.T) {
 				rows.Scan(&name)
 				triggers = append(triggers, name)
 			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
 			if rows.Close(); len(triggers) < 6 {
 				t.Fatalf("triggers %v", triggers)
 			}
