@@ -189,6 +189,15 @@ func (k *Keys) refresh(j *JWT, set *keySet) {
 	set.flight = nil
 }
 
+// Check fetches the keys of an issuer, as the first token of it would, and keeps
+// none. It returns how many check signatures.
+func (k *Keys) Check(ctx context.Context, j *JWT) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
+	defer cancel()
+	keys, err := k.fetch(ctx, j)
+	return len(keys), err
+}
+
 func (k *Keys) fetch(ctx context.Context, j *JWT) ([]publicKey, error) {
 	from := j.JWKSURL
 	if from == "" {

@@ -3,7 +3,7 @@ package tools
 var (
 	reportID       = Param{Name: "reportId", Type: "string", Form: RecordID}
 	dashboardID    = Param{Name: "dashboardId", Type: "string", Form: RecordID}
-	instanceID     = Param{Name: "instanceId", Type: "string", Form: RecordID}
+	instanceID     = Param{Name: "instanceId", Type: "string", Form: RecordID, Handle: Instance}
 	includeDetails = Param{Name: "includeDetails", Type: "boolean", In: InQuery, Doc: "rows as well"}
 	reportMetadata = Param{Name: "reportMetadata", Type: "object", Doc: "for this run, as in {reportFilters: [{column, operator, value}]}, which replaces the report's own"}
 	runMode        = Param{Name: "mode", Type: "string", OneOf: "async|sync", In: Local, Doc: "async is the default; sync answers with the results"}
@@ -29,7 +29,7 @@ var Analytics = Tool{Name: "analytics", Doc: "Reports and dashboards.", Ops: []O
 	{Action: "describeReport", Instruction: "describeReport", Doc: "Show a report's columns, groups and filters.", Effect: Read,
 		Call: "GET /analytics/reports/{reportId}/describe", Needs: []Param{reportID}, Takes: []Param{includeDetails}, Run: withoutDetails, View: reportDescription},
 	{Action: "runReport", Instruction: "runReport", Doc: "Run a report.", Effect: Read, Once: true,
-		Call: "POST /analytics/reports/{reportId}/instances", Needs: []Param{reportID}, Takes: []Param{runMode, includeDetails, reportMetadata}, Run: runReport,
+		Call: "POST /analytics/reports/{reportId}/instances", Gives: Instance, Needs: []Param{reportID}, Takes: []Param{runMode, includeDetails, reportMetadata}, Run: runReport,
 		View: reportFacts, Note: reportNote, More: moreOfReport, Hints: map[string]string{
 			"validation": "Columns: action describeReport, filterableColumns. Operators: equals, notEqual, lessThan, greaterThan, lessOrEqual, greaterOrEqual, contains, notContain, startsWith, includes, excludes.",
 		}},

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	jobID       = Param{Name: "jobId", Type: "string", Form: RecordID, Doc: "job ID"}
+	jobID       = Param{Name: "jobId", Type: "string", Form: RecordID, Handle: Job, Doc: "job ID"}
 	contentType = Param{Name: "contentType", Type: "string", OneOf: "CSV", Rare: true}
 	lineEnding  = Param{Name: "lineEnding", Type: "string", OneOf: "LF|CRLF", Rare: true}
 	delimiter   = Param{Name: "columnDelimiter", Type: "string", OneOf: "COMMA|TAB|PIPE|SEMICOLON|CARET|BACKQUOTE", Rare: true}
@@ -39,7 +39,7 @@ var (
 // text/csv is not documented, so it is sent.
 var BulkIngest = Tool{Name: "bulkIngest", Doc: "Bulk API 2.0 jobs that write many rows.", Ops: []Op{
 	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add,
-		Call: "POST /jobs/ingest", Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote},
+		Call: "POST /jobs/ingest", Gives: Job, Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote},
 	{Action: "uploadData", Instruction: "uploadIngestData", Doc: "Give an open job its rows, once.", Effect: Act,
 		Call: "PUT /jobs/ingest/{jobId}/batches", Needs: []Param{jobID, rawBody}, Run: uploadData},
 	{Action: "update", Instruction: "updateIngestJob", Doc: "Start or abort a job.", Effect: Set, Once: true,
@@ -75,7 +75,7 @@ var (
 // Which SOQL a job refuses is documented in part; Salesforce decides.
 var BulkQuery = Tool{Name: "bulkQuery", Doc: "Bulk API 2.0 queries of any size.", Ops: []Op{
 	{Action: "create", Instruction: "createQueryJob", Doc: "Start a query job; then get until JobComplete, getResults.", Effect: Read, Once: true,
-		Call: "POST /jobs/query", Needs: []Param{queryKind, jobQuery}, Takes: []Param{contentType, lineEnding, delimiter}, Note: jobNote},
+		Call: "POST /jobs/query", Gives: Job, Needs: []Param{queryKind, jobQuery}, Takes: []Param{contentType, lineEnding, delimiter}, Note: jobNote},
 	{Action: "get", Instruction: "getQueryJob", Doc: "Show state and count of a job.", Effect: Read,
 		Call: "GET /jobs/query/{jobId}", Needs: []Param{jobID}, Note: jobNote},
 	{Action: "list", Instruction: "listQueryJobs", Doc: "List jobs.", Effect: Read,

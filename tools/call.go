@@ -77,6 +77,7 @@ type Server struct {
 	Gate    Gate
 	Journal *audit.Journal
 	Orgs    Orgs
+	Handles Handles       // remembers who was given what; nil lets everybody go on with everything
 	Results Results       // remembers large results; nil offers none
 	Timeout time.Duration // bounds one call; 0 means two minutes
 	Log     zerolog.Logger
@@ -121,6 +122,11 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	// Check the arguments.
 	checked, err := op.checkCall(args, c)
 	if err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Gate the handles: nobody goes on with what somebody else began.
+	if err := s.mayContinue(ctx, caller, op, checked); err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
@@ -214,6 +220,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	}
 	a = op.read(resp, args)
 	a.mend(op)
+	s.give(call, caller, op, a)
 	failure := a.verdict(op)
 	if c.Stream != nil && a.err == nil { // a raw answer says so itself
 		a.said, failure = failure, nil

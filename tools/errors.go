@@ -29,6 +29,7 @@ const (
 	TimedOut        Code = "timed_out"
 	ApexFailed      Code = "apex_failed"
 	NoResult        Code = "no_result"
+	NoHandle        Code = "not_given"
 	Internal        Code = "internal_error"
 )
 

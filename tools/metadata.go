@@ -15,7 +15,7 @@ var retrieveHints = map[string]string{"INVALID_TYPE": "Check the type: metadata 
 var (
 	deployFile    = Param{Name: "file", Type: "string", Form: Zip, Doc: "zip with package.xml, in base64"}
 	deployOptions = Param{Name: "deployOptions", Type: "object", Doc: "{checkOnly, rollbackOnError, singlePackage (package.xml is at the root), testLevel, runTests, …}"}
-	requestID     = Param{Name: "requestId", Type: "string", Form: RecordID, Doc: "deploy ID"}
+	requestID     = Param{Name: "requestId", Type: "string", Form: RecordID, Handle: Deploy, Doc: "deploy ID"}
 	deployDetails = Param{Name: "includeDetails", Type: "boolean", Doc: "each component and test"}
 	metadataType  = Param{Name: "type", Type: "string", Form: FieldName, In: Local, Doc: "as in CustomObject"}
 	fullNames     = Param{Name: "fullNames", Type: "string", Form: FullNames, In: Local, Doc: "comma-separated, at most 10"}
@@ -30,7 +30,7 @@ var (
 // so retrieve asks the Metadata API over SOAP.
 var Metadata = Tool{Name: "metadata", Doc: "Metadata and its deploys.", Ops: []Op{
 	{Action: "deploy", Instruction: "deployMetadata", Doc: "Start a deploy; checkOnly true only validates.", Effect: Act,
-		Call: "POST /metadata/deployRequest", Needs: []Param{deployFile}, Takes: []Param{deployOptions}, Run: deploy, View: deployView, Note: deployNote},
+		Call: "POST /metadata/deployRequest", Gives: Deploy, Needs: []Param{deployFile}, Takes: []Param{deployOptions}, Run: deploy, View: deployView, Note: deployNote},
 	{Action: "getDeployStatus", Instruction: "getMetadataDeployStatus", Doc: "Show how far a deploy is.", Effect: Read,
 		Call: "GET /metadata/deployRequest/{requestId}", Needs: []Param{requestID}, Takes: []Param{deployDetails}, View: deployView, Note: deployNote},
 	{Action: "retrieve", Instruction: "readMetadata", Doc: "Read components by name.", Effect: Read,

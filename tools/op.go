@@ -35,6 +35,8 @@ type Op struct {
 	// Once marks a row whose request is never sent twice, whatever its effect
 	// would allow: it makes a job, or a repetition would be refused.
 	Once bool
+	// Gives says what the id of its answer is a handle of; "" for most rows.
+	Gives Handle
 	// Flat marks a row that takes the members of its JSON body as arguments of
 	// their own only, and not inside an argument "body" as well.
 	Flat bool
@@ -93,13 +95,14 @@ const (
 // name; otherwise, for GET and DELETE, into the query; otherwise it is a member
 // of the JSON body, and may then be given inside the argument "body" as well.
 type Param struct {
-	Name  string
-	Type  string // JSON Schema type: string, integer, boolean, array or object
-	Form  Form   // what a value must look like, beyond its type
-	OneOf string // the values it may have, separated by |; "" is any
-	Doc   string
-	In    In   // exceptions to where it goes
-	Rare  bool // few need it: dispatcher tools take it without listing it
+	Name   string
+	Type   string // JSON Schema type: string, integer, boolean, array or object
+	Form   Form   // what a value must look like, beyond its type
+	OneOf  string // the values it may have, separated by |; "" is any
+	Doc    string
+	In     In     // exceptions to where it goes
+	Handle Handle // what it names, if that is somebody's
+	Rare   bool   // few need it: dispatcher tools take it without listing it
 }
 
 // In says where an argument goes when that does not follow from the row's Call.

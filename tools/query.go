@@ -10,7 +10,7 @@ import (
 
 var (
 	q       = Param{Name: "q", Type: "string", Form: Statement, Doc: "the SOQL or SOSL statement"}
-	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Doc: "nextRecordsUrl of a query"}
+	locator = Param{Name: "queryLocator", Type: "string", Form: Locator, Handle: Page, Doc: "nextRecordsUrl of a query"}
 	search  = Param{Name: bodyName, Type: "object", Form: Search, In: Body,
 		Doc: "{q, sobjects: [{name, fields, where, limit}], fields, in, overallLimit}"}
 )

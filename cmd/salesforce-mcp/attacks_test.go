@@ -67,6 +67,7 @@ func TestSlowReaders(t *testing.T) {
 	}))
 	t.Cleanup(org.Close)
 	w := startWorld(t, orgReady{Org: org.URL, ClientID: "id", Username: "u@x"})
+	w.gives("job 7505g00000QwErT", demoAgent, demoReader)
 	for range 4 {
 		r := w.request(`{"jobId":"7505g00000QwErTAAV"}`)
 		r.URL.Path = "/w/a/instructions/getIngestFailed"
@@ -76,6 +77,9 @@ func TestSlowReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = resp.Body.Close() }()
+		if resp.StatusCode != http.StatusOK {
+			t.Error(resp.Status)
+		}
 	}
 	began := time.Now()
 	_, file := w.post(call(1, "getRecordField", map[string]any{"sObjectName": "Account", "recordId": "0015g00000AbCdEAAV", "fieldName": "Name"}))

@@ -34,6 +34,7 @@ func BenchmarkDownload(b *testing.B) {
 	org := httptest.NewServer(bigOrg(size))
 	defer org.Close()
 	server := startServer(b, org.URL)
+	server.send(b, http.MethodPost, "/instructions/createQueryJob", "application/json", strings.NewReader(`{"operation":"query","query":"SELECT Id FROM Account"}`), io.Discard)
 	var offer bytes.Buffer
 	server.send(b, http.MethodPost, "/mcp", "application/json", strings.NewReader(
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bulkQuery","arguments":{"action":"getResults","jobId":"7505g00000QwErTAAV"}}}`), &offer)
@@ -76,6 +77,10 @@ func bigOrg(size int64) http.Handler {
 	mux.HandleFunc("POST /services/oauth2/token", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(w, `{"access_token":"00D!bench","instance_url":"http://%s","token_type":"Bearer"}`, r.Host)
+	})
+	mux.HandleFunc("POST /services/data/v62.0/jobs/query", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":"7505g00000QwErTAAV","state":"UploadComplete"}`)
 	})
 	mux.HandleFunc("GET /services/data/v62.0/jobs/ingest/{job}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/spf13/cobra"
 
 	"salesforce-mcp/salesforce/fakeorg"
@@ -64,7 +66,7 @@ func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks 
 }
 
 func (e *env) fakeorg() *cobra.Command {
-	var listen string
+	var listen, certificate string
 	var callbacks []string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -72,7 +74,11 @@ func (e *env) fakeorg() *cobra.Command {
 		Short: "Start a simulated Salesforce org alone",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			org, err := startOrg(cmd.Context(), listen, nil, callbacks...)
+			key, err := keyOf(certificate)
+			if err != nil {
+				return err
+			}
+			org, err := startOrg(cmd.Context(), listen, key, callbacks...)
 			if err != nil {
 				return err
 			}
@@ -89,6 +95,23 @@ func (e *env) fakeorg() *cobra.Command {
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8081", "address; port 0 picks a free one")
 	cmd.Flags().StringSliceVar(&callbacks, "callback", []string{"http://127.0.0.1:8080/oauth/callback", "http://localhost:8080/oauth/callback"},
 		"callback URL of the app, to which people who have logged in are sent back; to the letter")
+	cmd.Flags().StringVar(&certificate, "certificate", "", "file with the certificate of the app, for mode jwt")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line once ready")
 	return cmd
+}
+
+// keyOf reads the RSA key out of a certificate in PEM; nil without a file.
+func keyOf(file string) (*rsa.PublicKey, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--certificate: %w", err)
+	}
+	key, err := jwt.ParseRSAPublicKeyFromPEM(text)
+	if err != nil {
+		return nil, fmt.Errorf("--certificate: %s holds no certificate of an RSA key in PEM", file)
+	}
+	return key, nil
 }

@@ -291,6 +291,7 @@ func TestBrokenStream(t *testing.T) {
 	}))
 	t.Cleanup(org.Close)
 	w := startWorld(t, orgReady{Org: org.URL, ClientID: "id", Username: "u@x"})
+	w.gives("job 7505g00000QwErT", demoAgent)
 	r := w.request(`{"jobId":"7505g00000QwErTAAV"}`)
 	r.URL.Path = "/w/a/instructions/getIngestFailed"
 	resp, err := http.DefaultClient.Do(r)

@@ -172,8 +172,7 @@ func (o *orgs) Test(ctx context.Context, caller allowlist.Caller) (instanceURL s
 	if err != nil {
 		return "", err
 	}
-	r := &salesforce.Request{Method: http.MethodGet, Path: "/limits"}
-	if _, err := org.Do(ctx, r); err != nil {
+	if _, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/"}); err != nil { // which needs no permission, as /limits does
 		return "", err
 	}
 	token, err := org.(*salesforce.Org).Credentials.Token(ctx)

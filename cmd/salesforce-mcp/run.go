@@ -34,7 +34,16 @@ type env struct {
 
 // run is the program. It returns when the command is done or ctx ends.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
-	e := &env{getenv, stdin, stdout, stderr}
+	root := (&env{getenv, stdin, stdout, stderr}).root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// root has all commands.
+func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "salesforce-mcp",
 		Short:         "Let AI agents work in Salesforce, safely",
@@ -43,12 +52,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.fakeorg(), e.version())
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
+	return root
 }
 
 // callTimeout bounds one call.
@@ -75,10 +80,10 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if err := errors.Join(tools.All.Check()...); err != nil {
 		return nil, fmt.Errorf("the table of operations: %w", err)
 	}
-	keys := &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg,
-		Failed: func(issuer string, err error) {
-			log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
-		}}
+	keys := issuerKeys(c)
+	keys.Failed = func(issuer string, err error) {
+		log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
+	}
 	policies := make([]*allowlist.Workspace, len(c.Workspaces))
 	for i := range c.Workspaces {
 		policies[i] = &c.Workspaces[i].Workspace
@@ -116,6 +121,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Gate:    gate,
 		Journal: journal,
 		Orgs:    o,
+		Handles: st,
 		Results: st,
 		Timeout: callTimeout,
 		Log:     log,
@@ -127,6 +133,11 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		t.File = &trail.File{Path: c.Audit.File, MaxBytes: c.Audit.FileMaxBytes, Keep: c.Audit.FileKeep}
 	}
 	return &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
+}
+
+// issuerKeys are the keys with which the issuers of hosts' tokens sign.
+func issuerKeys(c *config.Config) *allowlist.Keys {
+	return &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg}
 }
 
 // login returns the OpenID provider of the configuration, or nil.
@@ -152,6 +163,7 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error) func
 			return err
 		}
 		defer func() { err = errors.Join(err, a.close()) }()
+		a.orgs.warnOfMissing(ctx)
 		return work(ctx, a)
 	}
 }

@@ -131,6 +131,16 @@ func (w *world) post(body string) (int, string) {
 	return w.do(w.request(body))
 }
 
+// gives notes a handle as given to agents of workspace a.
+func (w *world) gives(handle string, agents ...string) {
+	w.t.Helper()
+	for _, agent := range agents {
+		if err := w.app.store.GiveHandles(context.Background(), allowlist.Caller{Workspace: "a", Host: "agent-factory", Agent: agent}, []string{handle}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // call is a tools/call message.
 func call(id any, tool string, args map[string]any) string {
 	b, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": map[string]any{"name": tool, "arguments": args}})

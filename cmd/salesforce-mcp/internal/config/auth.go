@@ -92,6 +92,24 @@ func (a *Auth) Secret() Credential {
 	return all[0]
 }
 
+// Instead names what gives the secret of a workspace that the secret store would
+// otherwise give, or returns "".
+func (w *Workspace) Instead(getenv func(string) string) string {
+	secret := w.Auth.Secret()
+	env := EnvName(w.Name, secret.Name)
+	switch {
+	case w.Auth.TransitKey != "":
+		return "transitKey"
+	case *secret.File != "":
+		return secret.Name + "File"
+	case getenv(env) != "":
+		return env
+	case *secret.Value != "":
+		return secret.Name + " in the configuration"
+	}
+	return ""
+}
+
 // readSecrets fills in the secrets that stand elsewhere.
 func (c *Config) readSecrets(dir string, getenv func(string) string) error {
 	problems := []error{c.Secrets.read(getenv)}

@@ -119,7 +119,7 @@ func (c *Config) environment(getenv func(string) string) {
 			*field = v
 		}
 	}
-	c.Secrets.MasterKeys = salesforce.Secret(getenv("SALESFORCE_MCP_MASTER_KEY"))
+	c.Secrets.MasterKeys = salesforce.Secret(getenv(masterKeyVariable))
 }
 
 var (
@@ -161,6 +161,18 @@ func (c *Config) defaults(dir string) {
 			}
 		}
 	}
+}
+
+// Workspace returns the workspace of a name.
+func (c *Config) Workspace(name string) (*Workspace, error) {
+	var names []string
+	for i := range c.Workspaces {
+		if c.Workspaces[i].Name == name {
+			return &c.Workspaces[i], nil
+		}
+		names = append(names, c.Workspaces[i].Name)
+	}
+	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, strings.Join(names, ", "))
 }
 
 // Origin is where clients and browsers reach the server, as in

@@ -1,8 +1,13 @@
 package config_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -96,5 +101,42 @@ func TestNetworks(t *testing.T) {
 				t.Errorf("%s: %v", field, err)
 			}
 		}
+	}
+}
+
+// TestDocumentedAuth: the credentials and the login that docs/configuration.md
+// shows are some.
+func TestDocumentedAuth(t *testing.T) {
+	doc, err := os.ReadFile("../../../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := regexp.MustCompile("(?s)```yaml\n(login:\n.*?)```").FindSubmatch(doc)
+	if login == nil {
+		t.Fatal("docs/configuration.md shows no login")
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modes := map[string]bool{}
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(    auth:\n.*?)```").FindAllSubmatch(doc, -1) {
+		store := "\n"
+		if strings.Contains(string(block[1]), "transitKey") {
+			store = "\nsecrets: {store: vault, vault: {address: \"https://vault.example.com\", login: {method: token, token: x}}}\n"
+		}
+		c, err := load(t, map[string]string{
+			"config.yaml":   "publicURL: https://salesforce.example.com" + store + string(login[1]) + "workspaces:\n  - name: sales\n" + string(block[1]),
+			"key.pem":       string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
+			"client-secret": "s", "login-secret": "s", "access-token": "t",
+		}, nil)
+		if err != nil {
+			t.Errorf("%s: %v", block[1], err)
+			continue
+		}
+		modes[c.Workspaces[0].Auth.Mode] = true
+	}
+	if len(modes) != 4 {
+		t.Errorf("it shows the modes %v", modes)
 	}
 }

@@ -17,6 +17,9 @@ const (
 	StoreVault  = "vault"
 )
 
+// masterKeyVariable is the environment variable that has the master keys.
+const masterKeyVariable = "SALESFORCE_MCP_MASTER_KEY"
+
 // Secrets says where secrets are kept.
 type Secrets struct {
 	// Store is sealed, in the server's database, or vault. Default sealed.
@@ -78,6 +81,14 @@ func (s *Secrets) Keys(made func(file string)) secrets.Keys {
 	return func(bool) ([]secrets.Master, error) { return masters, err }
 }
 
+// KeysFrom says where the master keys stand.
+func (s *Secrets) KeysFrom() string {
+	if s.MasterKeys != "" {
+		return masterKeyVariable
+	}
+	return s.KeyFile
+}
+
 // checkKeys returns what is wrong with the master keys, if there are any.
 func (s *Secrets) checkKeys() error {
 	if s.Store == StoreVault {
@@ -85,7 +96,7 @@ func (s *Secrets) checkKeys() error {
 	}
 	if s.MasterKeys != "" {
 		if _, err := secrets.ParseMasters(s.MasterKeys.Reveal()); err != nil {
-			return fmt.Errorf("SALESFORCE_MCP_MASTER_KEY: %w", err)
+			return fmt.Errorf("%s: %w", masterKeyVariable, err)
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -136,7 +138,73 @@ func write(file string, masters []Master, put func(from, to string) error) (err 
 	if err := errors.Join(next.Sync(), next.Close()); err != nil {
 		return err
 	}
-	return put(next.Name(), file)
+	if err := put(next.Name(), file); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(file))
+}
+
+// syncFolder makes sure that a new name in a folder outlives a power failure:
+// what the key seals must never be on the disk before the key.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // which has no such thing
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// RotateFile puts a new master key in front of those in a file, seals all data
+// keys with it, and takes the other ones out of the file. It returns how many
+// data keys there are. Servers that run meanwhile read the file again when they
+// need a master key.
+//
+// At every moment, and so after every crash, the keys in the file open all data
+// keys: each change of the file is made while nobody can change data keys, the
+// new master key is on the disk before anything that it seals, and an old one
+// goes when it seals nothing any more. Whoever comes after a crash takes out
+// what that has left.
+func RotateFile(ctx context.Context, rows Rows, file string) (int, error) {
+	n := 0
+	err := changeDataKeys(ctx, rows, func(all []DataKey) ([]DataKey, error) {
+		masters, err := ReadMasters(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := openable(masters, all); err != nil {
+			return nil, err
+		}
+		n, masters = len(all), append([]Master{NewMaster()}, masters...)
+		if err := WriteMasters(file, masters); err != nil {
+			return nil, err
+		}
+		return sealAnew(masters, all)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, dropUnused(ctx, rows, file)
+}
+
+// dropUnused takes the master keys out of a file that seal nothing any more and
+// are not the first.
+func dropUnused(ctx context.Context, rows Rows, file string) error {
+	return changeDataKeys(ctx, rows, func(all []DataKey) ([]DataKey, error) {
+		masters, err := ReadMasters(file)
+		if err != nil {
+			return nil, err
+		}
+		used := masters[:1]
+		for _, m := range masters[1:] {
+			if slices.ContainsFunc(all, func(k DataKey) bool { return k.KeyID == m.ID() }) {
+				used = append(used, m)
+			}
+		}
+		return nil, WriteMasters(file, used)
+	})
 }
 
 // Keys gives the master keys. The first of them seals, the others only open what

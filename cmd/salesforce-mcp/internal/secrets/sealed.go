@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"salesforce-mcp/salesforce"
@@ -24,11 +25,11 @@ type Rows interface {
 	DeleteSecret(ctx context.Context, workspace, name string) error
 	// DataKey returns the key of a workspace, or [ErrNone].
 	DataKey(ctx context.Context, workspace string) (DataKey, error)
-	// AddDataKey adds the key of a workspace unless there is one.
-	AddDataKey(ctx context.Context, k DataKey) error
 	DataKeys(ctx context.Context) ([]DataKey, error)
-	// ReplaceDataKeys replaces keys, all or none.
-	ReplaceDataKeys(ctx context.Context, keys []DataKey) error
+	// ChangeDataKeys calls change with all keys, and keeps what that returns in
+	// place of the keys of the same workspaces: all or, when change or the
+	// database fails, none. Nobody else changes keys meanwhile, in any process.
+	ChangeDataKeys(ctx context.Context, change func(all []DataKey) (changed []DataKey, err error)) error
 }
 
 // A DataKey seals the secrets of one workspace, and is sealed by the master key
@@ -128,94 +129,119 @@ func (s *Sealed) key(ctx context.Context, workspace string, create bool) (cipher
 		}
 		sealed, err = s.rows.DataKey(ctx, workspace) // that of another process, if it was faster
 	}
-	switch {
-	case errors.Is(err, ErrNone):
-		return nil, &Unavailable{Why: fmt.Sprintf("the data key of workspace %s is missing: the database was changed", workspace)}
-	case err != nil:
-		return nil, unreadable(err)
+	for {
+		switch {
+		case errors.Is(err, ErrNone):
+			return nil, &Unavailable{Why: fmt.Sprintf("the data key of workspace %s is missing: the database was changed", workspace)}
+		case err != nil:
+			return nil, unreadable(err)
+		}
+		masters, err := s.masters(false)
+		if err != nil {
+			return nil, &Unavailable{Why: err.Error(), Err: err}
+		}
+		raw, failed := open(masters, sealed)
+		if failed == nil {
+			s.keys[workspace] = aead(raw)
+			return s.keys[workspace], nil
+		}
+		before := sealed.KeyID
+		if sealed, err = s.rows.DataKey(ctx, workspace); err != nil || sealed.KeyID == before {
+			return nil, failed // it was not just sealed anew by a rotation
+		}
 	}
-	masters, err := s.masters(false)
-	if err != nil {
-		return nil, &Unavailable{Why: err.Error(), Err: err}
-	}
-	raw, err := open(masters, sealed)
-	if err != nil {
-		return nil, err
-	}
-	key := aead(raw)
-	s.keys[workspace] = key
-	return key, nil
 }
 
 // addKey makes the data key of a workspace. The first of all may make the master
 // key too.
 func (s *Sealed) addKey(ctx context.Context, workspace string) error {
-	all, err := s.rows.DataKeys(ctx)
-	if err != nil {
-		return unreadable(err)
-	}
-	masters, err := s.masters(len(all) == 0)
-	if err != nil {
-		return &Unavailable{Why: err.Error(), Err: err}
-	}
-	if err := s.rows.AddDataKey(ctx, masters[0].newDataKey(workspace)); err != nil {
-		return unreadable(err)
-	}
-	return nil
+	return changeDataKeys(ctx, s.rows, func(all []DataKey) ([]DataKey, error) {
+		if slices.ContainsFunc(all, func(k DataKey) bool { return k.Workspace == workspace }) {
+			return nil, nil
+		}
+		masters, err := s.masters(len(all) == 0)
+		if err != nil {
+			return nil, &Unavailable{Why: err.Error(), Err: err}
+		}
+		return []DataKey{masters[0].newDataKey(workspace)}, nil
+	})
 }
 
 // Rotate seals all data keys with the first master, and returns how many were
 // sealed by another one.
-func (s *Sealed) Rotate(ctx context.Context) (int, error) {
-	keys, masters, err := s.all(ctx)
-	if err != nil || len(keys) == 0 {
+func (s *Sealed) Rotate(ctx context.Context) (n int, err error) {
+	err = changeDataKeys(ctx, s.rows, func(all []DataKey) ([]DataKey, error) {
+		if len(all) == 0 {
+			return nil, nil
+		}
+		masters, err := s.masters(false)
+		if err != nil {
+			return nil, &Unavailable{Why: err.Error(), Err: err}
+		}
+		changed, err := sealAnew(masters, all)
+		n = len(changed)
+		return changed, err
+	})
+	if err != nil {
 		return 0, err
 	}
-	var changed []DataKey
+	return n, nil
+}
+
+// sealAnew returns the keys that another master than the first has sealed, sealed
+// by that.
+func sealAnew(masters []Master, keys []DataKey) (changed []DataKey, err error) {
 	for _, k := range keys {
 		if k.KeyID == masters[0].ID() {
 			continue
 		}
 		raw, err := open(masters, k)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		changed = append(changed, masters[0].sealDataKey(k.Workspace, raw))
 	}
-	if err := s.rows.ReplaceDataKeys(ctx, changed); err != nil {
-		return 0, unreadable(err)
-	}
-	return len(changed), nil
+	return changed, nil
 }
 
-// Check reports whether every data key can be opened.
-func (s *Sealed) Check(ctx context.Context) error {
-	keys, masters, err := s.all(ctx)
-	if err != nil {
-		return err
+// changeDataKeys is ChangeDataKeys, whose own errors are [*Unavailable].
+func changeDataKeys(ctx context.Context, rows Rows, change func([]DataKey) ([]DataKey, error)) error {
+	var refused error
+	err := rows.ChangeDataKeys(ctx, func(all []DataKey) (changed []DataKey, err error) {
+		changed, refused = change(all)
+		return changed, refused
+	})
+	if err != nil && refused == nil {
+		return unreadable(err)
 	}
+	return refused
+}
+
+// Check reports whether every data key can be opened. It changes nothing, and
+// needs no master key where there is no data key.
+func (s *Sealed) Check(ctx context.Context) error {
+	keys, err := s.rows.DataKeys(ctx)
+	if err != nil {
+		return unreadable(err)
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	masters, err := s.masters(false)
+	if err != nil {
+		return &Unavailable{Why: err.Error(), Err: err}
+	}
+	return openable(masters, keys)
+}
+
+// openable returns an error for each of the keys that none of the masters opens.
+func openable(masters []Master, keys []DataKey) error {
 	var problems []error
 	for _, k := range keys {
 		_, err := open(masters, k)
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
-}
-
-// all returns the data keys and, unless there are none, the master keys.
-func (s *Sealed) all(ctx context.Context) ([]DataKey, []Master, error) {
-	keys, err := s.rows.DataKeys(ctx)
-	if err != nil {
-		return nil, nil, unreadable(err)
-	}
-	if len(keys) == 0 {
-		return nil, nil, nil
-	}
-	masters, err := s.masters(false)
-	if err != nil {
-		return nil, nil, &Unavailable{Why: err.Error(), Err: err}
-	}
-	return keys, masters, nil
 }
 
 func unreadable(err error) error {

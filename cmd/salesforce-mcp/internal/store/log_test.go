@@ -223,7 +223,7 @@ func TestMigrateNumbersEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.UpTo(t.Context(), 5); err != nil {
+	if _, err := provider.UpTo(t.Context(), 10); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 9 {

@@ -60,15 +60,15 @@ func (s *Store) DataKey(ctx context.Context, workspace string) (k secrets.DataKe
 	return k, err
 }
 
-// AddDataKey implements [secrets.Rows].
-func (s *Store) AddDataKey(ctx context.Context, k secrets.DataKey) error {
-	_, err := s.writer.ExecContext(ctx, `INSERT INTO data_key (workspace, key_id, sealed) VALUES (?, ?, ?) ON CONFLICT (workspace) DO NOTHING`, k.Workspace, k.KeyID, k.Sealed)
-	return err
+// DataKeys implements [secrets.Rows].
+func (s *Store) DataKeys(ctx context.Context) ([]secrets.DataKey, error) {
+	return dataKeys(ctx, s.reader)
 }
 
-// DataKeys implements [secrets.Rows].
-func (s *Store) DataKeys(ctx context.Context) (keys []secrets.DataKey, err error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT workspace, key_id, sealed FROM data_key ORDER BY workspace`)
+func dataKeys(ctx context.Context, db interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}) (keys []secrets.DataKey, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT workspace, key_id, sealed FROM data_key ORDER BY workspace`)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,9 @@ func (s *Store) DataKeys(ctx context.Context) (keys []secrets.DataKey, err error
 	return keys, rows.Err()
 }
 
-// ReplaceDataKeys implements [secrets.Rows].
-func (s *Store) ReplaceDataKeys(ctx context.Context, keys []secrets.DataKey) (err error) {
+// ChangeDataKeys implements [secrets.Rows]. The transaction has the database's
+// only write lock from its beginning.
+func (s *Store) ChangeDataKeys(ctx context.Context, change func([]secrets.DataKey) ([]secrets.DataKey, error)) (err error) {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -94,9 +95,18 @@ func (s *Store) ReplaceDataKeys(ctx context.Context, keys []secrets.DataKey) (er
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	for _, k := range keys {
-		if _, err := tx.ExecContext(ctx, `UPDATE data_key SET key_id = ?, sealed = ? WHERE workspace = ?`, k.KeyID, k.Sealed, k.Workspace); err != nil {
-			return fmt.Errorf("replace the data key of %s: %w", k.Workspace, err)
+	all, err := dataKeys(ctx, tx)
+	if err != nil {
+		return err
+	}
+	changed, err := change(all)
+	if err != nil {
+		return err
+	}
+	for _, k := range changed {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO data_key (workspace, key_id, sealed) VALUES (?, ?, ?)
+			ON CONFLICT (workspace) DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed`, k.Workspace, k.KeyID, k.Sealed); err != nil {
+			return fmt.Errorf("keep the data key of %s: %w", k.Workspace, err)
 		}
 	}
 	return tx.Commit()

@@ -281,7 +281,7 @@ func refuse(w http.ResponseWriter, err error) {
 
 // ours are the statuses of our own errors.
 var ours = map[tools.Code]int{
-	tools.UnknownTool: http.StatusNotFound, tools.UnknownAction: http.StatusNotFound, tools.NoResult: http.StatusNotFound,
+	tools.UnknownTool: http.StatusNotFound, tools.UnknownAction: http.StatusNotFound, tools.NoResult: http.StatusNotFound, tools.NoHandle: http.StatusNotFound,
 	tools.UnknownArgument: http.StatusBadRequest, tools.MissingArgument: http.StatusBadRequest, tools.InvalidArgument: http.StatusBadRequest,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/salesforce"
+)
+
+// checks are all that the configuration gives cause for.
+func (l *look) checks() []check {
+	all := []check{{"database", l.database}, {"secrets", l.secrets}}
+	if l.config.Login != nil {
+		all = append(all, check{"login", l.login})
+	}
+	keys, seen := issuerKeys(l.config), map[[2]string]bool{}
+	for _, w := range l.config.Workspaces {
+		for _, p := range w.Profiles {
+			if p.JWT == nil || seen[[2]string{p.JWT.Issuer, p.JWT.JWKSURL}] {
+				continue
+			}
+			seen[[2]string{p.JWT.Issuer, p.JWT.JWKSURL}] = true
+			all = append(all, check{"issuer " + p.JWT.Issuer, func(ctx context.Context) (string, error) {
+				n, err := keys.Check(ctx, p.JWT)
+				return "gives " + count(n, "key") + " to check signatures with", err
+			}})
+		}
+	}
+	for i := range l.config.Workspaces {
+		w := &l.config.Workspaces[i]
+		all = append(all, check{"workspace " + w.Name, func(ctx context.Context) (string, error) { return l.workspace(ctx, w) }})
+	}
+	return all
+}
+
+func (l *look) database(context.Context) (string, error) {
+	switch {
+	case errors.Is(l.failed, fs.ErrNotExist):
+		return "is not there yet: the server makes it in " + l.config.Data, nil
+	case l.failed != nil:
+		return "", l.failed
+	}
+	return "can be read in " + l.config.Data, nil
+}
+
+// errWrapped is why Vault is not asked.
+const errWrapped = skipped("Vault's secret id is wrapped, and good for one login, which the server needs")
+
+func (l *look) secrets(ctx context.Context) (string, error) {
+	s := l.config.Secrets
+	if s.Store == config.StoreVault {
+		if s.Vault.Login.SecretIDWrapped {
+			return "", errWrapped
+		}
+		keys := l.config.TransitKeys()
+		return fmt.Sprintf("Vault at %s keeps secrets, and signs with %s", s.Vault.Address, count(len(keys), "key")), l.orgs.vault.Check(ctx, keys...)
+	}
+	switch {
+	case errors.Is(l.failed, fs.ErrNotExist):
+		return "none is stored yet", nil
+	case l.failed != nil:
+		return "", skipped("the database cannot be used")
+	}
+	keys, err := l.store.DataKeys(ctx)
+	if err != nil || len(keys) == 0 {
+		return "none is stored yet", err
+	}
+	return fmt.Sprintf("%s opens those of %s", s.KeysFrom(), count(len(keys), "workspace")), l.sealed().Check(ctx)
+}
+
+// login looks for the OpenID provider.
+func (l *look) login(ctx context.Context) (string, error) {
+	c := login(l.config)
+	if _, err := oidc.NewProvider(oidc.ClientContext(ctx, c.HTTP), c.Issuer); err != nil {
+		return "", fmt.Errorf("%s cannot be used as OpenID provider: %w", c.Issuer, err)
+	}
+	return fmt.Sprintf("%s is an OpenID provider; its client %s must have the redirect URL %s/oauth/login", c.Issuer, c.ClientID, l.config.Origin()), nil
+}
+
+// workspace looks whether the workspace's org can be used.
+func (l *look) workspace(ctx context.Context, w *config.Workspace) (string, error) {
+	if w.Auth == nil {
+		return "", errors.New("every call is refused: give it auth, with a mode and credentials")
+	}
+	secret := w.Auth.Secret()
+	if l.config.Secrets.Vault.Login.SecretIDWrapped && *secret.Value == "" && *secret.File == "" {
+		return "", errWrapped
+	}
+	missing, err := l.orgs.missing(ctx, w.Name)
+	if err != nil {
+		return "", err
+	}
+	if missing != "" {
+		return "", fmt.Errorf("its %s stands nowhere: store it with salesforce-mcp secret set %s %[1]s", missing, w.Name)
+	}
+	reach := l.org
+	if w.Auth.Mode == auth.ModeOAuth {
+		reach = l.app
+	}
+	text, err := reach(ctx, w)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", cmp.Or(w.Auth.InstanceURL, loginURL(w)), err)
+	}
+	return text, nil
+}
+
+func loginURL(w *config.Workspace) string {
+	return cmp.Or(w.Auth.LoginURL, "https://login.salesforce.com")
+}
+
+// org makes a request as the workspace's user.
+func (l *look) org(ctx context.Context, w *config.Workspace) (string, error) {
+	s, err := l.orgs.settings(ctx, w.Name)
+	if err != nil {
+		return "", err
+	}
+	credentials, err := l.orgs.resolver.Credentials(w.Name, s)
+	if err != nil {
+		return "", err
+	}
+	if _, err := credentials.Token(ctx); err != nil {
+		return "", err
+	}
+	org := &salesforce.Org{Client: l.orgs.client, Credentials: credentials, Version: w.APIVersion}
+	answer, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/", Semantics: salesforce.Safe})
+	if err != nil {
+		return "", err
+	}
+	text := answer.Origin
+	if user := cmp.Or(username(ctx, org), w.Auth.Username); user != "" {
+		text += " as " + user
+	}
+	if used, allowed, ok := l.orgs.client.Limits(answer.Origin); ok {
+		text += fmt.Sprintf(", %s of %s API calls left today", thousands(allowed-used), thousands(allowed))
+	}
+	return text, nil
+}
+
+// username is whom the org's token stands for, or "" where the app's scopes do
+// not let it say so.
+func username(ctx context.Context, org *salesforce.Org) string {
+	var who struct {
+		Username string `json:"preferred_username"`
+	}
+	answer, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/services/oauth2/userinfo", Semantics: salesforce.Safe})
+	if err != nil || json.Unmarshal(answer.Body, &who) != nil {
+		return ""
+	}
+	return who.Username
+}
+
+// app looks whether people can connect, as far as that shows without one: whether
+// the login host knows the app and the callback URL, and whether the secret
+// belongs to it. To find out about the secret it asks for tokens with a code that
+// is none: what is wrong with the client is said first (RFC 6749, section 5.2,
+// leaves the order open; Salesforce's was not found in a source).
+func (l *look) app(ctx context.Context, w *config.Workspace) (string, error) {
+	if connect.Proof(w.Auth.Proof) == connect.ByBridge && !slices.ContainsFunc(w.Profiles, func(p *allowlist.Profile) bool { return p.Vouches }) {
+		return "", errors.New("nobody can connect: its proof is bridge, and none of its profiles has vouches: true")
+	}
+	s, err := l.orgs.settings(ctx, w.Name)
+	if err != nil {
+		return "", err
+	}
+	callback := l.config.Origin() + "/oauth/callback"
+	client := l.orgs.client.HTTP()
+	app, err := auth.NewApp(s, callback, client, hosts(l.config))
+	if err != nil {
+		return "", err
+	}
+	verifier := oauth2.GenerateVerifier()
+	if err := authorizes(ctx, client, app.AuthorizeURL("check", verifier)); err != nil {
+		return "", fmt.Errorf("%w; the callback URL is %s", err, callback)
+	}
+	_, err = app.Exchange(ctx, "check", verifier)
+	var refused *auth.Error
+	if err != nil && (!errors.As(err, &refused) || refused.Code != "invalid_grant") {
+		return "", err
+	}
+	return fmt.Sprintf("%s knows the app and its callback URL %s; people connect, with the proof %s", loginURL(w), callback, w.Auth.Proof), nil
+}
+
+// refusalRE finds an error in an address or a page of the authorize endpoint,
+// among what may be anything. The codes are those that say something about the
+// app (Salesforce Help, "OAuth 2.0 Authorization Errors").
+var refusalRE = regexp.MustCompile(`\berror=(invalid_client_id|invalid_client|redirect_uri_mismatch|redirect_uri_missing|invalid_scope|invalid_request|` +
+	`unsupported_response_type|invalid_app_access|app_not_found|inactive_org|access_denied|OAUTH_APP_BLOCKED|OAUTH_APP_ACCESS_DENIED)(?:&error_description=([^&<>"'\s]*))?`)
+
+// authorizes returns an error if the authorize endpoint refuses a request before
+// it knows who the person is. It sends browsers to log in, or shows a page.
+func authorizes(ctx context.Context, client *http.Client, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var at *url.Error
+		if errors.As(err, &at) {
+			err = at.Err // without the address, which is long
+		}
+		return fmt.Errorf("the login host cannot be reached: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	page, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if m := refusalRE.FindStringSubmatch(resp.Header.Get("Location") + " " + html.UnescapeString(string(page))); m != nil {
+		said, err := url.QueryUnescape(m[2])
+		if err != nil {
+			said = ""
+		}
+		return auth.Refusal(m[1], said)
+	}
+	if resp.StatusCode >= 400 {
+		return fmt.Errorf("the login host answered status %d: check the login URL", resp.StatusCode)
+	}
+	return nil
+}
+
+// thousands writes a number as 12,345.
+func thousands(n int) string {
+	text := strconv.Itoa(max(n, 0))
+	var b strings.Builder
+	for i, digit := range text {
+		if i > 0 && (len(text)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(digit)
+	}
+	return b.String()
+}

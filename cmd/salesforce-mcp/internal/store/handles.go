@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/tools"
+)
+
+var _ tools.Handles = (*Store)(nil)
+
+// handleLife is how long a handle is remembered: Salesforce keeps the results of a
+// job for seven days.
+const handleLife = 7 * 24 * time.Hour
+
+// GiveHandles implements [tools.Handles], and forgets handles that are too old.
+func (s *Store) GiveHandles(ctx context.Context, to allowlist.Caller, handles []string) (err error) {
+	now := time.Now()
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("note handles: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("note handles: %w", errors.Join(err, tx.Rollback()))
+		}
+	}()
+	if _, err := tx.ExecContext(ctx, `DELETE FROM handle WHERE given < ?`, now.Add(-handleLife).UnixMilli()); err != nil {
+		return err
+	}
+	for _, handle := range handles {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO handle (workspace, handle, host, agent, user_id, given) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET given = excluded.given`, to.Workspace, handle, to.Host, to.Agent, to.User, now.UnixMilli()); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// HasHandle implements [tools.Handles].
+func (s *Store) HasHandle(ctx context.Context, caller allowlist.Caller, handle string) (has bool, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM handle WHERE workspace = ? AND handle = ? AND host = ? AND agent = ? AND user_id = ? AND given >= ?)`,
+		caller.Workspace, handle, caller.Host, caller.Agent, caller.User, time.Now().Add(-handleLife).UnixMilli()).Scan(&has)
+	return has, err
+}

@@ -1,0 +1,153 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"salesforce-mcp/allowlist"
+)
+
+// Handles remembers who was given what. Salesforce lets everybody whose user is
+// the same read on in a query, or fetch the rows of a job; the agents of a
+// workspace may all be one user.
+type Handles interface {
+	// GiveHandles notes that handles were given to a caller, whose context does not
+	// matter. That they were given before is no error.
+	GiveHandles(ctx context.Context, to allowlist.Caller, handles []string) error
+	// HasHandle reports whether a handle was given to a caller, in the last week.
+	HasHandle(ctx context.Context, caller allowlist.Caller, handle string) (bool, error)
+}
+
+// A Handle is what a parameter names that a call has begun: who has it reads what
+// that call was allowed to.
+type Handle string
+
+// The handles.
+const (
+	Job      Handle = "job"
+	Page     Handle = "page" // of a query
+	Instance Handle = "instance"
+	Deploy   Handle = "deploy"
+)
+
+// of is the handle with a value, the same for every way to write it: the ID of 18
+// characters is that of 15, and the pages of a query are one handle.
+func (h Handle) of(value string) string {
+	if h == Page {
+		value = strings.TrimPrefix(value, toolingPrefix)
+		value, _, _ = strings.Cut(value, "-")
+	} else if len(value) > 15 {
+		value = value[:15]
+	}
+	return string(h) + " " + value
+}
+
+// nextURL finds where the pages of an answer go on, at any depth. In a text its
+// quotes would be escaped.
+var nextURL = regexp.MustCompile(`"nextRecordsUrl"\s*:\s*"([^"]+)"`)
+
+// given are the handles in an answer.
+func (op *Op) given(a *answer) (handles []string) {
+	if o, ok := a.value.(object); ok && op.Gives != "" {
+		if id := text(o.get("id")); id != "" {
+			handles = append(handles, op.Gives.of(id))
+		}
+	}
+	for _, m := range nextURL.FindAllSubmatch(a.resp.Body, -1) {
+		if place := locatorRE.FindStringSubmatch(string(m[1])); place != nil {
+			handles = append(handles, Page.of(place[2]))
+		}
+	}
+	slices.Sort(handles)
+	return slices.Compact(handles)
+}
+
+// foreign finds the handles in the path of a request inside a request. A job of
+// a query is no page of one, so that it is looked for first.
+var foreign = []struct {
+	kind Handle
+	path *regexp.Regexp
+}{
+	{Job, regexp.MustCompile(`(?i)/jobs/+(?:ingest|query)/+([^/]+)`)},
+	{Page, regexp.MustCompile(`(?i)/query(?:All)?/+([^/]+)`)},
+	{Instance, regexp.MustCompile(`(?i)/instances/+([^/]+)`)},
+	{Deploy, regexp.MustCompile(`(?i)/deployRequest/+([^/]+)`)},
+}
+
+// continues are the handles that checked arguments name.
+func (op *Op) continues(args Args) (handles []string) {
+	for _, p := range op.params() {
+		switch value := args[p.Name].(type) {
+		case string:
+			if p.Handle != "" {
+				handles = append(handles, p.Handle.of(value))
+			}
+		case []any:
+			if slices.Contains([]Form{Subrequests, BatchRequests, Graphs}, p.Form) {
+				handles = append(handles, inside(value)...)
+			}
+		}
+	}
+	return handles
+}
+
+// inside are the handles that requests inside a request name. A name that only
+// Salesforce can fill in is nobody's.
+func inside(list []any) (handles []string) {
+	for _, e := range list {
+		o, _ := e.(map[string]any)
+		if nested, ok := o["compositeRequest"].([]any); ok {
+			handles = append(handles, inside(nested)...)
+		}
+		target, _ := o["url"].(string)
+		path, _, _ := strings.Cut(target, "?")
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
+		for _, f := range foreign {
+			for _, m := range f.path.FindAllStringSubmatch(path, -1) {
+				handles = append(handles, f.kind.of(m[1]))
+			}
+			path = f.path.ReplaceAllString(path, "")
+		}
+	}
+	return handles
+}
+
+// mayContinue refuses handles that the caller was not given.
+func (s *Server) mayContinue(ctx context.Context, caller allowlist.Caller, op *Op, args Args) error {
+	if s.Handles == nil {
+		return nil
+	}
+	for _, handle := range op.continues(args) {
+		has, err := s.Handles.HasHandle(ctx, caller, handle)
+		if err != nil {
+			s.Log.Error().Err(err).Msg("handles cannot be read")
+			return AsError(err)
+		}
+		if !has {
+			return &Error{Code: NoHandle, Message: fmt.Sprintf("the %s was not given to this agent, for this user, in the last week", clip(handle)),
+				Hint: "Who began it goes on with it: begin again, with a call of your own."}
+		}
+	}
+	return nil
+}
+
+// give notes the handles of an answer. Without that the caller could not go on, and
+// would be told to begin again.
+func (s *Server) give(ctx context.Context, caller allowlist.Caller, op *Op, a *answer) {
+	if s.Handles == nil || a.resp == nil {
+		return
+	}
+	handles := op.given(a)
+	if len(handles) == 0 {
+		return
+	}
+	if err := s.Handles.GiveHandles(context.WithoutCancel(ctx), caller, handles); err != nil {
+		s.Log.Error().Err(err).Msg("handles could not be noted")
+	}
+}
