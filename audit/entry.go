@@ -65,6 +65,11 @@ type Entry struct {
 	// does not repeat those of its intent.
 	Arguments json.RawMessage `json:"arguments,omitempty"`
 
+	// Why the agent makes the call, in its own words. They decide nothing, and an
+	// outcome does not repeat them.
+	Reasoning  string   `json:"reasoning,omitempty"`
+	Confidence *float64 `json:"confidence,omitempty"` // from 0 to 1
+
 	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
 	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
 	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on

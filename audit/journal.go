@@ -120,6 +120,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	}
 	e := i.entry
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
+	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
 	if !i.started.IsZero() {

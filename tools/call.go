@@ -108,7 +108,8 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		entry.Arguments = audit.Names(args)
 		return nil, s.refuse(ctx, entry, err)
 	}
-	entry.Arguments = audit.Redact(args, nil)
+	args, why, unclear := op.motive(args)
+	entry.Arguments, entry.Reasoning, entry.Confidence = audit.Redact(args, nil), why.reasoning, why.confidence
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
@@ -121,7 +122,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 	// Check the arguments.
 	checked, err := op.checkCall(args, c)
-	if err != nil {
+	if err = cmp.Or(unclear, err); err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 

@@ -94,6 +94,9 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	add("args", string(section(in, "args")))
 	result, structured := "", ""
 	args["outputFormat"] = "both"
+	if op := slices.IndexFunc(tools.All.Operations(), func(op allowlist.Operation) bool { return op.Tool == tool && op.Action == action }); op >= 0 && tools.All.Operations()[op].Effect != "read" {
+		args["reasoning"], args["confidence"] = "which is for the audit trail only", json.Number("0.5")
+	}
 	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: "admin"}}, Surface: "mcp", Tool: tool, Args: args})
 	if err != nil {
 		result = "error " + err.Error()

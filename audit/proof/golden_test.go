@@ -26,6 +26,7 @@ func everything() audit.Entry {
 		Intent: "01a20d23-2725-7283-9e23-1a41cbbec941", Workspace: "sales", Host: "factory", Agent: "desk", User: "ada", Context: "c-1", Surface: "mcp",
 		Tool: "records", Action: "update", Instruction: "updateRecord", Effect: "set", Decision: audit.DecisionAllowed, Rule: "agent desk: all",
 		Arguments: json.RawMessage(`{"action":"update","body":{"Amount":12345678901234567890.10,"Name":"<é & \u2028>"}}`),
+		Reasoning: "the customer asked for it", Confidence: new(0.85),
 		Exchanges: []audit.Exchange{{Method: "PATCH", Path: "/services/data/v62.0/sobjects/Account/001000000000001AAA", Status: 400, RequestID: "r-1", Duration: 1500, Err: "cut"}},
 		Records:   []string{"001000000000001AAA"}, Bytes: 7, Outcome: audit.Failed, Code: "FIELD_INTEGRITY_EXCEPTION", Message: "no\nline", Duration: 2 * time.Millisecond,
 	}
