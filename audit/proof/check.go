@@ -176,7 +176,7 @@ type kept struct {
 
 // ReadCheckpoints reads what was kept in a second place: lines that
 // [KeptLine] made, or one signed note. What is not signed with the key is a
-// problem.
+// problem; a line that a crash cut short is left out.
 func ReadCheckpoints(r io.Reader, key PublicKey) (all []Checkpoint, problems []Problem, err error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -185,7 +185,7 @@ func ReadCheckpoints(r io.Reader, key PublicKey) (all []Checkpoint, problems []P
 	if !bytes.HasPrefix(text, []byte("{")) && len(bytes.TrimSpace(text)) > 0 {
 		c, err := key.Open(text)
 		if err != nil {
-			return nil, []Problem{{Leaf: -1, What: err.Error()}}, nil
+			return nil, []Problem{{Leaf: -1, What: "the second place: " + err.Error()}}, nil
 		}
 		return []Checkpoint{c}, nil, nil
 	}
@@ -193,16 +193,12 @@ func ReadCheckpoints(r io.Reader, key PublicKey) (all []Checkpoint, problems []P
 	for line := range bytes.Lines(text) {
 		n++
 		var k kept
-		err := json.Unmarshal(line, &k)
-		if err != nil && !bytes.HasSuffix(line, []byte("\n")) {
-			continue // a crash cut it off; it is written again
+		if json.Unmarshal(line, &k) != nil {
+			continue
 		}
-		c, unsigned := key.Open([]byte(k.Checkpoint))
-		if err == nil {
-			err = unsigned
-		}
+		c, err := key.Open([]byte(k.Checkpoint))
 		if err != nil {
-			problems = append(problems, Problem{Line: n, Leaf: -1, What: "of the second place: " + err.Error()})
+			problems = append(problems, Problem{Line: n, Leaf: -1, What: "the second place: " + err.Error()})
 			continue
 		}
 		all = append(all, c)

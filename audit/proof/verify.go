@@ -218,6 +218,6 @@ func (v *verifier) end() {
 		v.report.add(Problem{Leaf: -1, What: "the entries are not those that were signed"}) // proofs that hold leave no room for it
 	}
 	if n := len(v.kept); n > 0 && v.kept[n-1].Size > v.signed.Size {
-		v.report.add(Problem{Leaf: v.signed.Size, What: fmt.Sprintf("the log ends here, and a checkpoint in the second place is of %d entries: the end was cut off, or the whole put back to an older state", v.kept[n-1].Size)})
+		v.report.add(Problem{Leaf: v.signed.Size, What: fmt.Sprintf("the log ends here, and a checkpoint in the second place is of %d entries: the end was cut off, or this is an older state of it", v.kept[n-1].Size)})
 	}
 }

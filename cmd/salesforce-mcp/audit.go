@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -204,9 +206,6 @@ salesforce-mcp audit verify --bundle FILE --key KEY`,
 	return cmd
 }
 
-// allEntries is a limit above any number of entries.
-const allEntries = 1 << 40
-
 // about returns the entries about a record, or the one of that id, in order, and
 // with each outcome its intent, which has the arguments.
 func (r *records) about(ctx context.Context, workspace, record, entry string) ([]proof.Leaf, error) {
@@ -216,7 +215,7 @@ func (r *records) about(ctx context.Context, workspace, record, entry string) ([
 		if err != nil {
 			return nil, fmt.Errorf("--record: %w", err)
 		}
-		found, err := r.store.List(ctx, audit.Query{Workspace: workspace, Record: id, Limit: allEntries})
+		found, err := r.store.List(ctx, audit.Query{Workspace: workspace, Record: id, Limit: math.MaxInt})
 		if err != nil {
 			return nil, err
 		}
@@ -252,6 +251,6 @@ func (r *records) about(ctx context.Context, workspace, record, entry string) ([
 		}
 		leaves = append(leaves, l)
 	}
-	slices.SortFunc(leaves, func(a, b proof.Leaf) int { return int(a.N - b.N) })
+	slices.SortFunc(leaves, func(a, b proof.Leaf) int { return cmp.Compare(a.N, b.N) })
 	return leaves, nil
 }

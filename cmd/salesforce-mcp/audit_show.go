@@ -24,7 +24,7 @@ func (e *env) auditShow() *cobra.Command {
 		Use:   "show --config FILE",
 		Short: "Print entries of the audit trail",
 		Long: `Print the latest calls in the audit trail, one a line; with --json all entries
-that match, as they are stored. Times are RFC 3339, a date, or how long ago as in 2h.`,
+that match, intents too. Times are RFC 3339, a date, or how long ago as in 2h.`,
 		Example: `  salesforce-mcp audit show --config config.yaml --agent helpdesk --since 24h
   salesforce-mcp audit show --config config.yaml --record 001000000000001AAA --json`,
 		Args: cobra.NoArgs,

@@ -211,7 +211,7 @@ func TestAuditTampered(t *testing.T) {
 	if err := os.WriteFile(a.file, []byte(strings.Replace(text, filepath.Dir(backup)+"/master.key", a.app.config.Secrets.KeyFile, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	verify("put back to an older state")
+	verify("or this is an older state of it")
 	emptied, err := sql.Open("sqlite", filepath.Join(filepath.Dir(backup), "salesforce-mcp.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestAuditTampered(t *testing.T) {
 	if err := os.Truncate(a.kept, 0); err != nil {
 		t.Fatal(err)
 	}
-	verify("is empty")
+	verify("has none")
 	if err := os.Remove(a.kept); err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func readCheckpoints(name string, key proof.PublicKey) ([]proof.Checkpoint, []pr
 	defer func() { _ = file.Close() }() // it was only read
 	all, problems, err := proof.ReadCheckpoints(file, key)
 	if err == nil && len(all) == 0 && problems == nil {
-		problems = []proof.Problem{{Leaf: -1, What: "the file of checkpoints " + name + " is empty"}}
+		problems = []proof.Problem{{Leaf: -1, What: "the file of checkpoints " + name + " has none"}}
 	}
 	return all, problems, err
 }

@@ -71,23 +71,11 @@ func (f *File) workspace(ctx context.Context, store Store, workspace string, ent
 }
 
 // write adds whole lines to the file, on disk when it returns.
-func (f *File) write(lines []byte) (err error) {
+func (f *File) write(lines []byte) error {
 	if err := f.rotate(); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(f.Path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	end, err := file.Seek(0, 2)
-	if err != nil {
-		return err
-	}
-	if _, err := file.WriteAt(lines, end); err != nil {
-		return errors.Join(err, file.Truncate(end)) // a full disk leaves no half line
-	}
-	return file.Sync()
+	return appendLines(f.Path, lines)
 }
 
 // rotate puts the file aside if it is large enough.

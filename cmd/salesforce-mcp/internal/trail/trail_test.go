@@ -175,9 +175,17 @@ func TestFile(t *testing.T) {
 	if err := h.store.SetExported(t.Context(), sinkName, "a", 4); err != nil { // as a crash leaves it
 		t.Fatal(err)
 	}
+	half, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.WriteString(`{"v":1`); err != nil {
+		t.Fatal(err)
+	}
+	half.Close()
 	h.work(&Trail{File: &File{Path: file}})
-	if n := count(file); n != 8 {
-		t.Errorf("%d lines, want 8", n)
+	if n := count(file); n != 9 {
+		t.Errorf("%d lines, want 9", n)
 	}
 	if err := os.Chmod(file, 0o400); err != nil {
 		t.Fatal(err)
@@ -191,8 +199,8 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.work(&Trail{File: &File{Path: file}})
-	if n := count(file); n != 9 {
-		t.Errorf("%d lines, want 9", n)
+	if n := count(file); n != 10 {
+		t.Errorf("%d lines, want 10", n)
 	}
 }
 
