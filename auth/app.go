@@ -76,11 +76,28 @@ func (a *App) AuthorizeURL(state, verifier string) string {
 	return a.config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
 }
 
+// Issued reports whether the issuer that an answer names (RFC 9207) is the login
+// host that was asked. No source says that Salesforce names one; if it comes to
+// do so, the shared login hosts may name the person's My Domain, as they do in
+// ID tokens of some orgs.
+func (a *App) Issued(issuer string) bool {
+	if issuer == a.endpoint.login.String() {
+		return true
+	}
+	named, err := a.endpoint.hosts.Check(issuer)
+	return err == nil && named.String() == issuer && isShared(a.endpoint.login.Hostname()) && !isShared(named.Hostname())
+}
+
+// isShared reports whether people of any org log in at a host.
+func isShared(host string) bool {
+	return host == "login.salesforce.com" || host == "test.salesforce.com"
+}
+
 // Exchange makes a grant of the code that the person's browser has brought.
 func (a *App) Exchange(ctx context.Context, code, verifier string) (Grant, error) {
 	answer, err := a.config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.endpoint.client), code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return Grant{}, explain(err, ModeOAuth, a.config.ClientSecret, code, verifier)
+		return Grant{}, a.attempt(stepExchange, code, verifier).explain(err)
 	}
 	token, err := a.endpoint.accept(answer)
 	if err != nil {
@@ -95,12 +112,12 @@ func (a *App) Exchange(ctx context.Context, code, verifier string) (Grant, error
 // tokens the grant it returns has the new one, and the old one is dead.
 func (a *App) refresh(ctx context.Context, g Grant) (Grant, error) {
 	if g.RefreshToken == "" {
-		return Grant{}, &Error{Code: "invalid_grant", Message: "the connection has ended, and the app gave no refresh token: add the scope refresh_token to it, then connect again"}
+		return Grant{}, &Error{Code: "invalid_grant", ends: true, Message: "the connection has ended, and the app gave no refresh token: " +
+			"add the scope Perform requests at any time (refresh_token, offline_access) to it, then connect again"}
 	}
-	secrets := []string{a.config.ClientSecret, g.RefreshToken.Reveal()}
 	answer, err := a.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, a.endpoint.client), &oauth2.Token{RefreshToken: g.RefreshToken.Reveal()}).Token()
 	if err != nil {
-		return Grant{}, explain(err, ModeOAuth, secrets...)
+		return Grant{}, a.attempt(stepRefresh, g.RefreshToken.Reveal()).explain(err)
 	}
 	token, err := a.endpoint.accept(answer)
 	if err != nil {
@@ -125,7 +142,7 @@ func (a *App) Revoke(ctx context.Context, g Grant) error {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := a.endpoint.client.Do(req)
 	if err != nil {
-		return unreachable(err, []string{token.Reveal()})
+		return unreachable(err)
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
@@ -161,7 +178,7 @@ func (a *App) userinfo(ctx context.Context, token salesforce.Token) (who userinf
 	req.Header.Set("Authorization", "Bearer "+token.AccessToken.Reveal())
 	resp, err := a.endpoint.client.Do(req)
 	if err != nil {
-		return who, unreachable(err, []string{token.AccessToken.Reveal()})
+		return who, unreachable(err)
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -208,6 +225,9 @@ type sealedGrant struct {
 	Connected                    time.Time
 }
 
+// Format prints the type alone, since fmt would print the client secret.
+func (App) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.App") }
+
 // ErrEnded is the error for a token that Salesforce does not accept any more.
 var ErrEnded = errors.New("the access token has ended")
 
@@ -221,5 +241,10 @@ func (a *App) Alive(ctx context.Context, token salesforce.Token) error {
 // Refusal is the error with which Salesforce sent a browser back, told to the
 // person in front of it.
 func Refusal(code, description string) *Error {
-	return refusal(printable(code, 60, nil), printable(description, 200, nil), ModeOAuth)
+	return attempt{step: stepBrowser}.refusal(code, description)
+}
+
+// attempt is a step with the app, which sends these secrets besides its own.
+func (a *App) attempt(step string, secrets ...string) attempt {
+	return attempt{step: step, login: a.endpoint.login.String(), callback: a.config.RedirectURL, secrets: append(secrets, a.config.ClientSecret)}
 }

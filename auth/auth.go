@@ -26,7 +26,8 @@ const (
 )
 
 // Source gets access tokens for one connected org. Each call is a login.
-// Implementations are safe for concurrent use; their errors are [*Error].
+// Implementations are safe for concurrent use; their errors are [*Error], or
+// those of a [Signer] or [Grants].
 type Source interface {
 	Token(ctx context.Context) (salesforce.Token, error)
 }

@@ -172,19 +172,19 @@ func TestPlatformErrors(t *testing.T) {
 		mode, code, said, want string
 		temporary              bool
 	}{
-		{ModeJWT, "invalid_grant", "user hasn't approved this consumer", "admin approved users", false},
+		{ModeJWT, "invalid_grant", "user hasn't approved this consumer", "Admin approved users", false},
 		{ModeJWT, "invalid_grant", "Audience validation failed", "https://test.salesforce.com for a sandbox", false},
 		{ModeJWT, "invalid_grant", "expired authorization code", "clock", false},
 		{ModeJWT, "invalid_grant", "invalid assertion", "does not belong to the uploaded certificate", false},
 		{ModeJWT, "invalid_grant", "user is inactive", "activate it", false},
-		{ModeJWT, "invalid_grant", "ip restricted", "login IP ranges", false},
-		{ModeJWT, "invalid_client_id", "client identifier invalid", "consumer key", false},
+		{ModeJWT, "invalid_grant", "ip restricted", "Login IP Ranges", false},
+		{ModeJWT, "invalid_client_id", "client identifier invalid", "Consumer Key", false},
 		{ModeJWT, "invalid_app_access", "user is not admin approved to access this app", "permission set", false},
 		{ModeClientCredentials, "invalid_client", "invalid client credentials", "client secret does not belong", false},
 		{ModeClientCredentials, "invalid_grant", "request not supported on this domain", "My Domain", false},
-		{ModeClientCredentials, "invalid_grant", "no client credentials user enabled", "run-as user", false},
-		{ModeClientCredentials, "unsupported_grant_type", "grant type not supported", "mode", false},
-		{ModeClientCredentials, "something_new", "of another age", "the login was refused (Salesforce says something_new: of another age", false},
+		{ModeClientCredentials, "invalid_grant", "no client credentials user enabled", "Run As", false},
+		{ModeClientCredentials, "unsupported_grant_type", "grant type not supported", "Enable Client Credentials Flow", false},
+		{ModeClientCredentials, "something_new", "of another age", ") (Salesforce says something_new: of another age", false},
 		{ModeJWT, "rate_limit_exceeded", "too many", "too many logins", true},
 		{ModeJWT, "unknown_error", "retry your request", "try again later", true},
 	} {
@@ -308,6 +308,38 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		source := newSource(t, settings)
 		for _, value := range []any{settings, &settings, token, cached, resolver, source} {
 			checkSilent(t, fmt.Sprintf("%[1]v %+[1]v %#[1]v %[1]s %[1]x", value))
+		}
+	}
+}
+
+// TestForeignLoginHosts (attack 25): nothing is sent where no org of Salesforce
+// is, in whatever way that is written, and whether or not the demo's simulated
+// org is allowed.
+func TestForeignLoginHosts(t *testing.T) {
+	c := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("a request was sent to %s", r.URL.Host)
+		return nil, errors.New("not sent")
+	})}
+	for _, at := range append([]string{
+		"https://evil.example/.lightning.force.com", "https://evil.example#.lightning.force.com", "https://evil.example?.lightning.force.com",
+		"https://x@acme.lightning.force.com", "http://acme.lightning.force.com", "https://acme.lightning.force.com:8443", "https://evil.example/acme.lightning.force.com",
+		"https://169.254.169.254.lightning.force.com.evil.example", "evil.example", "169.254.169.254", "[::ffff:a9fe:a9fe]", "0x7f.1", "localhost@evil.example",
+	}, foreign...) {
+		if at == "" || at == "//acme.my.salesforce.com" || strings.HasSuffix(at, "/../evil") {
+			continue // the default, or an address that is copied with more than the host
+		}
+		for _, hosts := range []salesforce.Hosts{{}, loopback} {
+			s := Settings{LoginURL: at, InstanceURL: at, ClientID: "k", ClientSecret: clientSecret, Username: "u", PrivateKey: pemOf(key()), AccessToken: "canary"}
+			for _, mode := range []string{ModeJWT, ModeClientCredentials, ModeAccessToken} {
+				s.Mode = mode
+				if _, err := New(s, c, hosts); err == nil {
+					t.Errorf("mode %s takes %s", mode, at)
+				} else {
+					checkError(t, err, codeSettings, "is wrong")
+				}
+			}
+			_, err := NewApp(s, callback, c, hosts)
+			checkError(t, err, codeSettings, "login URL is wrong")
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (s *clientCredentialsSource) Token(ctx context.Context) (salesforce.Token, 
 		ClientID: s.clientID, ClientSecret: s.clientSecret.Reveal(),
 	})
 	if err != nil {
-		return salesforce.Token{}, explain(err, ModeClientCredentials, s.clientSecret.Reveal())
+		return salesforce.Token{}, attempt{step: ModeClientCredentials, login: s.endpoint.login.String(), secrets: []string{s.clientSecret.Reveal()}}.explain(err)
 	}
 	return token, nil
 }

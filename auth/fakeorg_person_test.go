@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -20,26 +19,15 @@ import (
 // TestAppOnSimulatedOrg takes a person through the login and consent pages of the simulated org, uses and refreshes the
 // grant, and revokes it.
 func TestAppOnSimulatedOrg(t *testing.T) {
-	const callback = "https://mcp.example/oauth/callback"
-	simulated, err := fakeorg.New(fakeorg.Options{Clients: []fakeorg.Client{{Key: "app", Secret: clientSecret, RequireSecret: true, RequirePKCE: true,
-		RotateRefreshTokens: true, RedirectURIs: []string{callback}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = simulated.Close() })
-	server := httptest.NewServer(simulated.Handler())
-	t.Cleanup(server.Close)
-	app, err := NewApp(Settings{Mode: ModeOAuth, LoginURL: server.URL, ClientID: "app", ClientSecret: clientSecret}, callback, client(t), loopback)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := newSimulated(t)
+	app := o.app(t)
 	verifier := oauth2.GenerateVerifier()
-	code := allowed(t, app.AuthorizeURL("the state", verifier), fakeorg.ServiceUser)
+	code := o.allowed(t, app.AuthorizeURL("the state", verifier), fakeorg.ServiceUser)
 	grant, err := app.Exchange(t.Context(), code, verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if grant.Username != fakeorg.ServiceUser || !strings.HasPrefix(grant.UserID, "005") || grant.RefreshToken == "" || grant.InstanceURL != server.URL {
+	if grant.Username != fakeorg.ServiceUser || !strings.HasPrefix(grant.UserID, "005") || grant.RefreshToken == "" || grant.InstanceURL != o.url {
 		t.Errorf("grant of %s %s at %s", grant.Username, grant.UserID, grant.InstanceURL)
 	}
 	next, err := app.refresh(t.Context(), grant)
@@ -59,28 +47,37 @@ func TestAppOnSimulatedOrg(t *testing.T) {
 }
 
 // allowed is the code a browser comes back with when its person logs in and says yes.
-func allowed(t *testing.T, address, username string) string {
+func (o simulated) allowed(t testing.TB, address, username string) string {
 	t.Helper()
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	secret := regexp.MustCompile(`name="login" value="([^"]+)"`)
-	page, _ := opened(t, browser, http.MethodGet, address, nil)
-	at, _, _ := strings.Cut(address, "?")
-	for _, form := range []url.Values{{"username": {username}, "password": {fakeorg.Password}}, {"decision": {"allow"}}} {
-		found := secret.FindStringSubmatch(page)
-		if found == nil {
-			t.Fatalf("no form on %s", page)
-		}
-		form.Set("login", found[1])
-		var location *url.URL
-		if page, location = opened(t, browser, http.MethodPost, at, form); location != nil {
-			return location.Query().Get("code")
-		}
+	answer, page := o.visited(t, address, username, "allow")
+	if answer.Get("code") == "" {
+		t.Fatalf("no code but %v, after %s", answer, page)
 	}
-	t.Fatalf("no code after %s", page)
-	return ""
+	return answer.Get("code")
 }
 
-func opened(t *testing.T, browser *http.Client, method, address string, form url.Values) (page string, location *url.URL) {
+// visited is what a browser comes back with when its person logs in and decides, or the page at which it ends.
+func (o simulated) visited(t testing.TB, address, username, decision string) (answer url.Values, page string) {
+	t.Helper()
+	browser := &http.Client{Transport: o.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	secret := regexp.MustCompile(`name="login" value="([^"]+)"`)
+	page, location := opened(t, browser, http.MethodGet, address, nil)
+	at, _, _ := strings.Cut(address, "?")
+	for _, form := range []url.Values{{"username": {username}, "password": {fakeorg.Password}}, {"decision": {decision}}} {
+		found := secret.FindStringSubmatch(page)
+		if location != nil || found == nil {
+			break
+		}
+		form.Set("login", found[1])
+		page, location = opened(t, browser, http.MethodPost, at, form)
+	}
+	if location == nil {
+		return nil, page
+	}
+	return location.Query(), page
+}
+
+func opened(t testing.TB, browser *http.Client, method, address string, form url.Values) (page string, location *url.URL) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, address, strings.NewReader(form.Encode()))
 	if err != nil {

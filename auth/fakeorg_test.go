@@ -2,7 +2,6 @@ package auth
 
 import (
 	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,22 +14,13 @@ import (
 // TestCallsOnSimulatedOrg logs in to the simulated org in both modes and
 // sends requests through all that can happen to them on the way.
 func TestCallsOnSimulatedOrg(t *testing.T) {
-	simulated, err := fakeorg.New(fakeorg.Options{Clients: []fakeorg.Client{
-		{Key: "consumer-key", Secret: clientSecret, PublicKey: &key().PublicKey, RunAs: fakeorg.IntegrationUser},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = simulated.Close() })
-	server := httptest.NewServer(simulated.Handler())
-	t.Cleanup(server.Close)
+	o := newSimulated(t)
 	client := salesforce.New(salesforce.Options{Hosts: loopback})
 	t.Cleanup(client.Close)
 	resolver := &Resolver{HTTP: client.HTTP(), Hosts: loopback}
 
 	for _, settings := range []Settings{
-		{Mode: ModeJWT, LoginURL: server.URL, ClientID: "consumer-key", PrivateKey: pemOf(key()), Username: fakeorg.IntegrationUser},
-		{Mode: ModeClientCredentials, LoginURL: server.URL, ClientID: "consumer-key", ClientSecret: clientSecret},
+		o.settings(ModeJWT), o.settings(ModeClientCredentials),
 	} {
 		t.Run(settings.Mode, func(t *testing.T) {
 			credentials, err := resolver.Credentials("acme", settings)
@@ -38,12 +28,12 @@ func TestCallsOnSimulatedOrg(t *testing.T) {
 				t.Fatal(err)
 			}
 			org := &salesforce.Org{Client: client, Credentials: credentials}
-			removeOneAccount(t, org, simulated)
+			removeOneAccount(t, org, o.Org)
 		})
 	}
 
 	credentials, err := resolver.Credentials("acme", Settings{
-		LoginURL: server.URL, ClientID: "consumer-key", PrivateKey: pemOf(key()), Username: "nobody@acme.example",
+		LoginURL: o.url, ClientID: "consumer-key", PrivateKey: pemOf(key()), Username: "nobody@acme.example",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +44,7 @@ func TestCallsOnSimulatedOrg(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Class != salesforce.ClassAuth || !refused.NotExecuted {
 		t.Errorf("unknown user: %v", err)
 	}
-	checkError(t, err, "invalid_grant", "admin approved users")
+	checkError(t, err, "invalid_grant", "Admin approved users")
 }
 
 // removeOneAccount creates an account while the session expires and the org

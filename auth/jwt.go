@@ -76,7 +76,7 @@ func (s *jwtSource) Token(ctx context.Context) (salesforce.Token, error) {
 		"assertion":  {assertion},
 	}})
 	if err != nil {
-		return salesforce.Token{}, explain(err, ModeJWT, assertion)
+		return salesforce.Token{}, attempt{step: ModeJWT, login: s.endpoint.login.String(), secrets: []string{assertion}}.explain(err)
 	}
 	return token, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"salesforce-mcp/salesforce"
@@ -107,14 +106,11 @@ func (s *personSource) save(ctx context.Context, g Grant) error {
 	return nil
 }
 
-// final are the codes with which Salesforce ends a grant for good.
-var final = []string{"invalid_grant", "inactive_user", "invalid_app_access"}
-
-// ended forgets a grant that Salesforce has ended. All other failures may pass,
-// or be mended by an administrator.
+// ended forgets a grant that Salesforce has ended for good. All other failures
+// may pass, or be mended by an administrator.
 func (s *personSource) ended(ctx context.Context, err error) error {
 	var refused *Error
-	if !errors.As(err, &refused) || refused.Temporary() || !slices.Contains(final, refused.Code) {
+	if !errors.As(err, &refused) || !refused.ends {
 		return err
 	}
 	if err := s.grants.Delete(context.WithoutCancel(ctx)); err != nil {

@@ -157,13 +157,27 @@ func TestGrantEnds(t *testing.T) {
 		ends bool
 		says string
 	}{
-		"expired":         {refuse(400, "invalid_grant", "expired access/refresh token"), true, "connect again"},
-		"inactive user":   {refuse(400, "invalid_grant", "inactive user"), true, "inactive or frozen"},
-		"not admitted":    {refuse(400, "invalid_app_access", "user is not admin approved to access this app"), true, "not admitted"},
-		"a wrong secret":  {refuse(400, "invalid_client", "invalid client credentials"), false, "client secret"},
-		"too many logins": {refuse(400, "rate_limit_exceeded", ""), false, "too many logins"},
-		"a busy host":     {refuse(503, "temporarily_unavailable", ""), false, "busy"},
-		"an error page":   {func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) }, false, "status 502"},
+		"expired":                {refuse(400, "invalid_grant", "expired access/refresh token"), true, "connect again"},
+		"expired by policy":      {refuse(400, "invalid_grant", "token validity expired"), true, "Refresh Token Policy"},
+		"a token that is none":   {refuse(400, "invalid_grant", "Invalid refresh token"), true, "connect again"},
+		"inactive user":          {refuse(400, "invalid_grant", "inactive user"), true, "activate it, then connect again"},
+		"the other code for it":  {refuse(400, "inactive_user", "user is inactive"), true, "activate it, then connect again"},
+		"from elsewhere":         {refuse(400, "invalid_grant", "ip restricted"), false, "Login IP Ranges"},
+		"from elsewhere or late": {refuse(400, "invalid_grant", "ip restricted or invalid login hours"), false, "Login Hours"},
+		"at night":               {refuse(400, "invalid_grant", "invalid login hours"), false, "Login Hours"},
+		"a login rate":           {refuse(400, "invalid_grant", "login rate exceeded"), false, "3,600"},
+		"two at once":            {refuse(400, "invalid_grant", "token request is already being processed"), false, "try again later"},
+		"two at once, in 2024":   {refuse(400, "invalid_grant", "expired authorization code"), false, "try again later"},
+		"an org that is locked":  {refuse(400, "invalid_grant", "inactive organization"), false, "ask Salesforce"},
+		"an unknown reason":      {refuse(400, "invalid_grant", "authentication failure"), false, "must connect again"},
+		"no reason":              {refuse(400, "invalid_grant", ""), false, "must connect again"},
+		"not admitted":           {refuse(400, "invalid_app_access", "user is not admin approved to access this app"), false, "the connection is kept"},
+		"blocked":                {refuse(400, "invalid_app_access", "this app is blocked by admin"), false, "unblock it"},
+		"an app that went":       {refuse(400, "app_not_found", "External client app is not installed in this org"), false, "not installed"},
+		"a wrong secret":         {refuse(400, "invalid_client", "invalid client credentials"), false, "client secret"},
+		"too many logins":        {refuse(400, "rate_limit_exceeded", ""), false, "too many logins"},
+		"a busy host":            {refuse(503, "temporarily_unavailable", ""), false, "busy"},
+		"an error page":          {func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) }, false, "status 502"},
 		"another instance": {func(w http.ResponseWriter) {
 			answerJSON(w, 200, map[string]string{"access_token": "x", "instance_url": "https://evil.example", "token_type": "Bearer"})
 		}, false, "refused"},
@@ -180,6 +194,10 @@ func TestGrantEnds(t *testing.T) {
 			c.Drop(token)
 			_, err = c.Token(t.Context())
 			if err == nil || !strings.Contains(err.Error(), tt.says) || errors.Is(err, ErrNotConnected) != tt.ends || strings.Contains(err.Error(), "canary") {
+				t.Errorf("%v", err)
+			}
+			const documented = "Salesforce is not connected for this user" // and: Salesforce token refresh failed … must reconnect
+			if tt.ends != strings.HasPrefix(err.Error(), documented) || tt.ends != strings.Contains(err.Error(), "Salesforce token refresh failed, and the user must reconnect") {
 				t.Errorf("%v", err)
 			}
 			if (kept.kept == nil) != tt.ends {

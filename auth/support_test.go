@@ -12,11 +12,14 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
+	"golang.org/x/oauth2"
 
 	"salesforce-mcp/salesforce"
+	"salesforce-mcp/salesforce/fakeorg"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -144,4 +147,97 @@ func newSource(t testing.TB, s Settings) Source {
 		t.Fatal(err)
 	}
 	return source
+}
+
+// simulated is a simulated org with one app, which may log in in every mode.
+type simulated struct {
+	*fakeorg.Org
+	url       string
+	transport http.RoundTripper // nil is the network
+}
+
+// callback is where browsers come back to.
+const callback = "https://mcp.example/oauth/callback"
+
+// consumer is the app as it is set up well.
+func consumer() fakeorg.Client {
+	return fakeorg.Client{Key: "consumer-key", Secret: clientSecret, PublicKey: &key().PublicKey, RunAs: fakeorg.IntegrationUser,
+		RedirectURIs: []string{callback}, RequireSecret: true, RequirePKCE: true, RotateRefreshTokens: true}
+}
+
+func newSimulated(t testing.TB) simulated { t.Helper(); return newSimulatedAt(t, nil) }
+
+// newSimulatedAt starts an org with a clock of its own.
+func newSimulatedAt(t testing.TB, clock func() time.Time) simulated {
+	t.Helper()
+	org, err := fakeorg.New(fakeorg.Options{Clock: clock, Clients: []fakeorg.Client{consumer()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(org.Handler())
+	t.Cleanup(func() {
+		server.Close()
+		if err := org.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return simulated{Org: org, url: server.URL}
+}
+
+// change sets the app up in another way.
+func (o simulated) change(t testing.TB, change func(*fakeorg.Client)) {
+	t.Helper()
+	c := consumer()
+	change(&c)
+	if err := o.SetClient(c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settings log in at the org in a mode.
+func (o simulated) settings(mode string) Settings {
+	s := Settings{Mode: mode, LoginURL: o.url, ClientID: "consumer-key"}
+	switch mode {
+	case ModeJWT:
+		s.PrivateKey, s.Username = pemOf(key()), fakeorg.IntegrationUser
+	case ModeClientCredentials, ModeOAuth:
+		s.ClientSecret = clientSecret
+	case ModeAccessToken:
+		s.LoginURL, s.InstanceURL, s.AccessToken = "", o.url, salesforce.Secret(o.MintToken(fakeorg.IntegrationUser))
+	}
+	return s
+}
+
+func (o simulated) app(t testing.TB) *App {
+	t.Helper()
+	c := client(t)
+	if o.transport != nil {
+		c = &http.Client{Transport: o.transport}
+	}
+	app, err := NewApp(o.settings(ModeOAuth), callback, c, loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+// connected is what a person has granted.
+func (o simulated) connected(t testing.TB, app *App) Grant {
+	t.Helper()
+	verifier := oauth2.GenerateVerifier()
+	grant, err := app.Exchange(t.Context(), o.allowed(t, app.AuthorizeURL("state", verifier), fakeorg.ServiceUser), verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grant
+}
+
+// tokenRequests counts the logins and refreshes.
+func (o simulated) tokenRequests() (n int) {
+	for _, r := range o.Requests() {
+		if r.Path == "/services/oauth2/token" {
+			n++
+		}
+	}
+	return n
 }

@@ -125,11 +125,16 @@ func (c *Client) answer(req *http.Request, token Token, streamed bool, watch *wa
 		return nil, &Error{Err: withoutURL(err)}
 	}
 	c.state(origin(req)).noteUsage(res.Header)
-	requestID := strings.ReplaceAll(res.Header.Get("X-SFDC-Request-Id"), token.AccessToken.Reveal(), mask)
+	for _, values := range res.Header {
+		for i := range values {
+			values[i] = string(conceal([]byte(values[i]), token.AccessToken))
+		}
+	}
+	requestID := res.Header.Get("X-SFDC-Request-Id")
 	response := &Response{Status: res.StatusCode, Header: res.Header, RequestID: clip(requestID, 100)}
 	from, err := unzipped(res, streamed)
 	if err == nil && streamed && res.StatusCode/100 == 2 {
-		response.Stream = watch.stream(from, res.Body, response.RequestID)
+		response.Stream = watch.stream(newConcealing(from, token.AccessToken), res.Body, response.RequestID)
 		return response, nil
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -146,6 +151,7 @@ func (c *Client) answer(req *http.Request, token Token, streamed bool, watch *wa
 			Message: fmt.Sprintf("the answer is larger than %d bytes; ask for fewer records or fields", c.options.BodyLimit),
 		}
 	}
+	body = conceal(body, token.AccessToken) // before anything is cut off, and a part of it left
 	if res.StatusCode/100 == 2 || res.StatusCode == http.StatusNotModified {
 		response.Body = body
 		return response, nil

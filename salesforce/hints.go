@@ -78,6 +78,12 @@ func (e *Error) Hint() string {
 		return "Write it as a datetime without quotes, as in 2027-03-01T00:00:00Z."
 	case e.Status == http.StatusRequestURITooLong || e.Status == http.StatusRequestHeaderFieldsTooLarge:
 		return "Statements have room for about 16,000 characters: shorten it, fetch records by ID (compositeRecords, action getMany), or query with a job (bulkQuery)."
+	case strings.Contains(e.Message, "This session is not valid for use with the REST API"):
+		return "The app's tokens do not open the API: an administrator must add Manage user data via APIs (api) to its OAuth scopes, and people connect again."
+	case strings.Contains(e.Message, "Connected app is not attached to Agent"):
+		return "An administrator must add the app to the agent's connections in Salesforce."
+	case e.Code == "INVALID_SESSION_ID" && strings.Contains(e.Message, "found in SessionHeader"): // only SOAP says so (forcedotcom/cli #3303)
+		return "If other calls work, the app's tokens are JWTs, which SOAP does not take: an administrator must clear Issue JSON Web Token (JWT)-based access tokens for named users in the app's settings."
 	case e.Code == "API_ERROR" && strings.Contains(e.Message, "not terminated"):
 		return "Abort the job first: update its state to Aborted."
 	}

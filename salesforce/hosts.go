@@ -115,6 +115,11 @@ func checkPath(p string) error {
 			return fmt.Errorf("path %q must not have empty or dot segments", clip(p, 100))
 		}
 	}
+	// net/url unescapes and escapes again what has a byte that it would have
+	// escaped, such as a quote, and makes of %2f a slash.
+	if plain, err := url.PathUnescape(p); err != nil || (&url.URL{Path: plain, RawPath: p}).EscapedPath() != p {
+		return fmt.Errorf("path %q must be escaped", clip(p, 100))
+	}
 	return nil
 }
 

@@ -133,19 +133,3 @@ func TestDialedAddresses(t *testing.T) {
 		t.Error("a Unix socket may be dialled")
 	}
 }
-
-func FuzzHostsCheck(f *testing.F) {
-	for _, seed := range []string{"https://acme.my.salesforce.com", "https://a@b.my.salesforce.com:443/", "http://[::1]:80", `https://evil.com\.my.salesforce.com`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		got, err := (Hosts{}).Check(raw)
-		if err != nil {
-			return
-		}
-		again, err := (Hosts{}).Check(got.String())
-		if err != nil || again.String() != got.String() || got.Scheme != "https" || got.User != nil || !isSalesforce(got.Host) {
-			t.Errorf("Check(%q) = %v, then %v, %v", raw, got, again, err)
-		}
-	})
-}

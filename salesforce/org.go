@@ -110,6 +110,14 @@ func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, T
 			slots.Release(1)
 		}
 	}()
+	// Another call may have dropped the token while this one waited.
+	fresh, err := o.Credentials.Token(ctx)
+	if err != nil {
+		return nil, Token{}, noToken(ctx, err)
+	}
+	if fresh.InstanceURL == token.InstanceURL {
+		token = fresh
+	}
 
 	response, err := state.breaker.Execute(func() (*Response, error) {
 		response, e := o.exchange(ctx, r, origin, token)

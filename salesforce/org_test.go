@@ -275,6 +275,50 @@ func TestDoReplacesExpiredTokenOnce(t *testing.T) {
 	}
 }
 
+// TestDoTakesTokenWhenItsTurnComes: a call that waited for its turn while the
+// token was replaced does not send the old one, which would cost it its retry.
+func TestDoTakesTokenWhenItsTurnComes(t *testing.T) {
+	inside, leave := make(chan struct{}), make(chan struct{})
+	org, seen := newOrg(t, Options{Concurrency: 1}, func(w http.ResponseWriter, r *http.Request) {
+		close(inside)
+		<-leave
+		okay(w, r)
+	}, okay)
+	asking := &watchedTokens{Credentials: org.Credentials, asked: make(chan struct{}, 10)}
+	org.Credentials = asking
+	var group sync.WaitGroup
+	do := func() {
+		if _, err := org.Do(t.Context(), &Request{Method: "GET", Path: "/limits", Semantics: Safe}); err != nil {
+			t.Error(err)
+		}
+	}
+	group.Go(do)
+	<-inside
+	for range 2 {
+		<-asking.asked
+	}
+	group.Go(do)
+	<-asking.asked // it has the old token, and waits
+	org.Credentials.Drop(Token{AccessToken: "token-1"})
+	close(leave)
+	group.Wait()
+	if a := seen.requests[1].Header.Get("Authorization"); a != "Bearer token-2" {
+		t.Errorf("the call that waited sent %s", a)
+	}
+}
+
+// watchedTokens tell when they are asked for.
+type watchedTokens struct {
+	Credentials
+	asked chan struct{}
+}
+
+func (c *watchedTokens) Token(ctx context.Context) (Token, error) {
+	token, err := c.Credentials.Token(ctx)
+	c.asked <- struct{}{}
+	return token, err
+}
+
 func TestDoKeepsTokenOfOther401s(t *testing.T) {
 	for _, body := range []string{
 		`{"errorCode":"INVALID_SESSION_ID","message":"This session is not valid for use with the REST API"}`,

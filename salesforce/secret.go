@@ -10,8 +10,8 @@ import (
 const mask = "•••"
 
 // Secret is a token, key or password. It prints as ••• wherever values are
-// printed, logged or marshalled: by fmt with any verb, by encoding/json and
-// other encoders of text, by slog and by zerolog. Unmarshalling fills it like
+// printed, logged or marshalled: by fmt with any verb but %p, which go vet refuses
+// for a text, by encoding/json and other encoders of text, by slog and by zerolog. Unmarshalling fills it like
 // any string. The empty Secret prints the same, so that a log does not tell
 // whether one is set.
 //

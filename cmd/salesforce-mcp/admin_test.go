@@ -337,7 +337,7 @@ func TestAuthorizes(t *testing.T) {
 	}{
 		"to log in":                {status: 302, location: "https://acme.my.salesforce.com/?ec=302&startURL=%2Fsetup%2Fsecur%2FRemoteAccessAuthorizationPage.apexp"},
 		"the login page":           {status: 200, body: `<form><input name="un"></form><script>var error="";loginError=""</script>`},
-		"unknown app":              {status: 400, body: "error=invalid_client_id&error_description=client%20identifier%20invalid", says: "the client id is not known"},
+		"unknown app":              {status: 400, body: "error=invalid_client_id&error_description=client%20identifier%20invalid", says: "no app with this client id is known"},
 		"unknown app, as a page":   {status: 200, body: "<pre>error=invalid_client_id&amp;error_description=client%20identifier%20invalid</pre>", says: "client identifier invalid)"},
 		"callback URL":             {status: 302, location: "/setup/secur/RemoteAccessErrorPage.apexp?error=redirect_uri_mismatch&error_description=redirect_uri%20must%20match%20configuration", says: "the callback URL is not one of the app's"},
 		"back with an error":       {status: 302, location: "https://mcp.example.com/oauth/callback?error=invalid_scope&error_description=no&state=check", says: "lacks a scope"},

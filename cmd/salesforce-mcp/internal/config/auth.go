@@ -195,7 +195,7 @@ func (stored) KeyID() string                                { return "stored" }
 func (l *Login) validate() error {
 	var problems []error
 	if err := checkOrigin(l.origin()); err != nil || l.Issuer == "" {
-		problems = append(problems, fmt.Errorf("login.issuer: %q is no URL of an OpenID provider, as in https://login.example.com", l.Issuer))
+		problems = append(problems, fmt.Errorf("login.issuer: %q is no URL of an OpenID provider, as in https://login.example.com", shown(l.Issuer)))
 	}
 	if l.ClientID == "" {
 		problems = append(problems, errors.New("login.clientID: is needed"))

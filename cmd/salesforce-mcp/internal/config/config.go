@@ -123,10 +123,11 @@ func (c *Config) environment(getenv func(string) string) {
 }
 
 var (
-	notName = regexp.MustCompile(`[^A-Z0-9]`)
-	camel   = regexp.MustCompile(`([a-z])([A-Z])`)
-	version = regexp.MustCompile(`^v\d{2,3}\.0$`)
-	slug    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+	notName  = regexp.MustCompile(`[^A-Z0-9]`)
+	camel    = regexp.MustCompile(`([a-z])([A-Z])`)
+	version  = regexp.MustCompile(`^v\d{2,3}\.0$`)
+	userinfo = regexp.MustCompile(`//[^/]*@`)
+	slug     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 )
 
 // MaxUpload is the default of MaxUploadBytes: Salesforce takes 150 MB in base64,
@@ -203,12 +204,12 @@ func (c *Config) validate(secrets bool) error {
 	}
 	if c.PublicURL != "" {
 		if err := checkOrigin(c.PublicURL); err != nil {
-			bad("publicURL: %q %w", c.PublicURL, err)
+			bad("publicURL: %q %w", shown(c.PublicURL), err)
 		}
 	}
 	for i, o := range c.AllowedOrigins {
 		if err := checkOrigin(o); err != nil {
-			bad("allowedOrigins[%d]: %q %w", i, o, err)
+			bad("allowedOrigins[%d]: %q %w", i, shown(o), err)
 		}
 	}
 	problems = append(problems, c.TrustedProxies.Validate("trustedProxies"), c.IssuerNetworks.Validate("issuerNetworks"))
@@ -297,6 +298,9 @@ func checkAction(name string) error {
 	}
 	return fmt.Errorf("%q is not in the table; there are %s", name, strings.Join(known, ", "))
 }
+
+// shown is a URL without the password that somebody has put into it.
+func shown(address string) string { return userinfo.ReplaceAllString(address, "//•••@") }
 
 // checkOrigin returns an error unless s is an origin: scheme, host, port.
 func checkOrigin(s string) error {

@@ -25,6 +25,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -82,6 +84,9 @@ type People struct {
 	alive    map[person]seen
 	versions map[[2]string]int64 // of grants, by workspace and name
 }
+
+// Format prints the type alone, since fmt would print tickets.
+func (*People) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "connect.People") }
 
 // A person is whose connection it is.
 type person struct{ Workspace, Host, User string }
@@ -239,11 +244,16 @@ func (p *People) Disconnect(ctx context.Context, caller allowlist.Caller) error 
 		if errors.Is(err, auth.ErrNotConnected) {
 			return nil
 		}
-		if err != nil {
+		if err != nil && !damaged(err) {
 			return err
 		}
+		lost := err
 		if err := g.Delete(ctx); err != nil {
 			return err
+		}
+		if lost != nil {
+			p.Log.Warn().Err(lost).Str("workspace", caller.Workspace).Msg("a connection was forgotten that could not be opened, and so not revoked at Salesforce")
+			return nil
 		}
 		if err := app.Revoke(ctx, grant); err != nil {
 			p.Log.Warn().Err(err).Str("workspace", caller.Workspace).Msg("a connection was forgotten, but Salesforce could not be told to revoke it")

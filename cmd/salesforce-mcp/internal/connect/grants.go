@@ -84,6 +84,13 @@ func (g *grants) Load(ctx context.Context) (auth.Grant, error) {
 	return auth.OpenGrant(text)
 }
 
+// damaged reports whether a grant is there, or was, that cannot be opened: the
+// person may connect or disconnect in its place.
+func damaged(err error) bool {
+	var unavailable *secrets.Unavailable
+	return errors.As(err, &unavailable) && !unavailable.Away
+}
+
 // Save implements [auth.Grants]. A grant that was disconnected in the meantime
 // does not come back.
 func (g *grants) Save(ctx context.Context, grant auth.Grant) error {

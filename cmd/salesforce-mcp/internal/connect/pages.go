@@ -15,6 +15,7 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 )
 
 // A step is what a browser was sent away for: to sign in, or to Salesforce.
@@ -26,8 +27,8 @@ type step struct {
 }
 
 // Connect serves GET /w/{workspace}/oauth/connect?ticket=, which a person opens.
-// It shows what is about to happen; its link, or a link that the host vouches
-// for, takes the ticket and goes on.
+// It shows what is about to happen; its link, which works in this browser only,
+// or a link that the host vouches for, takes the ticket and goes on.
 func (p *People) Connect(w http.ResponseWriter, r *http.Request) {
 	t, workspace, ok := p.opened(w, r)
 	if !ok {
@@ -38,13 +39,17 @@ func (p *People) Connect(w http.ResponseWriter, r *http.Request) {
 		p.show(w, http.StatusForbidden, page{Title: "Not from here", Text: []string{"Connect from the settings of " + t.Person.Host + ": this link does not prove who you are."}})
 		return
 	}
-	if !t.Proven && r.URL.Query().Get("go") == "" {
+	yes := ""
+	if !t.Proven {
+		yes = hashOf(p.browser(w, r) + secret)
+	}
+	if r.URL.Query().Get("go") != yes {
 		p.show(w, http.StatusOK, page{Title: "Connect Salesforce",
 			Text: []string{
 				"Agents of " + t.Person.Host + " that work for " + t.Person.User + " will work in Salesforce as you: with your rights, and under your name.",
 				"Go on only if you are " + t.Person.User + " and asked for this.",
 			},
-			Link: "?ticket=" + url.QueryEscape(secret) + "&go=1", Label: "Continue"})
+			Link: "?ticket=" + url.QueryEscape(secret) + "&go=" + yes, Label: "Continue"})
 		return
 	}
 	t, ok, err := take[ticket](r.Context(), p.Rows, "ticket", secret)
@@ -100,6 +105,10 @@ func (p *People) toLogin(w http.ResponseWriter, r *http.Request, t ticket) {
 func (p *People) SignedIn(w http.ResponseWriter, r *http.Request) {
 	s, code, ok := p.back(w, r, "login")
 	if !ok {
+		return
+	}
+	if iss := r.URL.Query()["iss"]; len(iss) > 0 && (len(iss) > 1 || iss[0] != p.Login.Issuer) {
+		p.failed(w, errMixedUp)
 		return
 	}
 	user, err := p.Login.user(r.Context(), p.PublicURL+"/oauth/login", code, s.Nonce, s.Verifier)
@@ -165,10 +174,13 @@ func (p *People) connect(r *http.Request, s step, code string) (grant auth.Grant
 	}
 	caller := allowlist.Caller{Workspace: who.Workspace, Host: who.Host, Agent: s.Ticket.Agent, User: who.User}
 	return grant, p.recorded(ctx, caller, "connect", func() error {
+		if iss := r.URL.Query()["iss"]; len(iss) > 0 && (len(iss) > 1 || !app.Issued(iss[0])) {
+			return errMixedUp
+		}
 		if grant, err = app.Exchange(ctx, code, s.Verifier); err != nil {
 			return err
 		}
-		if workspace.Proof == ByUsername && !s.Ticket.Proven && !strings.EqualFold(grant.Username, who.User) {
+		if workspace.Proof == ByUsername && !s.Ticket.Proven && lower(grant.Username) != lower(who.User) {
 			return errors.Join(errSomebodyElse, app.Revoke(ctx, grant))
 		}
 		g := p.grants(who, workspace)
@@ -178,7 +190,10 @@ func (p *People) connect(r *http.Request, s step, code string) (grant auth.Grant
 		}
 		defer unlock()
 		before, err := g.Load(ctx)
-		if err != nil && !errors.Is(err, auth.ErrNotConnected) {
+		switch {
+		case damaged(err):
+			g.set(secrets.Any)
+		case err != nil && !errors.Is(err, auth.ErrNotConnected):
 			return err
 		}
 		if err := g.Save(ctx, grant); err != nil {
@@ -193,7 +208,22 @@ func (p *People) connect(r *http.Request, s step, code string) (grant auth.Grant
 	})
 }
 
+// lower is a username in lower case, which does not matter at Salesforce. Only
+// A to Z have one here: Unicode counts more letters as equal, as ſ and s.
+func lower(username string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, username)
+}
+
 var errSomebodyElse = errors.New("you signed in to Salesforce as another user than the one the link was made for; nothing was connected")
+
+// errMixedUp is for an answer of another authorization server than the one that
+// was asked (RFC 9207): the code is not for us to send to the one that was.
+var errMixedUp = errors.New("the answer is not of the login host that was asked; nothing was connected")
 
 // back finds the step that a browser comes back from, once, and only in the
 // browser that began it. Errors that it brings are shown.
@@ -219,10 +249,19 @@ func (p *People) back(w http.ResponseWriter, r *http.Request, kind string) (s st
 }
 
 // DisconnectPage serves GET and POST /w/{workspace}/oauth/disconnect?ticket=. A
-// GET shows a page, whose button posts.
+// GET shows a page, whose button posts. Only the links of a host that vouches for
+// whoever opens them lead here: those that agents hand out connect.
 func (p *People) DisconnectPage(w http.ResponseWriter, r *http.Request) {
 	t, _, ok := p.opened(w, r)
 	if !ok {
+		return
+	}
+	if !t.Proven {
+		p.show(w, http.StatusNotFound, used)
+		return
+	}
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		p.show(w, http.StatusForbidden, page{Title: "Not from here", Text: []string{"Another site sent this form. Open the link yourself."}})
 		return
 	}
 	if r.Method != http.MethodPost {
@@ -288,6 +327,8 @@ func (p *People) failed(w http.ResponseWriter, err error) {
 		text, status = refused.Error(), http.StatusBadGateway
 	case errors.Is(err, errSomebodyElse):
 		text, status = errSomebodyElse.Error(), http.StatusForbidden
+	case errors.Is(err, errMixedUp):
+		text, status = errMixedUp.Error(), http.StatusForbidden
 	}
 	p.Log.Error().Err(err).Msg("connecting failed")
 	p.show(w, status, page{Title: "Salesforce was not connected", Text: []string{text}})

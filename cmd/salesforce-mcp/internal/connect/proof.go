@@ -2,8 +2,11 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -66,7 +69,7 @@ func (l *Login) user(ctx context.Context, callback, code, nonce, verifier string
 	config := l.config(provider, callback)
 	tokens, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return "", fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err))
+		return "", fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err, l.ClientSecret.Reveal(), code, verifier))
 	}
 	raw, ok := tokens.Extra("id_token").(string)
 	if !ok {
@@ -98,10 +101,19 @@ func (l *Login) user(ctx context.Context, callback, code, nonce, verifier string
 }
 
 // withoutBody is an error of an exchange without the answer's body, which may
-// hold tokens.
-func withoutBody(err error) error {
-	if refused, ok := err.(*oauth2.RetrieveError); ok { //nolint:errorlint // it is not wrapped
-		return fmt.Errorf("%s %s", refused.ErrorCode, refused.ErrorDescription)
+// hold tokens, and without what was sent, which it may quote.
+func withoutBody(err error, sent ...string) error {
+	refused, ok := err.(*oauth2.RetrieveError) //nolint:errorlint // it is not wrapped
+	if !ok {
+		return err
 	}
-	return err
+	said := refused.ErrorCode + " " + refused.ErrorDescription
+	for _, secret := range sent {
+		for _, form := range []string{secret, url.QueryEscape(secret)} {
+			if form != "" {
+				said = strings.ReplaceAll(said, form, "•••")
+			}
+		}
+	}
+	return errors.New(strings.ToValidUTF8(said[:min(len(said), 300)], ""))
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -30,33 +32,58 @@ func (s *Store) Release(ctx context.Context, name, owner string) error {
 	return err
 }
 
-// AddPending keeps what a secret of that kind stands for, until it expires.
+// AddPending keeps what a secret of that kind stands for, until it expires. It is
+// sealed with that very secret: whoever reads the database can neither use nor
+// read it.
 func (s *Store) AddPending(ctx context.Context, kind, secret string, life time.Duration, content []byte) error {
 	now := time.Now()
 	if _, err := s.writer.ExecContext(ctx, `DELETE FROM pending WHERE expires < ?`, now.UnixMilli()); err != nil {
 		return fmt.Errorf("forget what has expired: %w", err)
 	}
-	_, err := s.writer.ExecContext(ctx, `INSERT INTO pending (hash, kind, expires, content) VALUES (?, ?, ?, ?)`, hashOf(kind, secret), kind, now.Add(life).UnixMilli(), string(content))
+	sealed := sealer(kind, secret).Seal(nil, nil, content, nil) //nolint:gosec // G407: the nonce is made inside
+	_, err := s.writer.ExecContext(ctx, `INSERT INTO pending (hash, kind, expires, content) VALUES (?, ?, ?, ?)`, hashOf(kind, secret), kind, now.Add(life).UnixMilli(), sealed)
 	return err
 }
 
 // Pending returns what a secret stands for; ok is false when it stands for
 // nothing, or not any more.
 func (s *Store) Pending(ctx context.Context, kind, secret string) (content []byte, ok bool, err error) {
-	return found(s.reader.QueryRowContext(ctx, `SELECT content FROM pending WHERE hash = ? AND expires >= ?`, hashOf(kind, secret), time.Now().UnixMilli()))
+	return found(kind, secret, s.reader.QueryRowContext(ctx, `SELECT content FROM pending WHERE hash = ? AND expires >= ?`, hashOf(kind, secret), time.Now().UnixMilli()))
 }
 
 // TakePending is Pending, once: of many who take it one gets it.
 func (s *Store) TakePending(ctx context.Context, kind, secret string) (content []byte, ok bool, err error) {
-	return found(s.writer.QueryRowContext(ctx, `DELETE FROM pending WHERE hash = ? AND expires >= ? RETURNING content`, hashOf(kind, secret), time.Now().UnixMilli()))
+	return found(kind, secret, s.writer.QueryRowContext(ctx, `DELETE FROM pending WHERE hash = ? AND expires >= ? RETURNING content`, hashOf(kind, secret), time.Now().UnixMilli()))
 }
 
-func found(row *sql.Row) (content []byte, ok bool, err error) {
-	err = row.Scan(&content)
+func found(kind, secret string, row *sql.Row) (content []byte, ok bool, err error) {
+	var sealed []byte
+	err = row.Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
-	return content, err == nil, err
+	if err != nil {
+		return nil, false, err
+	}
+	if content, err = sealer(kind, secret).Open(nil, nil, sealed, nil); err != nil {
+		return nil, false, fmt.Errorf("what a %s stands for cannot be opened: the database was changed", kind)
+	}
+	return content, true, nil
+}
+
+// sealer seals what a secret stands for with AES-256-GCM. The secret is random,
+// so that its hash is a key.
+func sealer(kind, secret string) cipher.AEAD {
+	key := sha256.Sum256([]byte("content of " + kind + " " + secret))
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // the key has 32 bytes
+	}
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // the block is AES
+	}
+	return gcm
 }
 
 // hashOf is what is kept of a secret that was handed out: whoever reads the

@@ -1,7 +1,7 @@
 -- What people's connections need while they are made: leases let processes take
 -- turns, pending holds what a secret that was handed out stands for (package
--- connect). Only the hash of that secret is kept. Times are milliseconds since
--- 1970.
+-- connect). Only the hash of that secret is kept, and the content is sealed with
+-- it. Times are milliseconds since 1970.
 
 -- +goose Up
 CREATE TABLE lease (
@@ -13,6 +13,6 @@ CREATE TABLE pending (
     hash    TEXT   NOT NULL PRIMARY KEY,
     kind    TEXT   NOT NULL,
     expires BIGINT NOT NULL,
-    content TEXT   NOT NULL
+    content BLOB   NOT NULL
 );
 CREATE INDEX pending_expires ON pending (expires);
