@@ -82,14 +82,13 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	return &Intent{journal: j, entry: e, started: started}, nil
 }
 
-// Refuse records a call that was not let through, and returns when that is
-// durable. The decision stands where the gate allowed the call and something
+// Refuse records a call that was not let through, and returns the ID of the entry
+// when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
-func (j *Journal) Refuse(ctx context.Context, e Entry) error {
+func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
 	e.Phase, e.Intent = PhaseRefusal, ""
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
-	_, err := j.record(ctx, e)
-	return err
+	return j.record(ctx, e)
 }
 
 // Close records what is on its way, stops the writer and waits for it. Later

@@ -136,6 +136,12 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	if err != nil {
 		return nil, s.unrecorded(ctx, err)
 	}
+	defer func() {
+		if err != nil {
+			err = AsError(err).of(intent.ID())
+		}
+		s.note(intent.ID(), entry, err)
+	}()
 	answer, err := s.perform(ctx, caller, intent, op, checked, c)
 	if err != nil {
 		return nil, err
@@ -303,10 +309,24 @@ func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error
 	entry.Code, entry.Message = string(e.Code), e.Message
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
 	defer cancel()
-	if failed := s.Journal.Refuse(ctx, entry); failed != nil {
+	id, failed := s.Journal.Refuse(ctx, entry)
+	if failed != nil {
 		return s.unrecorded(ctx, failed)
 	}
+	e = e.of(id)
+	s.note(id, entry, e)
 	return e
+}
+
+// note logs a call in one line, by the ID of its entry in the audit trail, which
+// has the rest.
+func (s *Server) note(id string, e audit.Entry, err error) {
+	line := s.Log.Info().Str("call", id).Str("workspace", e.Workspace).Str("host", e.Host).Str("agent", e.Agent).
+		Str("tool", e.Tool).Str("action", e.Action)
+	if err != nil {
+		line = line.Str("code", string(AsError(err).Code))
+	}
+	line.Msg("call")
 }
 
 // unrecorded is the error of a call that was not made because it could not be

@@ -27,7 +27,7 @@ func TestJournalIsAppendOnly(t *testing.T) {
 	if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Refuse(t.Context(), call()); err != nil {
+	if _, err := j.Refuse(t.Context(), call()); err != nil {
 		t.Fatal(err)
 	}
 	signLog(t, s)

@@ -128,7 +128,7 @@ func TestListFilters(t *testing.T) {
 	}
 	refused := call()
 	refused.Code = "not_permitted"
-	if err := j.Refuse(t.Context(), refused); err != nil {
+	if _, err := j.Refuse(t.Context(), refused); err != nil {
 		t.Fatal(err)
 	}
 	ids = append(ids, list(t, s, audit.Query{Limit: 1})[0].ID)

@@ -52,7 +52,7 @@ func newHouse(t *testing.T) *house {
 func (h *house) record(workspace string, n int) {
 	h.t.Helper()
 	for i := range n {
-		if err := h.journal.Refuse(h.t.Context(), audit.Entry{Workspace: workspace, Agent: fmt.Sprint("agent-", i)}); err != nil {
+		if _, err := h.journal.Refuse(h.t.Context(), audit.Entry{Workspace: workspace, Agent: fmt.Sprint("agent-", i)}); err != nil {
 			h.t.Fatal(err)
 		}
 	}
