@@ -26,6 +26,7 @@ var allowed = map[string]struct {
 	"auth":                    {[]string{"salesforce"}, "credentials know the value types of the client, not who calls"},
 	"allowlist":               {nil, "who may do what does not depend on how it is done"},
 	"audit":                   {nil, "the journal records whatever it is told"},
+	"audit/proof":             {nil, "a log is verified with nothing but an export and a key"},
 	"tools":                   {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
 }
 

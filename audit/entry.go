@@ -36,9 +36,11 @@ const (
 // sinks and verification rely on them, and a name is never given another
 // meaning. Empty fields are left out.
 //
-// Whoever records an entry fills in the fields from Workspace to Message; ID,
-// Time, Intent, and the Phase belong to the [Journal].
+// Whoever records an entry fills in the fields from Workspace to Message;
+// Version, ID, Time, Intent, and the Phase belong to the [Journal].
 type Entry struct {
+	Version int `json:"v,omitempty"` // of this encoding; entries without are from before it had one
+
 	ID     string    `json:"id"`               // UUID version 7, in the order of recording
 	Time   time.Time `json:"time"`             // when the entry was made, UTC, in milliseconds
 	Phase  Phase     `json:"phase"`            // which moment of the call this is
@@ -64,6 +66,11 @@ type Entry struct {
 	// does not repeat those of its intent.
 	Arguments json.RawMessage `json:"arguments,omitempty"`
 
+	// Why the agent makes the call, in its own words. They decide nothing, and an
+	// outcome does not repeat them.
+	Reasoning  string   `json:"reasoning,omitempty"`
+	Confidence *float64 `json:"confidence,omitempty"` // from 0 to 1
+
 	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
 	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
 	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on
@@ -77,8 +84,13 @@ type Entry struct {
 	Claim *Claim `json:"-"`
 }
 
+// Version is that of the entries that are made now.
+const Version = 1
+
 // Line returns the entry as one line of JSON, without the newline at its end.
-// The same entry always gives the same bytes.
+// The same entry always gives the same bytes. It is called once, when the entry
+// is stored: the Merkle log of package proof is over these bytes, and an entry
+// that is read back and encoded by another version need not give them again.
 func (e Entry) Line() []byte { return encode(e) }
 
 // Exchange is one HTTP request to Salesforce and its answer. Field by field it

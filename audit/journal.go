@@ -88,14 +88,13 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	return &Intent{journal: j, entry: e, started: started}, nil
 }
 
-// Refuse records a call that was not let through, and returns when that is
-// durable. The decision stands where the gate allowed the call and something
+// Refuse records a call that was not let through, and returns the ID of the entry
+// when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
-func (j *Journal) Refuse(ctx context.Context, e Entry) error {
+func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
 	e.Phase, e.Intent, e.Claim = PhaseRefusal, "", nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
-	_, err := j.record(ctx, e)
-	return err
+	return j.record(ctx, e)
 }
 
 // Close records what is on its way, stops the writer and waits for it. Later
@@ -126,6 +125,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	}
 	e := i.entry
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
+	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
 	e.Claim = i.entry.Claim.settled(o)
@@ -187,7 +187,7 @@ func (j *Journal) batch(first write) []write {
 func (j *Journal) commit(batch []write) {
 	entries := make([]Entry, len(batch))
 	for i, w := range batch {
-		w.entry.ID = newID()
+		w.entry.Version, w.entry.ID = Version, newID()
 		w.entry.Time = time.Now().UTC().Truncate(time.Millisecond)
 		entries[i] = w.entry
 	}

@@ -93,7 +93,7 @@ func TestCallIsIntentAndOutcome(t *testing.T) {
 func TestRefusalIsOneEntry(t *testing.T) {
 	store := &memory{}
 	j := newJournal(t, store)
-	if err := j.Refuse(t.Context(), Entry{Workspace: "demo", Agent: "lab", Code: "not_permitted", Outcome: OK}); err != nil {
+	if _, err := j.Refuse(t.Context(), Entry{Workspace: "demo", Agent: "lab", Code: "not_permitted", Outcome: OK}); err != nil {
 		t.Fatal(err)
 	}
 	got := store.entries()
@@ -101,7 +101,7 @@ func TestRefusalIsOneEntry(t *testing.T) {
 		t.Errorf("entries %+v", got)
 	}
 	// What the gate allowed was refused for another reason.
-	if err := j.Refuse(t.Context(), Entry{Workspace: "demo", Code: "invalid_argument", Decision: DecisionAllowed}); err != nil {
+	if _, err := j.Refuse(t.Context(), Entry{Workspace: "demo", Code: "invalid_argument", Decision: DecisionAllowed}); err != nil {
 		t.Fatal(err)
 	}
 	if got := store.entries()[1]; got.Decision != DecisionAllowed || got.Outcome != Refused {
@@ -121,7 +121,7 @@ func TestWhatCannotBeRecordedIsUnavailable(t *testing.T) {
 	if second, err := j.Begin(t.Context(), Entry{}); second != nil || !errors.Is(err, ErrUnavailable) || !errors.Is(err, full) {
 		t.Errorf("Begin: %v, %v", second, err)
 	}
-	if err := j.Refuse(t.Context(), Entry{}); !errors.Is(err, ErrUnavailable) || !errors.Is(err, full) {
+	if _, err := j.Refuse(t.Context(), Entry{}); !errors.Is(err, ErrUnavailable) || !errors.Is(err, full) {
 		t.Errorf("Refuse: %v", err)
 	}
 	if err := intent.End(t.Context(), Outcome{Status: OK}); !errors.Is(err, ErrUnavailable) || !errors.Is(err, full) {
@@ -355,7 +355,7 @@ func TestEntryIsOneBoundedLine(t *testing.T) {
 	sent := e
 	sent.Exchanges[0].Err = strings.Repeat("x", 1<<20)
 	store := &memory{}
-	if err := newJournal(t, store).Refuse(t.Context(), sent); err != nil {
+	if _, err := newJournal(t, store).Refuse(t.Context(), sent); err != nil {
 		t.Fatal(err)
 	}
 	got := store.entries()[0]

@@ -27,9 +27,16 @@ type Unfinished interface {
 type Query struct {
 	Workspace string
 	Agent     string
+	User      string
 	Tool      string
+	Action    string
+	Record    string // an ID among the entry's records
 	Outcome   Status
 	Since     time.Time // entries made at this time or later
+	Until     time.Time // entries made before
+	// Calls leaves out the intents of calls that have ended: what remains is one
+	// entry for each call.
+	Calls bool
 	// Limit bounds the answer to the latest entries that match. 0 is 100.
 	Limit int
 }

@@ -111,7 +111,8 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		entry.Arguments = audit.Names(args)
 		return nil, s.refuse(ctx, entry, err)
 	}
-	entry.Arguments = audit.Redact(args, nil)
+	args, why, unclear := op.motive(args)
+	entry.Arguments, entry.Reasoning, entry.Confidence = audit.Redact(args, nil), why.reasoning, why.confidence
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
@@ -124,7 +125,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 	// Check the arguments.
 	checked, err := op.checkCall(args, c)
-	if err != nil {
+	if err = cmp.Or(unclear, err); err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
@@ -160,6 +161,12 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	if err != nil {
 		return nil, s.unrecorded(ctx, err)
 	}
+	defer func() {
+		if err != nil {
+			err = AsError(err).of(cmp.Or(entry.Replay, intent.ID())) // a repetition has the same answer
+		}
+		s.note(intent.ID(), entry, err)
+	}()
 	answer, err := s.perform(ctx, caller, intent, op, checked, c, k)
 	if err != nil {
 		return nil, err
@@ -343,10 +350,24 @@ func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error
 	entry.Code, entry.Message = string(e.Code), e.Message
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout())
 	defer cancel()
-	if failed := s.Journal.Refuse(ctx, entry); failed != nil {
+	id, failed := s.Journal.Refuse(ctx, entry)
+	if failed != nil {
 		return s.unrecorded(ctx, failed)
 	}
+	e = e.of(id)
+	s.note(id, entry, e)
 	return e
+}
+
+// note logs a call in one line, by the ID of its entry in the audit trail, which
+// has the rest.
+func (s *Server) note(id string, e audit.Entry, err error) {
+	line := s.Log.Info().Str("call", id).Str("workspace", e.Workspace).Str("host", e.Host).Str("agent", e.Agent).
+		Str("tool", e.Tool).Str("action", e.Action)
+	if err != nil {
+		line = line.Str("code", string(AsError(err).Code))
+	}
+	line.Msg("call")
 }
 
 // unrecorded is the error of a call that was not made because it could not be

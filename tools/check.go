@@ -113,6 +113,7 @@ func (op *Op) missing(p Param) *Error {
 // CheckNames returns the error for arguments that the row does not take, or that
 // are missing, whatever their values are.
 func (op *Op) CheckNames(args map[string]any) error {
+	args, _, _ = op.motive(args)
 	_, err := op.named(args)
 	return err
 }

@@ -44,6 +44,7 @@ type Error struct {
 	Fields     []string `json:"fields,omitempty"`      // the fields it is about
 	Related    []string `json:"candidates,omitempty"`  // the records that stand in the way
 	Also       []string `json:"also,omitempty"`        // further errors of the same answer
+	Call       string   `json:"call,omitempty"`        // ID of the call's entry in the audit trail, which administrators find it by
 	RequestID  string   `json:"requestId,omitempty"`   // Salesforce's X-SFDC-Request-Id
 	RetryAfter int      `json:"retryAfter,omitempty"`  // seconds to wait before trying again
 	Hint       string   `json:"hint,omitempty"`        // what to do next
@@ -85,7 +86,17 @@ func (e *Error) Error() string {
 	if e.RequestID != "" {
 		b.WriteString("\nSalesforce request id: " + cell(e.RequestID))
 	}
+	if e.Call != "" {
+		b.WriteString("\ncall: " + e.Call)
+	}
 	return Printable(b.String())
+}
+
+// of returns the error as one of the call with that ID.
+func (e *Error) of(call string) *Error {
+	again := *e
+	again.Call = call
+	return &again
 }
 
 // AsError returns err as what the caller may see. An error that is neither ours

@@ -140,6 +140,9 @@ func (op *Op) schema() object {
 	if op.enveloped() {
 		properties, required = properties.with(bodyName, inside), nil
 	}
+	if op.Effect != Read {
+		properties = properties.with(reasoning.Name, reasoning.property(false)).with(confidence.Name, confidence.property(false))
+	}
 	o := object{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}}
 	if required != nil {
 		o = append(o, member{"required", required})

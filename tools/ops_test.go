@@ -68,6 +68,9 @@ func TestOps(t *testing.T) {
 
 var local = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
+// callLine names the call in an error, each time another.
+var callLine = regexp.MustCompile(`\ncall: [0-9a-f-]{36}`)
+
 // runCase plays one case and returns the archive as it came out.
 func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archive {
 	t.Helper()
@@ -94,9 +97,12 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	add("args", string(section(in, "args")))
 	result, structured := "", ""
 	args["outputFormat"] = "both"
+	if op := slices.IndexFunc(tools.All.Operations(), func(op allowlist.Operation) bool { return op.Tool == tool && op.Action == action }); op >= 0 && tools.All.Operations()[op].Effect != "read" {
+		args["reasoning"], args["confidence"] = "which is for the audit trail only", json.Number("0.5")
+	}
 	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: "admin"}}, Surface: "mcp", Tool: tool, Args: args})
 	if err != nil {
-		result = "error " + err.Error()
+		result = "error " + callLine.ReplaceAllString(err.Error(), "")
 	} else {
 		result, structured = res.Text, local.ReplaceAllString(string(res.Structured), "https://acme.my.salesforce.com")
 	}

@@ -19,6 +19,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
@@ -51,7 +52,7 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
 	return root
 }
 
@@ -64,6 +65,7 @@ type app struct {
 	store   *store.Store
 	secrets secrets.Store
 	journal *audit.Journal
+	signed  func() // signs the last entries and ends the work on the trail
 	orgs    *orgs
 	people  *connect.People
 	server  *tools.Server
@@ -128,7 +130,11 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
-	return &app{gate: gate, store: st, secrets: kept, journal: journal, orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
+	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Log: log}
+	if c.Audit.File != "" {
+		t.File = &trail.File{Path: c.Audit.File, MaxBytes: c.Audit.FileMaxBytes, Keep: c.Audit.FileKeep}
+	}
+	return &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
 }
 
 // issuerKeys are the keys with which the issuers of hosts' tokens sign.
@@ -166,6 +172,7 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error) func
 
 func (a *app) close() error {
 	a.journal.Close()
+	a.signed()
 	return a.store.Close()
 }
 

@@ -34,6 +34,43 @@ func TestRefusalsAreAudited(t *testing.T) {
 	}
 }
 
+// TestCallID: an error names the entry by which an administrator finds the call,
+// and the log has one line for each call, with that ID.
+func TestCallID(t *testing.T) {
+	w := newWorld(t)
+	w.post(query(1, 1))
+	_, refused := w.post(call(2, "records", map[string]any{"action": "get", "nonsense": 1}))
+	_, failed := w.post(call(3, "records", map[string]any{"action": "get", "sObjectName": "Lead", "recordId": "00Q000000000009AAA"}))
+	var calls []audit.Entry
+	for _, e := range w.entries("a") {
+		if e.Phase != audit.PhaseOutcome {
+			calls = append(calls, e)
+		}
+	}
+	if len(calls) != 3 {
+		t.Fatalf("%d calls", len(calls))
+	}
+	for i, answer := range map[int]string{1: refused, 2: failed} {
+		if id := calls[i].ID; !strings.Contains(answer, `\ncall: `+id) || !strings.Contains(answer, `"call":"`+id+`"`) {
+			t.Errorf("call %s is not named: %s", id, answer)
+		}
+	}
+	for i, code := range []string{"", "unknown_argument", "MALFORMED_ID"} {
+		n := 0
+		for line := range strings.Lines(w.log.String()) {
+			if strings.Contains(line, `"call":"`+calls[i].ID+`"`) {
+				n++
+				if code != "" && !strings.Contains(line, `"code":"`+code+`"`) || !strings.Contains(line, `"agent":"`+demoAgent+`"`) || strings.Contains(line, "nonsense") {
+					t.Errorf("call %d: %s", i, line)
+				}
+			}
+		}
+		if n != 1 {
+			t.Errorf("call %d has %d lines in the log:\n%s", i, n, w.log.String())
+		}
+	}
+}
+
 // TestInjectedIdentity: the keys that a host injects say who calls and reach
 // neither Salesforce nor the audited arguments.
 func TestInjectedIdentity(t *testing.T) {

@@ -59,6 +59,8 @@ type Config struct {
 	AllowLoopbackOrg bool `yaml:"allowLoopbackOrg"`
 	// Secrets says where secrets are kept that the file does not have.
 	Secrets Secrets `yaml:"secrets"`
+	// Audit says where the audit trail is kept beside the database.
+	Audit Audit `yaml:"audit"`
 	// Login is the OpenID provider with which people prove who they are before
 	// they connect their Salesforce user. Nil where nobody has to.
 	Login *Login `yaml:"login"`
@@ -141,6 +143,7 @@ func (c *Config) defaults(dir string) {
 	}
 	c.Data = absolute(dir, c.Data)
 	c.Secrets.defaults(dir)
+	c.Audit.defaults(dir)
 	if c.MaxMessageBytes == 0 {
 		c.MaxMessageBytes = tools.MaxMessage
 	}
@@ -227,7 +230,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets())
+	problems = append(problems, c.checkSecrets(), c.Audit.validate())
 	if err := c.Secrets.checkKeys(); err != nil && secrets {
 		bad("secrets: %w", err)
 	}

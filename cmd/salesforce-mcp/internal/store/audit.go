@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -29,8 +30,8 @@ type inserts struct {
 // prepare prepares the statements. They are closed with the database.
 func (i *inserts) prepare(ctx context.Context, db *sql.DB) error {
 	for statement, text := range map[**sql.Stmt]string{
-		&i.entry: `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry)
-		           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&i.entry: `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf)
+		           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = ?5))`,
 		&i.open: `INSERT INTO audit_open (intent) VALUES (?)`,
 		&i.end:  `DELETE FROM audit_open WHERE intent = ?`,
 	} {
@@ -84,29 +85,46 @@ func (s *Store) appendOne(ctx context.Context, tx *sql.Tx, e audit.Entry) error 
 }
 
 // List implements [audit.Reader].
-func (s *Store) List(ctx context.Context, q audit.Query) ([]audit.Entry, error) {
+func (s *Store) List(ctx context.Context, q audit.Query) (entries []audit.Entry, err error) {
 	where := []string{"1 = 1"}
 	var args []any
-	for _, filter := range []struct {
-		column, value string
-	}{
-		{"workspace", q.Workspace}, {"agent", q.Agent}, {"tool", q.Tool}, {"outcome", string(q.Outcome)},
-	} {
-		if filter.value != "" {
-			where = append(where, filter.column+" = ?")
-			args = append(args, filter.value)
+	add := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	for column, value := range map[string]string{"workspace": q.Workspace, "agent": q.Agent, "tool": q.Tool, "outcome": string(q.Outcome)} {
+		if value != "" {
+			add(column+" = ?", value)
+		}
+	}
+	for _, value := range []string{q.User, q.Action, q.Record} { // these have no column: this finds them and perhaps others
+		if value != "" {
+			add(`entry LIKE ? ESCAPE '\'`, "%"+like.Replace(string(encode(value)))+"%")
 		}
 	}
 	if !q.Since.IsZero() {
-		where = append(where, "at >= ?")
-		args = append(args, q.Since.UnixMilli())
+		add("at >= ?", q.Since.UnixMilli())
+	}
+	if !q.Until.IsZero() {
+		add("at < ?", q.Until.UnixMilli())
+	}
+	if q.Calls {
+		add("(phase <> 'intent' OR id IN (SELECT intent FROM audit_open))")
+	}
+	order := "id"
+	if q.Workspace != "" {
+		order = "leaf" // through the index of the workspace
 	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	entries, err := s.read(ctx, `SELECT entry FROM audit_entry WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY id DESC LIMIT ?`, append(args, limit)...)
+	err = s.read(ctx, func(e audit.Entry) bool {
+		if (q.User == "" || q.User == e.User) && (q.Action == "" || q.Action == e.Action) && (q.Record == "" || slices.Contains(e.Records, q.Record)) {
+			entries = append(entries, e)
+		}
+		return len(entries) < limit
+	}, `SELECT entry FROM audit_entry WHERE `+strings.Join(where, " AND ")+` ORDER BY `+order+` DESC`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list audit entries: %w", err)
 	}
@@ -114,34 +132,49 @@ func (s *Store) List(ctx context.Context, q audit.Query) ([]audit.Entry, error) 
 	return entries, nil
 }
 
+// like quotes what LIKE would read as a pattern.
+var like = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// encode is the value as it stands in an entry.
+func encode(value string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(value) // text can be encoded
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
 // OpenIntents implements [audit.Unfinished].
-func (s *Store) OpenIntents(ctx context.Context, limit int) ([]audit.Entry, error) {
-	entries, err := s.read(ctx, `SELECT e.entry FROM audit_open o JOIN audit_entry e ON e.id = o.intent
-		ORDER BY o.intent LIMIT ?`, limit)
+func (s *Store) OpenIntents(ctx context.Context, limit int) (entries []audit.Entry, err error) {
+	err = s.read(ctx, func(e audit.Entry) bool {
+		entries = append(entries, e)
+		return true
+	}, `SELECT e.entry FROM audit_open o JOIN audit_entry e ON e.id = o.intent ORDER BY o.intent LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list open intents: %w", err)
 	}
 	return entries, nil
 }
 
-// read runs a query for entries.
-func (s *Store) read(ctx context.Context, query string, args ...any) ([]audit.Entry, error) {
+// read runs a query for entries until more returns false.
+func (s *Store) read(ctx context.Context, more func(audit.Entry) bool, query string, args ...any) error {
 	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer rows.Close()
-	var entries []audit.Entry
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var line string
 		if err := rows.Scan(&line); err != nil {
-			return nil, err
+			return err
 		}
 		var e audit.Entry
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			return nil, fmt.Errorf("an entry is not readable: %w", err)
+			return fmt.Errorf("an entry is not readable: %w", err)
 		}
-		entries = append(entries, e)
+		if !more(e) {
+			return nil
+		}
 	}
-	return entries, rows.Err()
+	return rows.Err()
 }

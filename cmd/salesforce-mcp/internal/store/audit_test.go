@@ -27,9 +27,10 @@ func TestJournalIsAppendOnly(t *testing.T) {
 	if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Refuse(t.Context(), call()); err != nil {
+	if _, err := j.Refuse(t.Context(), call()); err != nil {
 		t.Fatal(err)
 	}
+	signLog(t, s)
 	before := list(t, s, audit.Query{})
 	outsider, err := sql.Open("sqlite", filepath.Join(dir, databaseName)) // another program, with default settings
 	if err != nil {
@@ -37,19 +38,25 @@ func TestJournalIsAppendOnly(t *testing.T) {
 	}
 	defer outsider.Close()
 
-	copied := `(SELECT '%s', at, 'outcome', '%s', workspace, agent, tool, 'ok', '{}' FROM audit_entry LIMIT 1)`
-	const columns = `audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry)`
+	copied := `(SELECT '%s', at, 'outcome', '%s', workspace, agent, tool, 'ok', '{}', 3 FROM audit_entry LIMIT 1)`
+	const columns = `audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf)`
 	for name, attempt := range map[string]string{
 		"update":               `UPDATE audit_entry SET agent = 'nobody'`,
 		"delete":               `DELETE FROM audit_entry`,
 		"update from":          `UPDATE audit_entry SET entry = '{}' WHERE id = '` + intent.ID() + `'`,
-		"replace by id":        `REPLACE INTO ` + columns + ` SELECT id, at, phase, intent, workspace, 'nobody', tool, outcome, '{}' FROM audit_entry WHERE phase = 'refusal'`,
+		"replace by id":        `REPLACE INTO ` + columns + ` SELECT id, at, phase, intent, workspace, 'nobody', tool, outcome, '{}', 3 FROM audit_entry WHERE phase = 'refusal'`,
 		"replace by intent":    `INSERT OR REPLACE INTO ` + columns + ` SELECT * FROM ` + fmt.Sprintf(copied, "new", intent.ID()),
-		"replace by rowid":     `REPLACE INTO audit_entry (rowid, id, at, phase, workspace, agent, tool, outcome, entry) VALUES (1, 'new', 0, 'intent', '', '', '', '', '{}')`,
-		"upsert":               `INSERT INTO ` + columns + ` SELECT * FROM audit_entry WHERE true ON CONFLICT (id) DO UPDATE SET agent = 'nobody'`,
+		"replace by rowid":     `REPLACE INTO audit_entry (rowid, id, at, phase, workspace, agent, tool, outcome, entry, leaf) VALUES (1, 'new', 0, 'intent', '', '', '', '', '{}', 0)`,
+		"upsert":               `INSERT INTO ` + columns + ` SELECT id, at, phase, intent, workspace, agent, tool, outcome, entry, 3 FROM audit_entry WHERE true ON CONFLICT (id) DO UPDATE SET agent = 'nobody'`,
 		"second outcome":       `INSERT INTO ` + columns + ` SELECT * FROM ` + fmt.Sprintf(copied, "new", intent.ID()),
-		"outcome of nothing":   `INSERT INTO ` + columns + ` SELECT 'new', at, 'outcome', NULL, workspace, agent, tool, 'ok', '{}' FROM audit_entry LIMIT 1`,
-		"intent of an outcome": `INSERT INTO ` + columns + ` SELECT 'new', at, 'intent', 'x', workspace, agent, tool, '', '{}' FROM audit_entry LIMIT 1`,
+		"outcome of nothing":   `INSERT INTO ` + columns + ` SELECT 'new', at, 'outcome', NULL, workspace, agent, tool, 'ok', '{}', 3 FROM audit_entry LIMIT 1`,
+		"intent of an outcome": `INSERT INTO ` + columns + ` SELECT 'new', at, 'intent', 'x', workspace, agent, tool, '', '{}', 3 FROM audit_entry LIMIT 1`,
+		"replace by number":    `REPLACE INTO ` + columns + ` SELECT 'new', at, 'refusal', NULL, workspace, agent, tool, 'refused', '{}', 1 FROM audit_entry LIMIT 1`,
+		"a gap":                `INSERT INTO ` + columns + ` SELECT 'new', at, 'refusal', NULL, workspace, agent, tool, 'refused', '{}', 4 FROM audit_entry LIMIT 1`,
+		"no number":            `INSERT INTO audit_entry (id, at, phase, workspace, agent, tool, outcome, entry) SELECT 'new', at, 'refusal', workspace, agent, tool, 'refused', '{}' FROM audit_entry LIMIT 1`,
+		"older checkpoint":     `UPDATE audit_log SET size = size - 1`,
+		"same size":            `UPDATE audit_log SET checkpoint = ''`,
+		"no checkpoint":        `DELETE FROM audit_log`,
 	} {
 		for who, db := range map[string]*sql.DB{"writer": s.writer, "outsider": outsider} {
 			if _, err := db.ExecContext(t.Context(), attempt); err == nil {
@@ -212,6 +219,15 @@ func BenchmarkAuditedCall(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			s := open(b, b.TempDir())
 			j := journal(b, s)
+			ctx, stop := context.WithCancel(b.Context())
+			signed := make(chan error, 1)
+			go func() { signed <- signEvery(ctx, s, 500*time.Millisecond) }() // as the server does
+			defer func() {
+				stop()
+				if err := <-signed; err != nil {
+					b.Error(err)
+				}
+			}()
 			work := make(chan struct{})
 			var group sync.WaitGroup
 			for range callers {

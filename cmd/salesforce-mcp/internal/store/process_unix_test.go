@@ -4,6 +4,7 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/audit/proof"
 )
 
 func TestMain(m *testing.M) {
@@ -62,6 +64,7 @@ func child(mode, dir string) int {
 		for range 8 {
 			group.Go(func() { callForever(j) })
 		}
+		group.Go(func() { signForever(s, dir) })
 		group.Wait()
 	}
 	return 0
@@ -80,6 +83,24 @@ func callForever(j *audit.Journal) {
 			panic(err)
 		}
 		fmt.Fprintf(os.Stdout, "ended %s\n", intent.ID())
+	}
+}
+
+// signForever signs what is recorded, again and again, and keeps the checkpoints
+// in a file.
+func signForever(s *Store, dir string) {
+	file, err := os.OpenFile(filepath.Join(dir, "kept"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	sequencer := proof.Sequencer{Log: s, Key: testKey, Signed: func(signed []byte) error {
+		_, err := file.Write(proof.KeptLine("now", signed))
+		return err
+	}}
+	for {
+		if err := sequencer.Once(context.Background()); err != nil {
+			panic(err)
+		}
 	}
 }
 
@@ -175,6 +196,22 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	if len(intents) != len(outcomes) {
 		t.Errorf("%d intents, %d outcomes", len(intents), len(outcomes))
 	}
+
+	// All of it is signed, and so is what was signed before each kill.
+	text, err := os.ReadFile(filepath.Join(dir, "kept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, problems, err := proof.ReadCheckpoints(bytes.NewReader(text), testPublic(t))
+	if err != nil || problems != nil || len(kept) < kills/2 {
+		t.Errorf("%d checkpoints kept, %v, %v", len(kept), problems, err)
+	}
+	signLog(t, s)
+	r, err := proof.Check{Key: testPublic(t), Kept: kept}.Log(t.Context(), s, "demo")
+	if err != nil || !r.OK() || r.Compared != len(kept) || r.Entries != int64(len(intents)+len(outcomes)) || r.Waiting != 0 {
+		t.Errorf("report %+v, error %v", r, err)
+	}
+	t.Logf("%d checkpoints kept", len(kept))
 	t.Logf("%d kills, %d intents and %d outcomes acknowledged, %d outcomes unknown", kills, len(begun), len(ended), unknown)
 }
 

@@ -92,6 +92,7 @@ func TestOpenReadsBackWhatWasAppended(t *testing.T) {
 		t.Fatalf("%d entries, want intent and outcome: %+v", len(got), got)
 	}
 	begun, ended := call(), call()
+	begun.Version, ended.Version = audit.Version, audit.Version
 	begun.ID, begun.Phase, begun.Time = intent.ID(), audit.PhaseIntent, got[0].Time
 	ended.ID, ended.Phase, ended.Time = got[1].ID, audit.PhaseOutcome, got[1].Time
 	ended.Intent, ended.Arguments, ended.Duration = intent.ID(), nil, got[1].Duration
@@ -127,7 +128,7 @@ func TestListFilters(t *testing.T) {
 	}
 	refused := call()
 	refused.Code = "not_permitted"
-	if err := j.Refuse(t.Context(), refused); err != nil {
+	if _, err := j.Refuse(t.Context(), refused); err != nil {
 		t.Fatal(err)
 	}
 	ids = append(ids, list(t, s, audit.Query{Limit: 1})[0].ID)
@@ -371,4 +372,15 @@ func TestLook(t *testing.T) {
 	if _, err := Look(ctx, dir); err == nil || !strings.Contains(err.Error(), "has schema 3, this version of salesforce-mcp knows schema") {
 		t.Errorf("an older schema: %v", err)
 	}
+}
+
+// sqlOpen opens a database as another program does.
+func sqlOpen(t testing.TB, name string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }
