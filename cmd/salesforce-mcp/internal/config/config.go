@@ -114,6 +114,7 @@ func (c *Config) environment(getenv func(string) string) {
 		"SALESFORCE_MCP_PUBLIC_URL": &c.PublicURL,
 		"SALESFORCE_MCP_DATA":       &c.Data,
 		"SALESFORCE_MCP_LOG_LEVEL":  &c.LogLevel,
+		"SALESFORCE_MCP_KEY_FILE":   &c.Secrets.KeyFile,
 	} {
 		if v := getenv(name); v != "" {
 			*field = v

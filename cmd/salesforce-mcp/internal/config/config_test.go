@@ -77,8 +77,8 @@ func TestDefaults(t *testing.T) {
 	if c.Listen != "127.0.0.1:8080" || c.MaxMessageBytes != 1<<20 || c.Workspaces[0].APIVersion != "v62.0" || !filepath.IsAbs(c.Data) {
 		t.Errorf("%+v", c)
 	}
-	c, err = load(t, file, map[string]string{"SALESFORCE_MCP_LISTEN": "[::1]:9", "SALESFORCE_MCP_DATA": "/var/lib/x"})
-	if err != nil || c.Listen != "[::1]:9" || c.Data != "/var/lib/x" {
+	c, err = load(t, file, map[string]string{"SALESFORCE_MCP_LISTEN": "[::1]:9", "SALESFORCE_MCP_DATA": "/var/lib/x", "SALESFORCE_MCP_KEY_FILE": "/keys/k"})
+	if err != nil || c.Listen != "[::1]:9" || c.Data != "/var/lib/x" || c.Secrets.KeyFile != "/keys/k" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if _, err := load(t, file, map[string]string{"SALESFORCE_MCP_LISTEN": "0.0.0.0:80"}); err == nil || !strings.Contains(err.Error(), "publicURL") {
