@@ -25,7 +25,7 @@ type Problem struct {
 func (p Problem) String() string {
 	var where []string
 	switch {
-	case p.To > p.Leaf:
+	case p.Leaf >= 0 && p.To > p.Leaf:
 		where = append(where, fmt.Sprintf("entries %d to %d", p.Leaf, p.To))
 	case p.Leaf >= 0 && p.ID != "":
 		where = append(where, fmt.Sprintf("entry %d (%s)", p.Leaf, p.ID))
