@@ -208,13 +208,13 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	return nil
 }
 
-// logger writes JSON lines.
+// logger writes JSON lines, one at a time.
 func logger(w io.Writer, level string) zerolog.Logger {
 	l, err := zerolog.ParseLevel(level)
 	if err != nil || l == zerolog.NoLevel {
 		l = zerolog.InfoLevel
 	}
-	return zerolog.New(w).Level(l).With().Timestamp().Logger()
+	return zerolog.New(zerolog.SyncWriter(w)).Level(l).With().Timestamp().Logger()
 }
 
 // hosts says where orgs may be.
