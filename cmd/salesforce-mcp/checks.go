@@ -84,7 +84,7 @@ func (l *look) secrets(ctx context.Context) (string, error) {
 	if err != nil || len(keys) == 0 {
 		return "none is stored yet", err
 	}
-	return fmt.Sprintf("%s opens those of %s", s.KeysFrom(), count(len(keys), "workspace")), l.sealed().Check(ctx)
+	return fmt.Sprintf("%s opens %s", s.KeysFrom(), count(len(keys), "data key")), l.sealed().Check(ctx)
 }
 
 // login looks for the OpenID provider.

@@ -94,7 +94,7 @@ all data keys with it, and the old one can be taken out.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(e.stdout, "%s has a new master key, which seals the data keys of %s: back it up; the old one opens old backups of the database only\n", c.Secrets.KeyFile, count(n, "workspace"))
+			_, err = fmt.Fprintf(e.stdout, "%s has a new master key, which seals %s: back it up; the old one opens old backups of the database only\n", c.Secrets.KeyFile, count(n, "data key"))
 			return err
 		},
 	}
