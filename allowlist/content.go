@@ -28,9 +28,9 @@ const (
 // A Touch is a part of the org's data that a call reads or changes, or a request
 // inside it.
 type Touch struct {
-	Op      Operation `json:"op"`              // the call's own, or that of the request inside it
+	Op      Operation `json:"op"`              // the call's own, or that of a request inside it; without a tool nobody can say what that does
 	SObject string    `json:"sObject"`         // API name; "" is data of which nobody can say what it is
-	Field   string    `json:"field,omitempty"` // API name; "" is the record itself
+	Field   string    `json:"field,omitempty"` // API name; "" is the record itself, "*" all fields of it
 	How     string    `json:"how"`             // Reads, Filters, Sorts or Writes
 	Why     string    `json:"why,omitempty"`   // where SObject is "": why nobody can say
 }
@@ -79,31 +79,41 @@ func (r Rule) PermitsField(sObject, field string) bool {
 	if !r.Fields.given() {
 		return true
 	}
-	if !apiName(sObject) || !apiName(field) || r.deniesField(sObject, field) {
+	if !apiName(sObject) || !apiName(field) || r.DeniesField(sObject, field) {
 		return false
 	}
-	if base := baseOf(sObject); base != "" && r.deniesField(base, field) {
+	if base := baseOf(sObject); base != "" && r.DeniesField(base, field) {
 		return false
 	}
-	return len(r.Fields.Allow) == 0 || strings.EqualFold(field, "Id") || hasField(r.Fields.Allow, sObject, field)
+	return len(r.Fields.Allow) == 0 || strings.EqualFold(field, "Id") || r.allowsField(sObject, field)
+}
+
+// allowsField reports whether the allow list has a field, or a compound one of
+// which it is a part.
+func (r Rule) allowsField(sObject, field string) bool {
+	return slices.ContainsFunc(r.Fields.Allow, func(pattern string) bool {
+		object, allowed, _ := strings.Cut(pattern, ".")
+		a, f := fold(allowed), fold(field)
+		return (object == "*" || fold(object) == fold(sObject)) && (a == "*" || a == f || partOf(sObject, f, a))
+	})
 }
 
 // Restricts reports whether the rule keeps any field of an object from its agent.
 func (r Rule) Restricts(sObject string) bool {
-	return len(r.Fields.Allow) > 0 || slices.ContainsFunc(r.Fields.Deny, func(p string) bool {
+	return len(r.Fields.Allow) > 0 && !has(r.Fields.Allow, sObject+".*") || slices.ContainsFunc(r.Fields.Deny, func(p string) bool {
 		object, _, _ := strings.Cut(p, ".")
 		return object == "*" || fold(object) == fold(sObject)
 	})
 }
 
-// deniesField reports whether the deny list has a field, or one that it is made
+// DeniesField reports whether the deny list has a field, or one that it is made
 // of or part of: Salesforce gives the parts of an address or of a person's name in
 // one compound field as well (Object Reference, "Compound Fields").
 //
 // An account that is a person has the fields of a contact: PersonEmail is Email, and
 // SSN__pc is SSN__c.
-func (r Rule) deniesField(sObject, field string) bool {
-	if twin := contactField(sObject, field); twin != "" && r.deniesField("Contact", twin) {
+func (r Rule) DeniesField(sObject, field string) bool {
+	if twin := contactField(sObject, field); twin != "" && r.DeniesField("Contact", twin) {
 		return true
 	}
 	for _, pattern := range r.Fields.Deny {
@@ -193,13 +203,6 @@ func fold(s string) string { return strings.ToLower(s) }
 
 func has(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
-}
-
-func hasField(patterns []string, sObject, field string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		object, f, _ := strings.Cut(p, ".")
-		return (object == "*" || fold(object) == fold(sObject)) && (f == "*" || fold(f) == fold(field))
-	})
 }
 
 // apiName reports whether text could be the API name of an object or a field.

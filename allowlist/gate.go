@@ -80,17 +80,19 @@ func (g *Gate) AllowTouches(caller Caller, op Operation, touches []Touch) (Decis
 	}
 	rule, _ := g.Rule(caller)
 	for _, t := range touches {
-		if err := rule.refusal(t); err != nil {
+		if err := rule.refusal(op, t); err != nil {
 			return Decision{Rule: rule.String()}, err
 		}
 	}
 	return decision, nil
 }
 
-// refusal says why the rule does not let a touch through; nil if it does.
-func (r Rule) refusal(t Touch) error {
+// refusal says why the rule does not let op touch something; nil if it does.
+func (r Rule) refusal(op Operation, t Touch) error {
 	why := ""
 	switch {
+	case t.Op.Tool == "": // nobody can say what it does
+		why = t.Why
 	case !r.Permits(t.Op):
 		return r.notPermitted(t.Op)
 	case !r.Narrowed() || t.Op.Opaque: // which its name has let through
@@ -99,7 +101,9 @@ func (r Rule) refusal(t Touch) error {
 		why = "nobody can say what it touches: " + t.Why
 	case !r.PermitsSObject(t.SObject):
 		why = fmt.Sprintf("it would %s", Touch{SObject: t.SObject, How: t.How})
-	case t.Field != "" && !r.PermitsField(t.SObject, t.Field):
+	case t.Field == "*" && r.Restricts(t.SObject):
+		why = fmt.Sprintf("it would %s by all fields of %s", t.How, t.SObject)
+	case t.Field != "" && t.Field != "*" && !r.PermitsField(t.SObject, t.Field):
 		why = fmt.Sprintf("it would %s", t)
 	default:
 		return nil
@@ -107,7 +111,7 @@ func (r Rule) refusal(t Touch) error {
 	return &Refusal{
 		Code: ContentNotPermitted,
 		Message: fmt.Sprintf("%s for this call of %s.%s: %s, and its rule allows %s. Leave that out; an administrator can change the rule (Authorized agents, or rules in the configuration file).",
-			notAuthorized, t.Op.Tool, t.Op.Action, why, r.grants()),
+			notAuthorized, op.Tool, op.Action, why, r.grants()),
 	}
 }
 
