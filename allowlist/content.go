@@ -31,7 +31,7 @@ type Touch struct {
 	Op      Operation `json:"op"`              // the call's own, or that of a request inside it; without a tool nobody can say what that does
 	SObject string    `json:"sObject"`         // API name; "" is data of which nobody can say what it is
 	Field   string    `json:"field,omitempty"` // API name; "" is the record itself, "*" all fields of it
-	How     string    `json:"how"`             // Reads, Filters, Sorts or Writes
+	How     string    `json:"how,omitempty"`   // Reads, Filters, Sorts or Writes; "" is the operation alone
 	Why     string    `json:"why,omitempty"`   // where SObject is "": why nobody can say
 }
 
@@ -79,10 +79,10 @@ func (r Rule) PermitsField(sObject, field string) bool {
 	if !r.Fields.given() {
 		return true
 	}
-	if !apiName(sObject) || !apiName(field) || r.DeniesField(sObject, field) {
+	if !apiName(sObject) || !apiName(field) || r.deniesField(sObject, field) {
 		return false
 	}
-	if base := baseOf(sObject); base != "" && r.DeniesField(base, field) {
+	if base := baseOf(sObject); base != "" && r.deniesField(base, field) {
 		return false
 	}
 	return len(r.Fields.Allow) == 0 || strings.EqualFold(field, "Id") || r.allowsField(sObject, field)
@@ -106,27 +106,30 @@ func (r Rule) Restricts(sObject string) bool {
 	})
 }
 
-// DeniesField reports whether the deny list has a field, or one that it is made
+// deniesField reports whether the deny list has a field, or one that it is made
 // of or part of: Salesforce gives the parts of an address or of a person's name in
 // one compound field as well (Object Reference, "Compound Fields").
 //
 // An account that is a person has the fields of a contact: PersonEmail is Email, and
 // SSN__pc is SSN__c.
-func (r Rule) DeniesField(sObject, field string) bool {
-	if twin := contactField(sObject, field); twin != "" && r.DeniesField("Contact", twin) {
+func (r Rule) deniesField(sObject, field string) bool {
+	if twin := contactField(sObject, field); twin != "" && r.deniesField("Contact", twin) {
 		return true
 	}
-	for _, pattern := range r.Fields.Deny {
+	return slices.ContainsFunc(r.Fields.Deny, func(pattern string) bool {
 		object, denied, _ := strings.Cut(pattern, ".")
-		if object != "*" && fold(object) != fold(sObject) {
-			continue
-		}
-		f := fold(field)
-		if d := fold(denied); d == "*" || d == f || partOf(sObject, d, f) || partOf(sObject, f, d) {
-			return true
-		}
-	}
-	return false
+		d, f := fold(denied), fold(field)
+		return (object == "*" || fold(object) == fold(sObject)) && (d == "*" || d == f || partOf(sObject, d, f) || partOf(sObject, f, d))
+	})
+}
+
+// DeniesWhole reports whether the deny list has a compound field by its name, and
+// with it all its parts.
+func (r Rule) DeniesWhole(sObject, field string) bool {
+	return slices.ContainsFunc(r.Fields.Deny, func(pattern string) bool {
+		object, denied, _ := strings.Cut(pattern, ".")
+		return (object == "*" || fold(object) == fold(sObject)) && fold(denied) == fold(field)
+	})
 }
 
 // contactField is the field of a contact that a field of an account is, or "".

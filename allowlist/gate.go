@@ -95,7 +95,7 @@ func (r Rule) refusal(op Operation, t Touch) error {
 		why = t.Why
 	case !r.Permits(t.Op):
 		return r.notPermitted(t.Op)
-	case !r.Narrowed() || t.Op.Opaque: // which its name has let through
+	case !r.Narrowed() || t.How == "" || t.Op.Opaque: // which its name has let through
 		return nil
 	case t.SObject == "":
 		why = "nobody can say what it touches: " + t.Why

@@ -59,6 +59,7 @@ func (r *reach) requests(list []any) error {
 				Why: fmt.Sprintf("what request %d of it does cannot be told: %v", i+1, err)})
 			return errOutside
 		}
+		r.touches = append(r.touches, allowlist.Touch{Op: op.operation()})
 		if err := r.row(op, args); err != nil {
 			return err
 		}

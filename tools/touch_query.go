@@ -63,7 +63,7 @@ func (r *reach) reads(list func(soql.Describe) ([]soql.Read, error)) error {
 			r.touch(read.SObject, "", allowlist.Reads)
 		default:
 			r.touch(read.SObject, read.Field, hows[read.Use])
-			if read.Compound != "" && r.rule.DeniesField(read.SObject, read.Compound) {
+			if read.Compound != "" && r.rule.DeniesWhole(read.SObject, read.Compound) {
 				r.touch(read.SObject, read.Compound, hows[read.Use])
 			}
 		}
