@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -101,12 +100,10 @@ func newHarness(t *testing.T, seed uint64) *harness {
 		}
 	})
 	h.org = org
-	served := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.witness(r)
 		org.Handler().ServeHTTP(w, r)
 	}))
-	served.Config.ErrorLog = log.New(io.Discard, "", 0) // connections that are cut on purpose
-	served.Start()
 	t.Cleanup(served.Close)
 	h.url = served.URL
 	h.cluster = newCluster(t, served.URL)
@@ -164,7 +161,7 @@ func (h *harness) disturb(ctx context.Context) {
 		h.mu.Lock()
 		h.faults[kind.name]++
 		h.mu.Unlock()
-		pause(ctx, time.Duration(random.IntN(20))*time.Millisecond)
+		pause(ctx, time.Duration(random.IntN(40))*time.Millisecond)
 	}
 }
 

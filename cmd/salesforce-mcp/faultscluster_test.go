@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"salesforce-mcp/allowlist"
@@ -31,7 +30,6 @@ type cluster struct {
 	members []*exec.Cmd
 	addrs   []string
 	kills   int
-	mu      sync.Mutex
 }
 
 func newCluster(t *testing.T, org string) *cluster {
