@@ -20,7 +20,9 @@ type drawing struct {
 
 func (d *drawing) oneIn(n int, label string) bool { return rapid.IntRange(1, n).Draw(d.T, label) == n }
 
-func (d *drawing) pick(label string, of ...string) string { return rapid.SampledFrom(of).Draw(d.T, label) }
+func (d *drawing) pick(label string, of ...string) string {
+	return rapid.SampledFrom(of).Draw(d.T, label)
+}
 
 // cased spells a name in some case.
 func (d *drawing) cased(name string) string {
