@@ -292,7 +292,7 @@ func (r *reader) column(from end, path Path, use Use, money bool) ([]Read, error
 	if err != nil {
 		return nil, err
 	}
-	reads, found := at.reads, false
+	reads, found := at.reads, at.polymorphic && nameFields[lower(name.Text)]
 	if strings.EqualFold(name.Text, "Id") || at.polymorphic && strings.EqualFold(name.Text, "Type") {
 		reads = append(reads, at.shown(use)...)
 		if at.polymorphic {
@@ -322,6 +322,12 @@ func (r *reader) column(from end, path Path, use Use, money bool) ([]Read, error
 	}
 	return reads, nil
 }
+
+// nameFields are the fields of the object Name, whether the targets of a polymorphic reference have them or not. (Object
+// Reference, "Name"; MiddleName, NameOrAlias, RecordTypeId and Suffix are from describes in public code.)
+var nameFields = map[string]bool{"alias": true, "email": true, "firstname": true, "id": true, "isactive": true, "lastname": true,
+	"middlename": true, "name": true, "nameoralias": true, "phone": true, "profileid": true, "recordtypeid": true, "suffix": true, "title": true,
+	"type": true, "username": true, "userroleid": true}
 
 // named lists the fields a name may mean: over a polymorphic reference, Name is what names the record.
 func (o *sObject) named(name string, polymorphic bool) []*Field {
