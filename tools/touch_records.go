@@ -124,7 +124,9 @@ func touchIDs(r *reach, args Args) error {
 			r.unknown("of which object %s is cannot be told", clip(id))
 			continue
 		}
-		r.touch(name, "", r.op.how())
+		if _, err := r.object(name, r.op.how()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -179,6 +179,16 @@ var recordEscapes = []escape{
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Opportunities": {"Records": [{"attributes": {"type": "Opportunity", "referenceId": "o"}, "Name": "o"}]}}]}`, "refused"},
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Contact", "records": [{"attributes": {"type": "Opportunity", "referenceId": "a"}, "Name": "a"}]}`, "refused"},
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Contacts": {"records": [{"attributes": {"type": "Contact", "referenceId": "o"}, "LastName": "o"}]}}]}`, "inside"},
+	// With a record go those that are a part of it, and its removal may fail because of others.
+	{"deny", "records", `{"action": "delete", "sObjectName": "Account", "recordId": "<account>"}`, "refused"},
+	{"deny", "compositeRecords", `{"action": "deleteMany", "ids": "<account>"}`, "refused"},
+	{"deny", "bulkIngest", `{"action": "create", "object": "Account", "operation": "delete"}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "DELETE", "url": "v62.0/sobjects/Account/<account>"}]}`, "refused"},
+	{"nocase", "records", `{"action": "delete", "sObjectName": "Account", "recordId": "<account>"}`, "harmless"},
+	{"nocase", "compositeRecords", `{"action": "deleteMany", "ids": "<account>"}`, "harmless"},
+	{"nocase", "composite", `{"action": "batch", "batchRequests": [{"method": "DELETE", "url": "v62.0/sobjects/Account/<account>"}]}`, "harmless"},
+	{"deny", "records", `{"action": "getField", "sObjectName": "Account", "recordId": "<account>", "fieldName": "Opportunities"}`, "refused"},
+	{"deny", "records", `{"action": "getField", "sObjectName": "Account", "recordId": "<account>", "fieldName": "Contacts"}`, "harmless"},
 	// Exfiltration (attack 33): what an agent may write is listed like what it may read.
 	{"allow", "records", `{"action": "update", "sObjectName": "Account", "recordId": "<account>", "body": {"Website": "https://evil.example/?card=4111"}}`, "refused"},
 	{"allow", "records", `{"action": "update", "sObjectName": "Contact", "recordId": "<contact>", "body": {"LastName": "Seen", "Description": "4111 1111 1111 1111"}}`, "refused"},
