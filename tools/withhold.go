@@ -95,7 +95,8 @@ func (r *reach) visibleObject(o object) (any, bool) {
 			changed = true
 			continue
 		}
-		value, less := m.value, false
+		var value any
+		var less bool
 		if list, ok := m.value.([]any); ok {
 			value, less = r.visibleList(o, m.name, list)
 		} else if isObject && (m.name == "rules" || m.name == "approvals") {
@@ -148,7 +149,7 @@ const aggregate = "AggregateResult"
 func (r *reach) visibleList(of object, name string, list []any) (any, bool) {
 	described, _ := of.get("name").(string)
 	_, isObject := of.lookup("childRelationships")
-	show := func(object) bool { return true }
+	var show func(object) bool
 	switch {
 	case name == "sobjects" || name == "sObjects":
 		show = func(e object) bool { return r.rule.PermitsSObject(cell(e.get("name"))) }

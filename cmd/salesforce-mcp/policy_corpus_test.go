@@ -179,6 +179,8 @@ var recordEscapes = []escape{
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Opportunities": {"Records": [{"attributes": {"type": "Opportunity", "referenceId": "o"}, "Name": "o"}]}}]}`, "refused"},
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Contact", "records": [{"attributes": {"type": "Opportunity", "referenceId": "a"}, "Name": "a"}]}`, "refused"},
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Contacts": {"records": [{"attributes": {"type": "Contact", "referenceId": "o"}, "LastName": "o"}]}}]}`, "inside"},
+	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"attributes": {"type": "Contact", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>"}, "LastName": "x"}}`, "refused"},
+	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"LastName": "x", "Account": {"attributes": {"type": "Account", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>"}, "ExternalId__c": "EXT-1"}}}`, "refused"},
 	// With a record go those that are a part of it, and its removal may fail because of others.
 	{"deny", "records", `{"action": "delete", "sObjectName": "Account", "recordId": "<account>"}`, "refused"},
 	{"deny", "compositeRecords", `{"action": "deleteMany", "ids": "<account>"}`, "refused"},

@@ -179,6 +179,13 @@ func TestPolicyRaw(t *testing.T) {
 			t.Errorf("the description of Account has %s", word)
 		}
 	}
+	for agent, has := range map[string]bool{"named": true, "deny": false} {
+		r := e.request(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+		r.Header.Set("Agent-Id", agent)
+		if _, list := e.do(r); strings.Contains(list, "executeAnonymous") != has || strings.Contains(list, "runReport") || strings.Contains(list, "convertLead") || !strings.Contains(list, "soql") {
+			t.Errorf("tools/list of %s does not follow the rule: %.300s", agent, list)
+		}
+	}
 	refusal := e.world.send("deny", http.MethodPost, "instructions/runQuery", "application/json", strings.NewReader(`{"q": "SELECT ReportsTo.Description FROM Contact"}`))
 	if refusal.status != http.StatusForbidden {
 		t.Errorf("%d %s", refusal.status, refusal.body)
