@@ -161,6 +161,11 @@ func finish(conn net.Conn) error {
 		return err
 	}
 	_, err := io.Copy(io.Discard, io.LimitReader(conn, 1<<20))
+	if secure, ok := conn.(*tls.Conn); ok && err == nil {
+		// A side that has not read everything says goodbye all the same, and then
+		// resets what is below.
+		_, err = io.Copy(io.Discard, io.LimitReader(secure.NetConn(), 1<<20))
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
 	}
