@@ -61,7 +61,7 @@ type Webhook struct {
 }
 
 // WebhookVariable is the environment variable that has the webhook's secret.
-const WebhookVariable = "SALESFORCE_MCP_AUDIT_WEBHOOK_SECRET" //nolint:gosec // G101: the name of one
+const WebhookVariable = "SALESFORCE_MCP_AUDIT_WEBHOOK_SECRET"
 
 // AuditLog is an object in the org that has entries.
 type AuditLog struct {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,7 +45,7 @@ func readFramed(r *bufio.Reader, n int) (messages []string, err error) {
 		}
 		length, notNumber := strconv.Atoi(strings.TrimSuffix(size, " "))
 		if err != nil || notNumber != nil {
-			return messages, fmt.Errorf("frame %q: %v", size, err)
+			return messages, fmt.Errorf("frame %q: %w", size, errors.Join(err, notNumber))
 		}
 		text := make([]byte, length)
 		if _, err := io.ReadFull(r, text); err != nil {
