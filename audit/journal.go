@@ -72,7 +72,7 @@ func NewJournal(store Store) *Journal {
 // error. One that ends later is not: the intent stands and wants its outcome.
 //
 // An entry with a claim that another has is not recorded; the error is
-// [ErrClaimed].
+// [ErrClaimed]. Neither is one with a charge that exceeds a limit: [ErrSpent].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	j.begun.Store(true)
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
@@ -84,6 +84,9 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	if e.Claim != nil && e.Claim.Taken {
 		return nil, ErrClaimed
 	}
+	if e.Charge != nil && e.Charge.Spent != nil {
+		return nil, ErrSpent
+	}
 	e.ID = id
 	return &Intent{journal: j, entry: e, started: started}, nil
 }
@@ -92,7 +95,7 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 // when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
-	e.Phase, e.Intent, e.Claim = PhaseRefusal, "", nil
+	e.Phase, e.Intent, e.Claim, e.Charge = PhaseRefusal, "", nil, nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	return j.record(ctx, e)
 }
@@ -128,7 +131,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
-	e.Claim = i.entry.Claim.settled(o)
+	e.Claim, e.Charge = i.entry.Claim.settled(o), nil
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)
 	}

@@ -152,11 +152,20 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		entry.Claim, entry.Replay = k.claim, k.intent
 	}
 
-	// Claim the key and record the intent, in one commit: what cannot be recorded is
-	// not done.
+	// What it takes of the agent's budget.
+	entry.Charge, err = op.charge(caller, decision, checked, k)
+	if err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Claim the key, take from the budget and record the intent, in one commit: what
+	// cannot be recorded is not done.
 	intent, err := s.Journal.Begin(ctx, entry)
 	if errors.Is(err, audit.ErrClaimed) {
 		return s.Call(ctx, c) // somebody was faster: what becomes of that?
+	}
+	if errors.Is(err, audit.ErrSpent) {
+		return nil, s.refuse(ctx, entry, spent(entry.Charge, time.Now()))
 	}
 	if err != nil {
 		return nil, s.unrecorded(ctx, err)
