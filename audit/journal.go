@@ -113,10 +113,17 @@ type Intent struct {
 	entry   Entry
 	started time.Time // zero when another process began it
 	ended   atomic.Bool
+	outcome atomic.Value // of type Status, once it has ended
 }
 
 // ID returns the ID of the intent's entry.
 func (i *Intent) ID() string { return i.entry.ID }
+
+// Outcome returns how the call ended, or "" while it has not.
+func (i *Intent) Outcome() Status {
+	status, _ := i.outcome.Load().(Status)
+	return status
+}
 
 // End records how the call ended. It does so also when ctx has ended, since the
 // call has happened all the same. It is called once; the error of a later call
@@ -126,6 +133,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if i.ended.Swap(true) {
 		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
 	}
+	i.outcome.Store(o.Status)
 	e := i.entry
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Reasoning, e.Confidence = "", nil

@@ -137,3 +137,32 @@ func TestSpentBudget(t *testing.T) {
 		t.Errorf("%d requests were sent, want 3", sent)
 	}
 }
+
+// TestScarceCalls: a result says how many API calls the org has left when they run
+// low, in both of its forms and once, and nothing before.
+func TestScarceCalls(t *testing.T) {
+	usage := ""
+	server := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Sforce-Limit-Info", usage)
+		answer(w, "200\n"+`{"totalSize":1,"done":true,"records":[{"Id":"0015g00000AbCdEAAV"}]}`)
+	})
+	for info, want := range map[string]string{
+		"api-usage=4499/5000": "", "api-usage=4500/5000": "", "api-usage=4501/5000": "499 of 5000", "api-usage=5100/5000": "0 of 5000",
+		"api-usage=4990/5000; per-app-api-usage=1/250(appName=x)": "10 of 5000", "": "", "nonsense": "",
+	} {
+		usage = info
+		for _, format := range []string{"verbose", "structured", "both"} {
+			res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Agent: "admin"}}, Tool: "query",
+				Args: map[string]any{"action": "soql", "q": "SELECT Id FROM Account", "outputFormat": format}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range map[string]string{"text": res.Text, "structured": string(res.Structured)} {
+				n := strings.Count(text, "API calls are running low: "+want)
+				if text != "" && (want == "" && strings.Contains(text, "running low") || want != "" && n != 1) {
+					t.Errorf("%q, %s: %s", info, name, text)
+				}
+			}
+		}
+	}
+}
