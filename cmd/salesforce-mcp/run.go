@@ -125,6 +125,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Results: st,
 		Claims:  st,
 		Sealer:  secrets.NewSealer(kept),
+		Schemas: new(tools.Schemas),
 		Timeout: callTimeout,
 		Log:     log,
 	}
