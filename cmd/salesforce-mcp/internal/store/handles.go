@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"salesforce-mcp/allowlist"
@@ -19,6 +20,9 @@ const handleLife = 7 * 24 * time.Hour
 // GiveHandles implements [tools.Handles], and forgets handles that are too old.
 func (s *Store) GiveHandles(ctx context.Context, to allowlist.Caller, handles []string) (err error) {
 	now := time.Now()
+	if err := s.forget(ctx, "handle", "given", now.Add(-handleLife).UnixMilli()); err != nil {
+		return fmt.Errorf("forget old handles: %w", err)
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("note handles: %w", err)
@@ -28,12 +32,9 @@ func (s *Store) GiveHandles(ctx context.Context, to allowlist.Caller, handles []
 			err = fmt.Errorf("note handles: %w", errors.Join(err, tx.Rollback()))
 		}
 	}()
-	if _, err := tx.ExecContext(ctx, `DELETE FROM handle WHERE given < ?`, now.Add(-handleLife).UnixMilli()); err != nil {
-		return err
-	}
-	for _, handle := range handles {
+	for _, handle := range slices.Sorted(slices.Values(handles)) { // in one order, so that no two wait for each other
 		if _, err := tx.ExecContext(ctx, `INSERT INTO handle (workspace, handle, host, agent, user_id, given) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET given = excluded.given`, to.Workspace, handle, to.Host, to.Agent, to.User, now.UnixMilli()); err != nil {
+			ON CONFLICT (workspace, handle, host, agent, user_id) DO UPDATE SET given = excluded.given`, to.Workspace, handle, to.Host, to.Agent, to.User, now.UnixMilli()); err != nil {
 			return err
 		}
 	}
