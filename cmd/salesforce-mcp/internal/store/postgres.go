@@ -146,6 +146,15 @@ func fit(ctx context.Context, db *pool) error {
 	return nil
 }
 
+// PostgresPlace says which database an address is of, without user and password.
+func PostgresPlace(address salesforce.Secret) string {
+	c, err := ParsePostgres(address)
+	if err != nil {
+		return "Postgres"
+	}
+	return place(c)
+}
+
 // place says which database it is, without user and password.
 func place(c *pgx.ConnConfig) string {
 	return fmt.Sprintf("%s at %s:%d", c.Database, c.Host, c.Port)
