@@ -18,6 +18,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/sight"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
@@ -70,6 +71,7 @@ type app struct {
 	people  *connect.People
 	server  *tools.Server
 	mcp     *tools.MCP
+	metrics *sight.Metrics // nil when nobody scrapes them
 	config  *config.Config
 	log     zerolog.Logger
 }
@@ -134,7 +136,9 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if c.Audit.File != "" {
 		t.File = &trail.File{Path: c.Audit.File, MaxBytes: c.Audit.FileMaxBytes, Keep: c.Audit.FileKeep}
 	}
-	return &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
+	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
+	a.measure()
+	return a, nil
 }
 
 // issuerKeys are the keys with which the issuers of hosts' tokens sign.
@@ -153,10 +157,10 @@ func login(c *config.Config) *connect.Login {
 
 // withApp is the body of a command that works with what a configuration file
 // describes: it builds that, does its work and closes it.
-func (e *env) withApp(file *string, work func(context.Context, *app) error) func(*cobra.Command, []string) error {
+func (e *env) withApp(file *string, work func(context.Context, *app) error, change ...func(*config.Config)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) (err error) {
 		ctx := cmd.Context()
-		c, err := config.Load(*file, e.getenv)
+		c, err := config.Load(*file, e.getenv, change...)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,9 @@ import (
 type Config struct {
 	// Listen is the address of the HTTP server. Default 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
+	// MetricsListen is the address of the listener for metrics: host:port, or :port
+	// on loopback. It has no authentication. Default none.
+	MetricsListen string `yaml:"metricsListen"`
 	// PublicURL is the origin under which clients reach the server, such as
 	// https://salesforce.example.com. It is needed unless Listen is a loopback
 	// address.
@@ -78,9 +81,9 @@ type Workspace struct {
 	Auth *Auth `yaml:"auth"`
 }
 
-// Load reads the file, then the environment, then the files of secrets, and
-// validates the whole. Relative paths are relative to the file.
-func Load(file string, getenv func(string) string) (*Config, error) {
+// Load reads the file, then the environment and what is to be changed, then the
+// files of secrets, and validates the whole. Relative paths are relative to the file.
+func Load(file string, getenv func(string) string, change ...func(*Config)) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -92,6 +95,9 @@ func Load(file string, getenv func(string) string) (*Config, error) {
 		return nil, fmt.Errorf("configuration %s:\n%s", file, readable(err))
 	}
 	c.environment(getenv)
+	for _, change := range change {
+		change(c)
+	}
 	unread := c.readSecrets(filepath.Dir(file), getenv)
 	c.defaults(filepath.Dir(file))
 	if err := errors.Join(unread, c.validate(unread == nil)); err != nil {
@@ -110,11 +116,12 @@ func readable(err error) string {
 // environment lets the environment override what differs between machines.
 func (c *Config) environment(getenv func(string) string) {
 	for name, field := range map[string]*string{
-		"SALESFORCE_MCP_LISTEN":     &c.Listen,
-		"SALESFORCE_MCP_PUBLIC_URL": &c.PublicURL,
-		"SALESFORCE_MCP_DATA":       &c.Data,
-		"SALESFORCE_MCP_LOG_LEVEL":  &c.LogLevel,
-		"SALESFORCE_MCP_KEY_FILE":   &c.Secrets.KeyFile,
+		"SALESFORCE_MCP_LISTEN":         &c.Listen,
+		"SALESFORCE_MCP_METRICS_LISTEN": &c.MetricsListen,
+		"SALESFORCE_MCP_PUBLIC_URL":     &c.PublicURL,
+		"SALESFORCE_MCP_DATA":           &c.Data,
+		"SALESFORCE_MCP_LOG_LEVEL":      &c.LogLevel,
+		"SALESFORCE_MCP_KEY_FILE":       &c.Secrets.KeyFile,
 	} {
 		if v := getenv(name); v != "" {
 			*field = v
@@ -138,6 +145,9 @@ const MaxUpload = 100_000_000
 func (c *Config) defaults(dir string) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
+	}
+	if strings.HasPrefix(c.MetricsListen, ":") {
+		c.MetricsListen = "127.0.0.1" + c.MetricsListen
 	}
 	if c.Data == "" {
 		c.Data = "data"
@@ -202,6 +212,9 @@ func (c *Config) validate(secrets bool) error {
 		bad("listen: %q is no address; write host:port, as in 127.0.0.1:8080", c.Listen)
 	case c.PublicURL == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()):
 		bad("publicURL: is needed because listen is %q, which others can reach; write the address clients use, as in https://salesforce.example.com", c.Listen)
+	}
+	if _, _, err := net.SplitHostPort(c.MetricsListen); err != nil && c.MetricsListen != "" {
+		bad("metricsListen: %q is no address; write host:port, as in 127.0.0.1:9464", c.MetricsListen)
 	}
 	if c.PublicURL != "" {
 		if err := checkOrigin(c.PublicURL); err != nil {
