@@ -72,6 +72,7 @@ type app struct {
 	server  *tools.Server
 	mcp     *tools.MCP
 	metrics *sight.Metrics // nil when nobody scrapes them
+	traced  func()         // sends the last spans
 	config  *config.Config
 	log     zerolog.Logger
 }
@@ -138,6 +139,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
 	a.measure()
+	a.traced = a.trace()
 	return a, nil
 }
 
@@ -177,6 +179,7 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error, chan
 func (a *app) close() error {
 	a.journal.Close()
 	a.signed()
+	a.traced()
 	return a.store.Close()
 }
 

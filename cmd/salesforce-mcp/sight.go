@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"maps"
 	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +24,23 @@ func (a *app) measure() {
 		m.Gauges = append(m.Gauges, a.behind("file"))
 	}
 	a.server.Ended, a.orgs.resolver.Minted, a.metrics = m.Ended, m.Minted, m
+}
+
+// trace sends traces of what the app does, when somebody collects them. Stop sends
+// the last ones.
+func (a *app) trace() (stop func()) {
+	t := a.config.Tracing
+	if t.URL == "" {
+		return func() {}
+	}
+	attributes := map[string]string{"service.name": "salesforce-mcp", "service.version": version(), "service.instance.id": rand.Text()}
+	maps.Copy(attributes, t.Attributes)
+	sample := 1.0
+	if t.Sample != nil {
+		sample = *t.Sample
+	}
+	a.server.Tracer, stop = sight.Traces{URL: t.URL, Headers: t.Headers, Sample: sample, Attributes: attributes, Log: a.log}.Start()
+	return stop
 }
 
 // behind is how far a sink of the audit trail is behind.

@@ -64,6 +64,8 @@ type Config struct {
 	Secrets Secrets `yaml:"secrets"`
 	// Audit says where the audit trail is kept beside the database.
 	Audit Audit `yaml:"audit"`
+	// Tracing says where traces go.
+	Tracing Tracing `yaml:"tracing"`
 	// Login is the OpenID provider with which people prove who they are before
 	// they connect their Salesforce user. Nil where nobody has to.
 	Login *Login `yaml:"login"`
@@ -127,6 +129,7 @@ func (c *Config) environment(getenv func(string) string) {
 			*field = v
 		}
 	}
+	c.Tracing.environment(getenv)
 	c.Secrets.MasterKeys = salesforce.Secret(getenv(masterKeyVariable))
 }
 
@@ -244,7 +247,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets(), c.Audit.validate())
+	problems = append(problems, c.checkSecrets(), c.Audit.validate(), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
