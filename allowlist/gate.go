@@ -16,6 +16,11 @@ type Decision struct {
 	// Rule describes the rule that decided, in the words of [Rule.String]. It
 	// is empty when no rule covers the caller.
 	Rule string
+	// Limits are those of the rule.
+	Limits Limits
+	// Host is the one that the rule names, whose calls are counted apart; "" when
+	// those of an agent through all hosts are counted together.
+	Host string
 }
 
 // NewGate validates the workspaces and returns a gate over them. The error
@@ -58,7 +63,7 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 	if !rule.Permits(op) {
 		return Decision{Rule: rule.String()}, rule.notPermitted(op)
 	}
-	return Decision{Allowed: true, Rule: rule.String()}, nil
+	return Decision{Allowed: true, Rule: rule.String(), Limits: rule.Limits, Host: rule.Host}, nil
 }
 
 // Rule returns the rule that decides about a caller.

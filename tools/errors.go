@@ -33,6 +33,8 @@ const (
 	KeyMismatch     Code = "idempotency_mismatch"
 	InProgress      Code = "in_progress"
 	OutcomeUnknown  Code = "outcome_unknown"
+	RateLimited     Code = "rate_limited"
+	BudgetExceeded  Code = "budget_exceeded"
 	Internal        Code = "internal_error"
 )
 

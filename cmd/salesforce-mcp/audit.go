@@ -27,7 +27,7 @@ func (e *env) audit() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(e.auditShow(), e.auditExport(), e.auditProve(), e.auditVerify(), e.auditKey())
+	cmd.AddCommand(e.auditShow(), e.auditExport(), e.auditProve(), e.auditVerify(), e.auditSinks(), e.auditKey())
 	return cmd
 }
 
@@ -44,7 +44,7 @@ func (e *env) withRecords(ctx context.Context, file string, work func(*records) 
 	if err != nil {
 		return err
 	}
-	st, err := store.Look(ctx, c.Data)
+	st, err := lookStore(ctx, c)
 	if err != nil {
 		return err
 	}

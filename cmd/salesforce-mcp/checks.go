@@ -45,6 +45,7 @@ func (l *look) checks() []check {
 			}})
 		}
 	}
+	all = append(all, l.sinks()...)
 	for i := range l.config.Workspaces {
 		w := &l.config.Workspaces[i]
 		all = append(all, check{"workspace " + w.Name, func(ctx context.Context) (string, error) { return l.workspace(ctx, w) }})
@@ -55,11 +56,11 @@ func (l *look) checks() []check {
 func (l *look) database(context.Context) (string, error) {
 	switch {
 	case errors.Is(l.failed, fs.ErrNotExist):
-		return "is not there yet: the server makes it in " + l.config.Data, nil
+		return "is not there yet: the server makes it in " + databasePlace(l.config), nil
 	case l.failed != nil:
 		return "", l.failed
 	}
-	return "can be read in " + l.config.Data, nil
+	return "can be read in " + databasePlace(l.config), nil
 }
 
 // errWrapped is why Vault is not asked.

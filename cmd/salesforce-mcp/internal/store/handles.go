@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"salesforce-mcp/allowlist"
@@ -30,6 +31,9 @@ func (s *Store) GiveHandles(ctx context.Context, to allowlist.Caller, handles []
 		touched = &line
 	}
 	now := time.Now()
+	if err := s.forget(ctx, "handle", "given", now.Add(-handleLife).UnixMilli()); err != nil {
+		return fmt.Errorf("forget old handles: %w", err)
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("note handles: %w", err)
@@ -39,10 +43,7 @@ func (s *Store) GiveHandles(ctx context.Context, to allowlist.Caller, handles []
 			err = fmt.Errorf("note handles: %w", errors.Join(err, tx.Rollback()))
 		}
 	}()
-	if _, err := tx.ExecContext(ctx, `DELETE FROM handle WHERE given < ?`, now.Add(-handleLife).UnixMilli()); err != nil {
-		return err
-	}
-	for _, handle := range handles {
+	for _, handle := range slices.Sorted(slices.Values(handles)) { // in one order, so that no two wait for each other
 		if _, err := tx.ExecContext(ctx, `INSERT INTO handle (workspace, handle, host, agent, user_id, given, touches) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (workspace, handle, host, agent, user_id) DO UPDATE SET given = excluded.given, touches = excluded.touches`, to.Workspace, handle, to.Host, to.Agent, to.User, now.UnixMilli(), touched); err != nil {
 			return err

@@ -34,7 +34,7 @@ func (s *Server) instruction(w http.ResponseWriter, r *http.Request, who *identi
 	if up != nil {
 		c.Upload = &tools.Upload{Reader: up, Size: max(0, r.ContentLength)}
 	}
-	res, err := s.Tools.Call(r.Context(), c)
+	res, err := s.Tools.Call(tools.InTraceOf(r), c)
 	if up != nil {
 		if up.end(); up.tooLarge != nil {
 			err = up.tooLarge
@@ -189,7 +189,7 @@ func (s *Server) openAPI(w http.ResponseWriter, r *http.Request, who *identity) 
 func (s *Server) result(w http.ResponseWriter, r *http.Request, who *identity) {
 	id := r.PathValue("id")
 	to := &sink{w: w, patience: s.patience()}
-	res, err := s.Tools.Result(r.Context(), tools.Call{Who: who, Surface: "results", Stream: func(resp *salesforce.Response) error {
+	res, err := s.Tools.Result(tools.InTraceOf(r), tools.Call{Who: who, Surface: "results", Stream: func(resp *salesforce.Response) error {
 		w.Header().Set("Content-Disposition", attachment(id, resp))
 		if mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType != "text/csv" || r.URL.Query().Get("raw") == "true" {
 			return to.pass(resp)
@@ -291,6 +291,7 @@ var ours = map[tools.Code]int{
 	tools.UnknownArgument: http.StatusBadRequest, tools.MissingArgument: http.StatusBadRequest, tools.InvalidArgument: http.StatusBadRequest,
 	tools.KeyMismatch: http.StatusUnprocessableEntity, tools.InProgress: http.StatusConflict, tools.OutcomeUnknown: http.StatusConflict,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
+	tools.RateLimited: http.StatusTooManyRequests, tools.BudgetExceeded: http.StatusTooManyRequests,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,
 	tools.Unreadable: http.StatusBadGateway, tools.TimedOut: http.StatusGatewayTimeout, tools.Internal: http.StatusInternalServerError,
 }
