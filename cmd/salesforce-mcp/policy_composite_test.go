@@ -96,4 +96,10 @@ var compositeEscapes = []escape{
 	{"adder", "bulkIngest", `{"action": "create", "object": "Account", "operation": "update"}`, "refused"},
 	{"adder", "bulkIngest", `{"action": "create", "object": "Opportunity", "operation": "insert"}`, "refused"},
 	{"adder", "bulkIngest", `{"action": "create", "object": "Account", "operation": "insert"}`, "inside"},
+	// members and headers that nobody knows
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "PATCH", "url": "/services/data/v62.0/sobjects/Contact/<contact>", "referenceId": "r", "Body": {"Description": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "GET", "url": "v62.0/limits", "binaryPartName": "x"}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "POST", "url": "v62.0/sobjects/Account", "richInput": {"Name": "x"}, "body": {"Name": "y"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/limits", "referenceId": "r", "httpHeaders": {"If-None-Match": "x"}}]}`, "inside"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/limits", "referenceId": "r", "httpHeaders": {"X-HTTP-Method-Override": "DELETE"}}]}`, "refused"},
 }
