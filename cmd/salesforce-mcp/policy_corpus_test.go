@@ -181,6 +181,10 @@ var recordEscapes = []escape{
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Contacts": {"records": [{"attributes": {"type": "Contact", "referenceId": "o"}, "LastName": "o"}]}}]}`, "inside"},
 	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"attributes": {"type": "Contact", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>"}, "LastName": "x"}}`, "refused"},
 	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"LastName": "x", "Account": {"attributes": {"type": "Account", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>"}, "ExternalId__c": "EXT-1"}}}`, "refused"},
+	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"LastName": "x", "Description": ["y"]}}`, "refused"},
+	{"plain", "bulkIngest", `{"action": "create", "object": "Account", "operation": "hardDelete"}`, "refused"},
+	{"plain", "bulkIngest", `{"action": "create", "object": "Account", "operation": "upsert", "externalIdFieldName": "ExternalId__c"}`, "refused"},
+	{"plain", "bulkIngest", `{"action": "create", "object": "Account", "operation": "insert"}`, "inside"},
 	// With a record go those that are a part of it, and its removal may fail because of others.
 	{"deny", "records", `{"action": "delete", "sObjectName": "Account", "recordId": "<account>"}`, "refused"},
 	{"deny", "compositeRecords", `{"action": "deleteMany", "ids": "<account>"}`, "refused"},

@@ -23,6 +23,7 @@ var policyRules = []allowlist.Rule{
 		Fields:   allowlist.Lists{Allow: []string{"Account.Name", "Account.Industry", "Contact.LastName", "Contact.Email", "Contact.AccountId", "Case.Subject"}}},
 	{Agent: "bits", Actions: []string{"composite", "records.get", "records.create", "records.update", "query.soql", "bulkIngest.create"}},
 	{Agent: "nocase", Preset: "all", SObjects: allowlist.Lists{Deny: []string{"Case"}}},
+	{Agent: "plain", Preset: "read+add"},
 	{Agent: "adder", Preset: "read+add", SObjects: allowlist.Lists{Deny: []string{"Opportunity"}}},
 	{Agent: "named", Preset: "all", Actions: []string{"records", "query", "composite", "tooling.executeAnonymous"}, Fields: allowlist.Lists{Deny: []string{"Contact.Description"}}},
 }
