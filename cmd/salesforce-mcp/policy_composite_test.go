@@ -110,7 +110,7 @@ var compositeEscapes = []escape{
 	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "PATCH", "url": "v62.0/sobjects/Account/ExternalId__c/a%2F..%252Fb", "richInput": {"Name": "x"}}]}`, "refused"},
 	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "PATCH", "url": "v62.0/sobjects/Account/ExternalId__c/a%3Fb", "richInput": {"Name": "x"}}]}`, "refused"},
 	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "PATCH", "url": "v62.0/sobjects/Account/ExternalId__c/EXT-2", "richInput": {"Name": "Second"}}]}`, "inside"},
-	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "POST", "url": "/services/data/v62.0/jobs/query", "referenceId": "r", "body": {"operation": "query", "query": "SELECT Id FROM Contact WHERE LastName = '@{x.Name}'"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/sobjects/Account/<account>", "referenceId": "x"}, {"method": "POST", "url": "/services/data/v62.0/jobs/query", "referenceId": "r", "body": {"operation": "query", "query": "SELECT Id FROM Contact WHERE LastName = '@{x.Name}'"}}]}`, "refused"},
 	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/sobjects/Contact/<contact>", "referenceId": "r"}, {"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/<account>", "referenceId": "s", "body": {"Description": "@{r.Descri-ption}"}}]}`, "refused"},
 	{"bits", "composite", `{"action": "request", "compositeRequest": [{"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/<account>", "referenceId": "r", "body": {"@{x.Name}": "x"}}]}`, "refused"},
 }
