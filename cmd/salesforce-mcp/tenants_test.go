@@ -101,7 +101,7 @@ func TestTenants(t *testing.T) {
 		_, body := w.do(r)
 		return body
 	}
-	marks := regexp.MustCompile(`(?:tenant-|kept-|Own|\b003|\b01g0{10})(\d\d?)`)
+	marks := regexp.MustCompile(`(?:tenant-(\d+)|kept-(\d+)|Own(\d+)__c|\b003(\d\d)\d{10}[A-Z0-5]{3}\b|\b01g0{10}(\d\d)-)`)
 	began := map[string]bool{} // who has a locator
 	made := map[string]string{}
 	calls, crossed := 0, 0
@@ -151,7 +151,7 @@ func TestTenants(t *testing.T) {
 				told = strings.ReplaceAll(told, said, "")
 			}
 			for _, m := range marks.FindAllStringSubmatch(told, -1) {
-				if found, err := strconv.Atoi(m[1]); err != nil || found != n {
+				if found, err := strconv.Atoi(strings.Join(m[1:], "")); err != nil || found != n {
 					rt.Fatalf("tenant %d was told %q: %.600s", n, m[0], body)
 				}
 			}
