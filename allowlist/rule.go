@@ -51,6 +51,8 @@ type Rule struct {
 	Preset string `yaml:"preset"`
 	// Actions are names of tools ("records") and operations ("records.get").
 	Actions []string `yaml:"actions"`
+	// Changes are the objects of whose records the audit trail keeps what changes.
+	Changes Changes `yaml:"changes"`
 }
 
 // Permits reports whether the rule lets op through, whoever asks.
@@ -107,6 +109,7 @@ func (r Rule) validate(field string) error {
 				field, i, action))
 		}
 	}
+	problems = append(problems, r.Changes.validate(field))
 	return errors.Join(problems...)
 }
 
