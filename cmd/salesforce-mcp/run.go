@@ -193,8 +193,8 @@ func (a *app) web() *web.Server {
 func (a *app) handler() http.Handler { return a.web().Handler() }
 
 // serveUntil serves HTTP until ctx ends, then lets what is under way finish.
-func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := web.HTTP(h, callTimeout)
+func serveUntil(ctx context.Context, l net.Listener, h http.Handler, log zerolog.Logger) error {
+	srv := web.HTTP(h, callTimeout, log)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {
