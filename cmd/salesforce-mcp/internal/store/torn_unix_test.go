@@ -158,9 +158,9 @@ func TestTornWAL(t *testing.T) {
 	const header, frame = 32, 24 + 4096
 	var cuts []int64
 	frames := (int64(len(d.wal)) - header) / frame
-	n := rounds(t, 40)
+	n := rounds(t, 20)
 	for i := range frames {
-		if n > 40 || i%max(frames/40, 1) == 0 {
+		if n > 20 || i%max(frames/20, 1) == 0 {
 			cuts = append(cuts, header+i*frame)
 		}
 	}
@@ -211,7 +211,7 @@ func TestRottenDisk(t *testing.T) {
 		}
 	}()
 	reported, found, unread := 0, 0, 0
-	for i := range rounds(t, 60) {
+	for i := range rounds(t, 40) {
 		db, wal := bytes.Clone(d.db), bytes.Clone(d.wal)
 		inWAL := i%2 == 0
 		at := 0
