@@ -175,7 +175,7 @@ func checkSecret(c *config.Config, w *config.Workspace, value salesforce.Secret)
 func (e *env) withSecrets(ctx context.Context, c *config.Config, work func(context.Context, *store.Store, secrets.Store) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of Vault's renewals
-	st, err := store.Join(ctx, c.Data)
+	st, err := joinStore(ctx, c)
 	if err != nil {
 		return err
 	}

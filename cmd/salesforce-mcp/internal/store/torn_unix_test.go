@@ -295,8 +295,8 @@ func TestFullDiskAtAnyByte(t *testing.T) {
 		set(0)
 		signLog(t, s)
 	}
-	if failures < rounds(t, 30)/2 {
-		t.Errorf("%d failures", failures)
+	if failures == 0 {
+		t.Error("no write failed")
 	}
 	var integrity string
 	if err := s.reader.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&integrity); err != nil || integrity != "ok" {
