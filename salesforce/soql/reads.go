@@ -13,7 +13,7 @@ type Use int
 // The uses of a field.
 const (
 	Selected Use = iota + 1 // its value is in the answer
-	Filtered                // it decides which rows are in the answer (WHERE, HAVING, semi-joins, FIND, the way over a relationship)
+	Filtered                // it decides which rows are in the answer (WHERE, HAVING, semi-joins, FIND)
 	Sorted                  // it decides their order
 	Grouped                 // it decides which rows are counted together
 )
@@ -104,15 +104,16 @@ func (e *NameError) Error() string { return e.Msg }
 //
 //   - Every row source is listed with the Field "": FROM, each parent a path
 //     leads to (all targets of a polymorphic one), each child query.
-//   - A path reads the references it goes over: Account.Name of a Contact is a
-//     Filtered Contact.AccountId, and of the use of the path when the path ends in
-//     Id, or in the Type of a polymorphic reference.
+//   - A path reads the references it goes over, a child query the one that leads
+//     back, for the same use: the answer has the ids of all records in it.
 //   - A path over a polymorphic reference reads the field of every target that
 //     has it, Name being whichever field names the target. A target that cannot
 //     be described is read in all fields.
 //   - What a semi-join selects counts as Filtered.
 //   - A condition that names no field (WITH DATA CATEGORY, a scope other than
 //     everything and mine) counts as Filtered on Any field.
+//   - An sObject that shows records of others (AccountHistory, OpenActivity,
+//     RecentlyViewed) reads all fields of those.
 //   - FORMAT and convertCurrency of a currency field show its CurrencyIsoCode.
 //
 // A formula or roll-up field shows what it is computed from, and no describe
@@ -190,6 +191,9 @@ func (r *reader) searched(object *sObject, s *Search) {
 func (r *reader) query(q *Query, object *sObject, outer *scope, show Use) error {
 	s := &scope{reader: r, object: object, outer: outer, aliases: map[string][]Path{}, results: map[string]Expr{}}
 	r.add(Read{SObject: object.Name, Use: show, At: q.From.Pos()})
+	if err := r.mirrored(object, show, q.From.Pos()); err != nil {
+		return err
+	}
 	if err := s.from(q, show); err != nil {
 		return err
 	}
@@ -262,7 +266,7 @@ func (s *scope) child(q *Query, show Use) error {
 	if err != nil {
 		return err
 	}
-	if err := s.back(object, relationship.Field, path[0]); err != nil {
+	if err := s.back(object, relationship.Field, show, path[0]); err != nil {
 		return err
 	}
 	return s.query(q, object, s, show)
@@ -275,7 +279,7 @@ func (s *scope) typeOf(item *TypeOf, show Use) error {
 		if err != nil {
 			return nil, err
 		}
-		reads := append(end.reads, end.shown(show)...)
+		reads := end.reads
 		for _, when := range item.When {
 			target, err := s.sObject(when.Object)
 			if err != nil {

@@ -54,7 +54,7 @@ func (r *reader) sObject(name Name) (*sObject, error) {
 		return nil, r.unknown(name, "there is no sObject %s", name.Text)
 	}
 	described, err := r.describe(name.Text)
-	if errors.Is(err, ErrNoSObject) {
+	if errors.Is(err, ErrNoSObject) || err == nil && described == nil {
 		r.known[key] = nil
 		return nil, r.unknown(name, "there is no sObject %s", name.Text)
 	}
@@ -207,7 +207,6 @@ func (s *scope) among(paths []Path, read func(Path) ([]Read, error)) error {
 type end struct {
 	objects     []Name // sObjects, with the place of the relationship
 	polymorphic bool   // a field here is one of the object Name
-	via         []Read // the references of the last relationship
 	reads       []Read // all references, and the rows they lead to
 }
 
@@ -215,16 +214,6 @@ func start(o *sObject) end { return end{objects: []Name{{Text: o.Name}}} }
 
 func (e end) leadsTo(object string) bool {
 	return slices.ContainsFunc(e.objects, func(n Name) bool { return strings.EqualFold(n.Text, object) })
-}
-
-// shown lists the references of the last relationship again, as read for use: what shows the id or the type of a parent shows
-// what the reference holds.
-func (e end) shown(use Use) []Read {
-	reads := slices.Clone(e.via)
-	for i := range reads {
-		reads[i].Use = use
-	}
-	return reads
 }
 
 // follow goes over the relationships of a path, the last name included.
@@ -242,7 +231,7 @@ func (r *reader) onward(at end, path Path, use Use) (end, error) {
 		if err != nil {
 			return end{}, err
 		}
-		next.reads = append(at.reads, next.reads...)
+		next.reads = slices.Concat(at.reads, next.reads)
 		at = next
 	}
 	return at, nil
@@ -257,7 +246,7 @@ func (r *reader) parent(at end, name Name, use Use) (end, error) {
 			return end{}, err
 		}
 		for _, f := range o.parents[lower(name.Text)] {
-			next.via = append(next.via, o.read(f, Filtered, name.At)...)
+			next.reads = append(next.reads, o.read(f, use, name.At)...)
 			next.polymorphic = next.polymorphic || f.NamePointing || len(f.ReferenceTo) > 1
 			for _, target := range f.ReferenceTo {
 				if !next.leadsTo(target) {
@@ -270,7 +259,6 @@ func (r *reader) parent(at end, name Name, use Use) (end, error) {
 		return end{}, r.unknown(name, "%s has no relationship %s", at.String(), name.Text)
 	}
 	next.polymorphic = next.polymorphic || len(next.objects) > 1
-	next.reads = slices.Clone(next.via)
 	for _, target := range next.objects {
 		next.reads = append(next.reads, Read{SObject: target.Text, Use: use, At: name.At})
 	}
@@ -288,16 +276,13 @@ func (e end) String() string {
 // column reads the field at the end of a path.
 func (r *reader) column(from end, path Path, use Use, money bool) ([]Read, error) {
 	name := path[len(path)-1]
-	at, err := r.onward(end{objects: from.objects, polymorphic: from.polymorphic, via: from.via}, path[:len(path)-1], use)
+	at, err := r.onward(end{objects: from.objects, polymorphic: from.polymorphic}, path[:len(path)-1], use)
 	if err != nil {
 		return nil, err
 	}
 	reads, found := at.reads, at.polymorphic && nameFields[lower(name.Text)]
-	if strings.EqualFold(name.Text, "Id") || at.polymorphic && strings.EqualFold(name.Text, "Type") {
-		reads = append(reads, at.shown(use)...)
-		if at.polymorphic {
-			return reads, nil
-		}
+	if at.polymorphic && (strings.EqualFold(name.Text, "Id") || strings.EqualFold(name.Text, "Type")) {
+		return reads, nil // which the reference itself tells
 	}
 	for _, object := range at.objects {
 		o, err := r.sObject(object)
@@ -347,12 +332,12 @@ func (o *sObject) named(name string, polymorphic bool) []*Field {
 }
 
 // back reads the reference of a child that leads to its parent.
-func (r *reader) back(child *sObject, field string, at Name) error {
+func (r *reader) back(child *sObject, field string, use Use, at Name) error {
 	f := child.fields[lower(field)]
 	if f == nil {
 		return r.unknown(at, "%s has no field %s", child.Name, field)
 	}
-	r.add(child.read(f, Filtered, at.At)...)
+	r.add(child.read(f, use, at.At)...)
 	return nil
 }
 
