@@ -25,7 +25,7 @@ var objects = map[string]string{
 	"User":         "Id Name! Username Email:email ManagerId>User ProfileId>Profile",
 	"Group":        "Id Name! Type Email:email",
 	"Profile":      "Id Name!",
-	"Line_Item__c": "Id Name! Merchandise__c>Account",
+	"Line_Item__c": "Id Name! Merchandise__c>Account Lost__c>",
 
 	"AccountHistory":     "Id AccountId>Account OldValue NewValue",
 	"Line_Item__History": "Id ParentId>Line_Item__c OldValue NewValue",
@@ -49,7 +49,7 @@ func describe(name string) (*soql.SObject, error) {
 			}
 			f := soql.Field{Name: word}
 			if name, to, ok := strings.Cut(word, ">"); ok {
-				f.Name, f.Type, f.ReferenceTo = name, "reference", strings.Split(to, "|")
+				f.Name, f.Type, f.ReferenceTo = name, "reference", strings.FieldsFunc(to, func(r rune) bool { return r == '|' })
 				f.RelationshipName = strings.TrimSuffix(strings.Replace(name, "__c", "__r", 1), "Id")
 			}
 			if name, whole, ok := strings.Cut(word, "<"); ok {
@@ -272,6 +272,10 @@ func TestReadsRefuseUnknownNames(t *testing.T) {
 		{"SELECT c FROM Contact c", "c", "Contact has no field c"},
 		{"SELECT TYPEOF What WHEN Lead THEN Name END FROM Task", "Lead", "What does not lead to Lead"},
 		{"SELECT Id FROM Account ORDER BY Parent.Parent.Parent.Parent.Parent.Parent.Name", "Parent", "Parent.Parent.Parent.Parent.Parent.Parent goes over 6 relationships, the limit is 5"},
+		{"SELECT Lost__r.Name FROM Line_Item__c", "Lost__r", "where the relationship Lost__r of Line_Item__c leads is not known"},
+		// Another meaning leads somewhere, but the one that is not known may be meant.
+		{"SELECT Lost__r.Name FROM Line_Item__c Lost__r", "Lost__r", "where the relationship Lost__r of Line_Item__c leads is not known"},
+		{"SELECT What.Owner.Email FROM Task, Task.Owner What", "Secret__c", "there is no sObject Secret__c"},
 		{"SELECT COUNT(Id) n FROM Account GROUP BY m", "m", "Account has no field m"},
 	} {
 		q, err := soql.Parse(c.text)
@@ -288,6 +292,65 @@ func TestReadsRefuseUnknownNames(t *testing.T) {
 		there := strings.HasPrefix(c.text[unknown.At:], c.name) || !strings.Contains(c.text, c.name)
 		if unknown.Error() != c.want || unknown.Name != c.name || !there {
 			t.Errorf("%s: %q %q at %d, want %q %q", c.text, unknown.Name, unknown, unknown.At, c.name, c.want)
+		}
+	}
+}
+
+// FuzzReads: whatever parses, its reads stand in it and are of sObjects there are, or a name in it leads nowhere.
+func FuzzReads(f *testing.F) {
+	for _, c := range corpus(f) {
+		f.Add(c.SOQL)
+	}
+	f.Add("SELECT COUNT(n) n, (SELECT TYPEOF x.What WHEN Case THEN Owner.Name ELSE Name END FROM a.Tasks x, x.Who What) FROM Account a, a.Parent Owner GROUP BY n ORDER BY n")
+	f.Add("FIND {x} IN NAME FIELDS RETURNING Task(What.Name, Owner.Profile.Name WHERE Who.Email IN (SELECT Id FROM AccountHistory)) WITH SNIPPET")
+	f.Fuzz(func(t *testing.T, text string) {
+		var reads []soql.Read
+		q, err := soql.Parse(text)
+		if err == nil {
+			reads, err = q.Reads(describe)
+		} else if s, searched := soql.ParseSearch(text); searched == nil {
+			reads, err = s.Reads(describe)
+		} else {
+			return
+		}
+		if unknown := (*soql.NameError)(nil); errors.As(err, &unknown) {
+			if unknown.At < 0 || unknown.At >= len(text) {
+				t.Fatalf("%q: refused at %d, outside the statement", text, unknown.At)
+			}
+			return
+		}
+		if err != nil || len(reads) == 0 {
+			t.Fatalf("%q: %v, %v", text, reads, err)
+		}
+		for _, r := range reads {
+			if r.At < 0 || r.At >= len(text) {
+				t.Fatalf("%q: %v is at %d, outside the statement", text, r, r.At)
+			}
+			if o, err := describe(r.SObject); r.SObject != soql.Any && r.Field != soql.Any && r.SObject != "Secret__c" && (err != nil || o.Name != r.SObject) {
+				t.Fatalf("%q: %v is of no sObject there is", text, r)
+			}
+		}
+	})
+}
+
+// The costliest statement known: the greatest length, paths over a reference to hundreds of sObjects.
+func BenchmarkReads(b *testing.B) {
+	wide := &soql.SObject{Name: "Wide", Fields: []soql.Field{{Name: "WhatId", RelationshipName: "What", NamePointing: true}, {Name: "ParentId", RelationshipName: "Parent", ReferenceTo: []string{"Wide"}}}}
+	for i := range 300 {
+		wide.Fields = append(wide.Fields, soql.Field{Name: fmt.Sprintf("Field%d", i)})
+		wide.Fields[0].ReferenceTo = append(wide.Fields[0].ReferenceTo, fmt.Sprintf("Target%d", i))
+	}
+	q, err := soql.Parse("SELECT " + strings.Repeat("Parent.What.Name,", 5800) + "What.Name FROM Wide")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := q.Reads(func(name string) (*soql.SObject, error) {
+			o := *wide
+			o.Name = name
+			return &o, nil
+		}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
