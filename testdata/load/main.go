@@ -87,10 +87,10 @@ func run(bin string, rate int, callers string, d time.Duration, write bool) erro
 	if write {
 		targets = writes(org.Org, org.OrgToken, address)
 	}
-	fmt.Printf("%-34s %8s %9s %9s %9s %9s\n", "", "calls/s", "p50 ms", "p95 ms", "p99 ms", "max ms")
+	fmt.Printf("%-34s %8s %9s %9s %9s %9s %12s\n", "", "calls/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "CPU ms/call")
 	if rate > 0 {
 		for _, t := range targets {
-			if err := report(fmt.Sprintf("%s, %d a second", t.name, rate), d, func() ([]time.Duration, error) { return steady(t, rate, d) }); err != nil {
+			if err := report(fmt.Sprintf("%s, %d a second", t.name, rate), d, server.Process.Pid, func() ([]time.Duration, error) { return steady(t, rate, d) }); err != nil {
 				return err
 			}
 		}
@@ -101,7 +101,7 @@ func run(bin string, rate int, callers string, d time.Duration, write bool) erro
 			continue
 		}
 		for _, t := range targets {
-			if err := report(fmt.Sprintf("%s, %d callers", t.name, count), d, func() ([]time.Duration, error) { return flatOut(t, count, d) }); err != nil {
+			if err := report(fmt.Sprintf("%s, %d callers", t.name, count), d, server.Process.Pid, func() ([]time.Duration, error) { return flatOut(t, count, d) }); err != nil {
 				return err
 			}
 		}
@@ -198,18 +198,36 @@ func flatOut(t target, callers int, d time.Duration) ([]time.Duration, error) {
 	return slices.Concat(times...), errors.Join(failures...)
 }
 
-// report measures, after some calls that warm up, and prints a line.
-func report(name string, d time.Duration, measure func() ([]time.Duration, error)) error {
-	began := time.Now()
+// report measures and prints a line. The processor time is that of the server
+// alone, and the same however busy the machine is.
+func report(name string, d time.Duration, server int, measure func() ([]time.Duration, error)) error {
+	began, worked := time.Now(), cpu(server)
 	times, err := measure()
 	if err != nil {
 		return err
 	}
 	took := max(d, time.Since(began))
+	worked = cpu(server) - worked
 	slices.Sort(times)
-	at := func(part float64) float64 { return float64(times[int(float64(len(times)-1)*part)].Microseconds()) / 1000 }
-	fmt.Printf("%-34s %8.0f %9.2f %9.2f %9.2f %9.2f\n", name, float64(len(times))/took.Seconds(), at(.5), at(.95), at(.99), at(1))
+	at := func(part float64) float64 {
+		return float64(times[int(float64(len(times)-1)*part)].Microseconds()) / 1000
+	}
+	fmt.Printf("%-34s %8.0f %9.2f %9.2f %9.2f %9.2f %12.2f\n", name, float64(len(times))/took.Seconds(), at(.5), at(.95), at(.99), at(1),
+		float64(worked.Microseconds())/1000/float64(len(times)))
 	return nil
+}
+
+// cpu is the processor time that a process has had, on Linux.
+func cpu(pid int) time.Duration {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := bytes.Cut(text, []byte(") "))
+	fields := strings.Fields(string(after))
+	if len(fields) < 13 {
+		return 0
+	}
+	var user, system int64
+	_, _ = fmt.Sscan(fields[11]+" "+fields[12], &user, &system) // proc(5): utime and stime, in ticks of 10 ms
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 func startOrg(bin string, org, orgToken, clientID, secret *string) (*exec.Cmd, error) {
