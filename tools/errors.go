@@ -119,6 +119,9 @@ func AsError(err error) *Error {
 		for _, d := range theirs.Details[min(1, len(theirs.Details)):] {
 			e.Also = append(e.Also, d.Code+": "+d.Message)
 		}
+		if theirs.Repeated {
+			e.Also = append(e.Also, "an earlier try of this call got no answer: it may have been done all the same")
+		}
 		if e.Code == "" {
 			e.Code = Code(theirs.Class)
 		}

@@ -133,12 +133,14 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
-	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Log: log}
-	if c.Audit.File != "" {
-		t.File = &trail.File{Path: c.Audit.File, MaxBytes: c.Audit.FileMaxBytes, Keep: c.Audit.FileKeep}
+	sinks, err := places(c, o, log)
+	if err != nil {
+		journal.Close()
+		return nil, errors.Join(err, st.Close())
 	}
+	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
-	a.measure()
+	a.measure(sinks)
 	a.traced = a.trace()
 	return a, nil
 }
