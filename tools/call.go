@@ -36,6 +36,10 @@ type Identity interface {
 // Gate says whether a caller may do something. *allowlist.Gate is one.
 type Gate interface {
 	Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error)
+	// AllowTouches decides about an operation with all that it touches.
+	AllowTouches(allowlist.Caller, allowlist.Operation, []allowlist.Touch) (allowlist.Decision, error)
+	// Rule is the rule that both go by; ok is false when there is none for the caller.
+	Rule(allowlist.Caller) (rule allowlist.Rule, ok bool)
 }
 
 // Orgs connects a caller with its Salesforce org: it gets the credentials and
@@ -85,6 +89,7 @@ type Server struct {
 	Claims  Claims        // finds earlier calls with the same idempotency key; nil refuses keys
 	Sealer  Sealer        // seals what is kept for them; nil refuses keys
 	Timeout time.Duration // bounds one call; 0 means two minutes
+	Schemas *Schemas      // remembers what objects are, for the gate; nil asks each time
 	Log     zerolog.Logger
 	// Ended, when set, is told of each call when it has ended, whatever it came to.
 	Ended func(Ended)
@@ -149,6 +154,11 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 	// Gate the handles: nobody goes on with what somebody else began.
 	if err := s.mayContinue(ctx, caller, op, checked); err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Gate the content: everything that the call touches, whatever it is wrapped in.
+	if err := s.mayTouch(ctx, caller, op, checked, &entry); err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
@@ -266,6 +276,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
+	if err := op.withhold(resp); err != nil {
+		return nil, err
+	}
 	if resp.Stream != nil {
 		defer func() { _ = resp.Stream.Close() }() // an answer need not be read to its end
 		if c.Stream != nil {
@@ -274,6 +287,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		}
 	}
 	a = op.read(resp, args)
+	if err := a.withhold(op); err != nil {
+		return nil, err
+	}
 	a.mend(op)
 	s.give(call, caller, op, a)
 	failure := a.verdict(op)

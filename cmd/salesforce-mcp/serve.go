@@ -27,7 +27,7 @@ func (e *env) serve() *cobra.Command {
 				return errors.Join(err, l.Close())
 			}
 			a.log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(a.config.Workspaces)).Str("version", version()).Msg("serving")
-			err = serveUntil(ctx, l, a.handler(), a.log)
+			err = a.serveUntil(ctx, l)
 			a.log.Info().Msg("stopped")
 			return errors.Join(err, stop())
 		}, func(c *config.Config) { c.MetricsListen = cmp.Or(metrics, c.MetricsListen) }),

@@ -18,12 +18,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
@@ -50,6 +52,15 @@ type Config struct {
 	IssuerNetworks allowlist.Networks `yaml:"issuerNetworks"`
 	// Data is the folder of the server's state. Default data.
 	Data string `yaml:"data"`
+	// Database is the address of a Postgres database, which then has the state in
+	// place of the folder, for any number of servers: a secret, which may stand in
+	// DatabaseFile or the environment's SALESFORCE_MCP_DATABASE. Default none.
+	Database     salesforce.Secret `yaml:"database"`
+	DatabaseFile string            `yaml:"databaseFile"`
+	// Drain is how long a server that was told to stop still takes calls, while
+	// /readyz says that it is not ready, so that a balancer sends no more. Default
+	// 5s with a Database, where there are others, and none without.
+	Drain time.Duration `yaml:"drain"`
 	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
 	MaxMessageBytes int64 `yaml:"maxMessageBytes"`
 	// MaxUploadBytes bounds a body that is streamed to Salesforce. Default
@@ -103,7 +114,8 @@ func Load(file string, getenv func(string) string, change ...func(*Config)) (*Co
 	for _, change := range change {
 		change(c)
 	}
-	unread := c.readSecrets(filepath.Dir(file), getenv)
+	unread := errors.Join(c.readSecrets(filepath.Dir(file), getenv),
+		Credential{"database", &c.Database, &c.DatabaseFile}.read("", filepath.Dir(file), databaseVariable, getenv))
 	c.defaults(filepath.Dir(file))
 	if err := errors.Join(unread, c.validate(unread == nil)); err != nil {
 		return nil, fmt.Errorf("configuration %s:\n%w", file, err)
@@ -136,6 +148,10 @@ func (c *Config) environment(getenv func(string) string) {
 	c.Secrets.MasterKeys = salesforce.Secret(getenv(masterKeyVariable))
 }
 
+// databaseVariable is the environment variable that has the address of the
+// database.
+const databaseVariable = "SALESFORCE_MCP_DATABASE"
+
 var (
 	notName  = regexp.MustCompile(`[^A-Z0-9]`)
 	camel    = regexp.MustCompile(`([a-z])([A-Z])`)
@@ -159,6 +175,9 @@ func (c *Config) defaults(dir string) {
 		c.Data = "data"
 	}
 	c.Data = absolute(dir, c.Data)
+	if c.Drain == 0 && c.Database != "" {
+		c.Drain = 5 * time.Second
+	}
 	c.Secrets.defaults(dir)
 	c.Audit.defaults(dir)
 	if c.MaxMessageBytes == 0 {
@@ -242,6 +261,14 @@ func (c *Config) validate(secrets bool) error {
 	if c.MaxUploadBytes < 1024 || c.MaxUploadBytes > 1<<30 {
 		bad("maxUploadBytes: %d must be between 1024 and 1073741824", c.MaxUploadBytes)
 	}
+	if c.Drain < 0 || c.Drain > 10*time.Minute {
+		bad("drain: %v must be between 0s and 10m", c.Drain)
+	}
+	if c.Database != "" {
+		if _, err := store.ParsePostgres(c.Database); err != nil {
+			bad("database: %w", err)
+		}
+	}
 	switch c.LogLevel {
 	case "", "debug", "info", "warn", "error":
 	default:
@@ -254,7 +281,7 @@ func (c *Config) validate(secrets bool) error {
 		problems = append(problems, c.Login.validate())
 	}
 	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
-	if err := c.Secrets.checkKeys(); err != nil && secrets {
+	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
 	names := map[string]bool{}
