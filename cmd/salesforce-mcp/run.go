@@ -146,7 +146,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
 	a.recovered = a.recoverOthers(ctx)
-	a.measure()
+	a.measure(sinks)
 	a.traced = a.trace()
 	return a, nil
 }
