@@ -54,6 +54,8 @@ type Rule struct {
 	Preset string `yaml:"preset"`
 	// Actions are names of tools ("records") and operations ("records.get").
 	Actions []string `yaml:"actions"`
+	// Changes are the objects of whose records the audit trail keeps what changes.
+	Changes Changes `yaml:"changes"`
 	// Limits bound how much the agent may do.
 	Limits Limits `yaml:"limits"`
 	// SObjects are names of objects ("Account"), and Fields of fields ("Contact.Email",
@@ -137,7 +139,8 @@ func (r Rule) validate(field string) error {
 				field, i, action))
 		}
 	}
-	return errors.Join(append(problems, r.validateContent(field))...)
+	problems = append(problems, r.Changes.validate(field), r.validateContent(field))
+	return errors.Join(problems...)
 }
 
 // actionName reports whether text has the form of a tool or of an operation.
