@@ -46,6 +46,23 @@ func URL(t testing.TB) string {
 	return s.url(name)
 }
 
+// At runs statements in a database.
+func At(t testing.TB, address string, statements ...string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(ctx)
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
 // Exec runs statements as the server's superuser, outside of any test's database.
 func Exec(t testing.TB, statements ...string) {
 	t.Helper()
