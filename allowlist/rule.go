@@ -51,6 +51,8 @@ type Rule struct {
 	Preset string `yaml:"preset"`
 	// Actions are names of tools ("records") and operations ("records.get").
 	Actions []string `yaml:"actions"`
+	// Limits bound how much the agent may do.
+	Limits Limits `yaml:"limits"`
 }
 
 // Permits reports whether the rule lets op through, whoever asks.
@@ -101,6 +103,7 @@ func (r Rule) validate(field string) error {
 		problems = append(problems, fmt.Errorf("%s.preset: %q is none of %q, %q and %q",
 			field, r.Preset, PresetRead, PresetReadAdd, PresetAll))
 	}
+	problems = append(problems, r.Limits.validate(field+".limits"))
 	for i, action := range r.Actions {
 		if !actionName(action) {
 			problems = append(problems, fmt.Errorf(`%s.actions[%d]: %q is neither a tool ("records") nor an operation ("records.get")`,

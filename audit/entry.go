@@ -82,6 +82,10 @@ type Entry struct {
 	// Claim is recorded with the entry, but no part of it: what an intent claims,
 	// or what became of that with the outcome. Most calls claim nothing.
 	Claim *Claim `json:"-"`
+
+	// Charge is counted with an intent, but no part of it. It is nil where nothing
+	// limits the agent.
+	Charge *Charge `json:"-"`
 }
 
 // Version is that of the entries that are made now.

@@ -77,7 +77,7 @@ func NewJournal(store Store) *Journal {
 // error. One that ends later is not: the intent stands and wants its outcome.
 //
 // An entry with a claim that another has is not recorded; the error is
-// [ErrClaimed].
+// [ErrClaimed]. Neither is one with a charge that exceeds a limit: [ErrSpent].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
 	started := time.Now()
@@ -88,6 +88,9 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	if e.Claim != nil && e.Claim.Taken {
 		return nil, ErrClaimed
 	}
+	if e.Charge != nil && e.Charge.Spent != nil {
+		return nil, ErrSpent
+	}
 	e.ID = id
 	return &Intent{journal: j, entry: e, started: started}, nil
 }
@@ -96,7 +99,7 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 // when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
-	e.Phase, e.Intent, e.Claim = PhaseRefusal, "", nil
+	e.Phase, e.Intent, e.Claim, e.Charge = PhaseRefusal, "", nil, nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	return j.record(ctx, e)
 }
@@ -114,10 +117,17 @@ type Intent struct {
 	entry   Entry
 	started time.Time // zero when another process began it
 	ended   atomic.Bool
+	outcome atomic.Value // of type Status, once it has ended
 }
 
 // ID returns the ID of the intent's entry.
 func (i *Intent) ID() string { return i.entry.ID }
+
+// Outcome returns how the call ended, or "" while it has not.
+func (i *Intent) Outcome() Status {
+	status, _ := i.outcome.Load().(Status)
+	return status
+}
 
 // End records how the call ended. It does so also when ctx has ended, since the
 // call has happened all the same. It is called once; the error of a later call
@@ -127,12 +137,13 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if i.ended.Swap(true) {
 		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
 	}
+	i.outcome.Store(o.Status)
 	e := i.entry
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
-	e.Claim = i.entry.Claim.settled(o)
+	e.Claim, e.Charge = i.entry.Claim.settled(o), nil
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)
 	}

@@ -16,6 +16,8 @@ import (
 // The claims of entries are kept with them, all or none. An intent that claims
 // what another intent has claimed, within [ClaimWindow] and without releasing it,
 // is left out: its claim is marked as taken, and the other entries are kept.
+// Charges of intents are counted with them likewise ([Counts.Take]): an intent
+// whose charge exceeds a limit is left out, with its claim.
 type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }

@@ -3,6 +3,7 @@ package tools_test
 import (
 	"context"
 	"sync"
+	"time"
 
 	"salesforce-mcp/audit"
 )
@@ -13,6 +14,7 @@ type memory struct {
 	mu      sync.Mutex
 	entries []audit.Entry
 	claims  map[string]audit.Claim
+	counts  map[audit.Account]*audit.Counts
 	broken  error
 }
 
@@ -23,11 +25,35 @@ func (m *memory) Append(_ context.Context, entries []audit.Entry) error {
 		return m.broken
 	}
 	for _, e := range entries {
-		if e.Claim == nil || m.claim(e) {
-			m.entries = append(m.entries, e)
+		if e.Claim != nil && !m.claim(e) {
+			continue
 		}
+		if e.Charge != nil && !m.charge(e.Charge, e.Time) {
+			delete(m.claims, scopeOf(e))
+			continue
+		}
+		m.entries = append(m.entries, e)
 	}
 	return nil
+}
+
+func scopeOf(e audit.Entry) string {
+	if e.Claim == nil {
+		return ""
+	}
+	return e.Claim.Scope
+}
+
+// charge counts a charge, unless it is too much.
+func (m *memory) charge(c *audit.Charge, at time.Time) bool {
+	if m.counts == nil {
+		m.counts = map[audit.Account]*audit.Counts{}
+	}
+	if m.counts[c.Account] == nil {
+		m.counts[c.Account] = new(audit.Counts)
+	}
+	m.counts[c.Account].Take(c, at)
+	return c.Spent == nil
 }
 
 // claim notes the claim of an entry, unless it is another's.

@@ -98,5 +98,5 @@ func (a *app) serveUntil(ctx context.Context, l net.Listener) error {
 			w.Header().Set("Connection", "close")
 		}
 		handler.ServeHTTP(w, r)
-	}))
+	}), a.log)
 }

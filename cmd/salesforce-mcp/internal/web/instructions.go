@@ -291,6 +291,7 @@ var ours = map[tools.Code]int{
 	tools.UnknownArgument: http.StatusBadRequest, tools.MissingArgument: http.StatusBadRequest, tools.InvalidArgument: http.StatusBadRequest,
 	tools.KeyMismatch: http.StatusUnprocessableEntity, tools.InProgress: http.StatusConflict, tools.OutcomeUnknown: http.StatusConflict,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
+	tools.RateLimited: http.StatusTooManyRequests, tools.BudgetExceeded: http.StatusTooManyRequests,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,
 	tools.Unreadable: http.StatusBadGateway, tools.TimedOut: http.StatusGatewayTimeout, tools.Internal: http.StatusInternalServerError,
 }
