@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -225,5 +226,100 @@ func TestReplicasConnect(t *testing.T) {
 	}
 	if !w.status("ann").Connected {
 		t.Error("the grant is lost")
+	}
+}
+
+// TestPostgresAway (attack 38): while the database may only be read, or is away, no
+// call reaches Salesforce and the server is not ready; when it is back, so is the
+// server.
+func TestPostgresAway(t *testing.T) {
+	database := pgtest.New(t)
+	w := newWorld(t, func(c *config.Config) { c.Database = salesforce.Secret(database.URL()) })
+	ready := func() int {
+		resp, err := http.Get(w.origin + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	create := call(1, "records", map[string]any{"action": "create", "sObjectName": "Lead", "body": map[string]any{"LastName": "Away", "Company": "c"}})
+	works := func(when string) {
+		t.Helper()
+		eventually(t, when+": ready", func() bool { return ready() == http.StatusOK })
+		if _, body := w.post(create); strings.Contains(body, "isError") {
+			t.Errorf("%s: %s", when, body)
+		}
+	}
+	refused := func(when string) {
+		t.Helper()
+		eventually(t, when+": not ready", func() bool { return ready() == http.StatusServiceUnavailable })
+		sent := len(w.org.org.Requests())
+		for _, message := range []string{create, query(1, 1), call(1, "records", map[string]any{"action": "create", "sObjectName": "Lead", "idempotencyKey": when, "body": map[string]any{"LastName": "Away", "Company": "c"}})} {
+			var group sync.WaitGroup
+			for range 10 {
+				group.Go(func() {
+					if _, body := w.post(message); !strings.Contains(body, "audit_unavailable") && !strings.Contains(body, "not_recorded") || strings.Contains(body, "password") {
+						t.Errorf("%s: %s", when, body)
+					}
+				})
+			}
+			group.Wait()
+		}
+		if n := len(w.org.org.Requests()); n != sent {
+			t.Errorf("%s: %d requests reached Salesforce", when, n-sent)
+		}
+	}
+	works("at first")
+	database.Exec(t, `ALTER SYSTEM SET default_transaction_read_only = on`, `SELECT pg_reload_conf()`)
+	refused("read only")
+	database.Exec(t, `SET default_transaction_read_only = off`, `ALTER SYSTEM RESET default_transaction_read_only`, `SELECT pg_reload_conf()`)
+	works("writable again")
+	database.Stop(t)
+	refused("away")
+	database.Start(t)
+	works("back")
+	if log := w.log.String(); strings.Contains(log, "password-of-tests") {
+		t.Error("the log has the password of the database")
+	}
+}
+
+// TestDrain: a server that is told to stop says so first, and still takes calls,
+// each of which is the last on its connection; then it ends.
+func TestDrain(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	w := newWorld(t, func(c *config.Config) { c.Drain = 300 * time.Millisecond })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- w.app.serveUntil(ctx, l) }()
+	w.origin = "http://" + l.Addr().String()
+	get := func(path string) (int, bool) {
+		resp, err := http.Get(w.origin + path)
+		if err != nil {
+			return 0, false
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode, resp.Close
+	}
+	if status, last := get("/readyz"); status != http.StatusOK || last {
+		t.Errorf("before: %d, last %v", status, last)
+	}
+	stop()
+	eventually(t, "not ready", func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable })
+	if status, last := get("/healthz"); status != http.StatusOK || !last {
+		t.Errorf("while it waits: %d, last %v", status, last)
+	}
+	if _, body := w.post(query(1, 1)); !strings.Contains(body, "totalSize") {
+		t.Errorf("a call while it waits: %s", body)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if status, _ := get("/healthz"); status != 0 {
+		t.Errorf("it still answers: %d", status)
 	}
 }

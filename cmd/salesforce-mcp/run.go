@@ -185,14 +185,13 @@ func (a *app) close() error {
 	return a.store.Close()
 }
 
-// ready reports whether the journal can be reached, and the server is not about to
+// ready reports whether calls can be recorded, and the server is not about to
 // stop.
 func (a *app) ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errDraining
 	}
-	_, err := a.store.List(ctx, audit.Query{Limit: 1})
-	return err
+	return a.store.Ready(ctx)
 }
 
 // web is the HTTP face of the app.
