@@ -335,6 +335,9 @@ func TestParsePostgres(t *testing.T) {
 			t.Errorf("%s: must be verified: %v, want %v", address, must, protected)
 		}
 	}
+	if _, err := ParsePostgres("postgres://u:hunter2@h/x?sslmode=verify-full&sslrootcert=/no/such.pem"); err == nil || !strings.Contains(err.Error(), "/no/such.pem") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a certificate that is not there: %v", err)
+	}
 	for _, address := range []string{"", "x", "mysql://u:hunter2@h/x", "postgres://u:hunter2@h", "postgres://u:hunter2@h/", "postgres://u:hunter2@h:port/x", "postgres://u:hunter2 @h/x?sslmode=no", "host=h password=hunter2", "postgres://u:hunter2@h/x?sslmode=maybe"} {
 		if _, err := ParsePostgres(salesforce.Secret(address)); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "write postgres://") {
 			t.Errorf("%s: %v", address, err)
