@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // ErrUnavailable is the error for an entry that could not be recorded; errors
@@ -157,6 +159,13 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 // writer has it, record waits for the answer whatever happens to ctx: nobody
 // can take an entry back.
 func (j *Journal) record(ctx context.Context, e Entry) (id string, err error) {
+	ctx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("salesforce-mcp/audit").Start(ctx, "record "+string(e.Phase))
+	defer func() {
+		if err != nil {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}()
 	e.tidy()
 	done := make(chan recorded, 1)
 	select {

@@ -19,6 +19,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/sight"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
@@ -74,6 +75,8 @@ type app struct {
 	people    *connect.People
 	server    *tools.Server
 	mcp       *tools.MCP
+	metrics   *sight.Metrics // nil when nobody scrapes them
+	traced    func()         // sends the last spans
 	config    *config.Config
 	log       zerolog.Logger
 }
@@ -129,6 +132,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Results: st,
 		Claims:  st,
 		Sealer:  secrets.NewSealer(kept),
+		Schemas: new(tools.Schemas),
 		Timeout: callTimeout,
 		Log:     log,
 	}
@@ -142,6 +146,8 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
 	a.recovered = a.recoverOthers(ctx)
+	a.measure()
+	a.traced = a.trace()
 	return a, nil
 }
 
@@ -161,10 +167,10 @@ func login(c *config.Config) *connect.Login {
 
 // withApp is the body of a command that works with what a configuration file
 // describes: it builds that, does its work and closes it.
-func (e *env) withApp(file *string, work func(context.Context, *app) error) func(*cobra.Command, []string) error {
+func (e *env) withApp(file *string, work func(context.Context, *app) error, change ...func(*config.Config)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) (err error) {
 		ctx := cmd.Context()
-		c, err := config.Load(*file, e.getenv)
+		c, err := config.Load(*file, e.getenv, change...)
 		if err != nil {
 			return err
 		}
@@ -182,6 +188,7 @@ func (a *app) close() error {
 	a.recovered()
 	a.journal.Close()
 	a.signed()
+	a.traced()
 	return a.store.Close()
 }
 

@@ -35,6 +35,9 @@ import (
 type Config struct {
 	// Listen is the address of the HTTP server. Default 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
+	// MetricsListen is the address of the listener for metrics: host:port, or :port
+	// on loopback. It has no authentication. Default none.
+	MetricsListen string `yaml:"metricsListen"`
 	// PublicURL is the origin under which clients reach the server, such as
 	// https://salesforce.example.com. It is needed unless Listen is a loopback
 	// address.
@@ -72,6 +75,8 @@ type Config struct {
 	Secrets Secrets `yaml:"secrets"`
 	// Audit says where the audit trail is kept beside the database.
 	Audit Audit `yaml:"audit"`
+	// Tracing says where traces go.
+	Tracing Tracing `yaml:"tracing"`
 	// Login is the OpenID provider with which people prove who they are before
 	// they connect their Salesforce user. Nil where nobody has to.
 	Login *Login `yaml:"login"`
@@ -92,9 +97,9 @@ type Workspace struct {
 	AuditLog *AuditLog `yaml:"auditLog"`
 }
 
-// Load reads the file, then the environment, then the files of secrets, and
-// validates the whole. Relative paths are relative to the file.
-func Load(file string, getenv func(string) string) (*Config, error) {
+// Load reads the file, then the environment and what is to be changed, then the
+// files of secrets, and validates the whole. Relative paths are relative to the file.
+func Load(file string, getenv func(string) string, change ...func(*Config)) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -106,6 +111,9 @@ func Load(file string, getenv func(string) string) (*Config, error) {
 		return nil, fmt.Errorf("configuration %s:\n%s", file, readable(err))
 	}
 	c.environment(getenv)
+	for _, change := range change {
+		change(c)
+	}
 	unread := errors.Join(c.readSecrets(filepath.Dir(file), getenv),
 		Credential{"database", &c.Database, &c.DatabaseFile}.read("", filepath.Dir(file), databaseVariable, getenv))
 	c.defaults(filepath.Dir(file))
@@ -125,16 +133,18 @@ func readable(err error) string {
 // environment lets the environment override what differs between machines.
 func (c *Config) environment(getenv func(string) string) {
 	for name, field := range map[string]*string{
-		"SALESFORCE_MCP_LISTEN":     &c.Listen,
-		"SALESFORCE_MCP_PUBLIC_URL": &c.PublicURL,
-		"SALESFORCE_MCP_DATA":       &c.Data,
-		"SALESFORCE_MCP_LOG_LEVEL":  &c.LogLevel,
-		"SALESFORCE_MCP_KEY_FILE":   &c.Secrets.KeyFile,
+		"SALESFORCE_MCP_LISTEN":         &c.Listen,
+		"SALESFORCE_MCP_METRICS_LISTEN": &c.MetricsListen,
+		"SALESFORCE_MCP_PUBLIC_URL":     &c.PublicURL,
+		"SALESFORCE_MCP_DATA":           &c.Data,
+		"SALESFORCE_MCP_LOG_LEVEL":      &c.LogLevel,
+		"SALESFORCE_MCP_KEY_FILE":       &c.Secrets.KeyFile,
 	} {
 		if v := getenv(name); v != "" {
 			*field = v
 		}
 	}
+	c.Tracing.environment(getenv)
 	c.Secrets.MasterKeys = salesforce.Secret(getenv(masterKeyVariable))
 }
 
@@ -157,6 +167,9 @@ const MaxUpload = 100_000_000
 func (c *Config) defaults(dir string) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
+	}
+	if strings.HasPrefix(c.MetricsListen, ":") {
+		c.MetricsListen = "127.0.0.1" + c.MetricsListen
 	}
 	if c.Data == "" {
 		c.Data = "data"
@@ -228,6 +241,9 @@ func (c *Config) validate(secrets bool) error {
 	case c.PublicURL == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()):
 		bad("publicURL: is needed because listen is %q, which others can reach; write the address clients use, as in https://salesforce.example.com", c.Listen)
 	}
+	if _, _, err := net.SplitHostPort(c.MetricsListen); err != nil && c.MetricsListen != "" {
+		bad("metricsListen: %q is no address; write host:port, as in 127.0.0.1:9464", c.MetricsListen)
+	}
 	if c.PublicURL != "" {
 		if err := checkOrigin(c.PublicURL); err != nil {
 			bad("publicURL: %q %w", shown(c.PublicURL), err)
@@ -264,7 +280,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets))
+	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}

@@ -70,8 +70,8 @@ func (s *Store) charge(ctx context.Context, tx *tx, entries []audit.Entry) ([]au
 const idleDays = 7
 
 // lockCounts returns what an account has taken, and keeps other transactions from
-// it. When a new one is added, those of its workspace that
-// have been idle are forgotten.
+// it. When a new one is added, those of its workspace that have been idle are
+// forgotten.
 func lockCounts(ctx context.Context, tx *tx, a audit.Account, now time.Time) (c audit.Counts, err error) {
 	lock := func() error {
 		return tx.QueryRowContext(ctx, `UPDATE budget SET minute = minute WHERE workspace = ? AND host = ? AND agent = ?
