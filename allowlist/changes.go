@@ -49,11 +49,7 @@ func (c Changes) validate(field string) error {
 // what changes. Unseen reports whether it lets op through all the same when that
 // cannot be told: it does when it names the operation itself among its actions.
 func (g *Gate) Changes(caller Caller, op Operation) (of Changes, unseen bool) {
-	w, ok := g.workspaces[caller.Workspace]
-	if !ok {
-		return nil, false
-	}
-	rule, ok := w.ruleFor(caller.Agent, caller.Host)
+	rule, ok := g.Rule(caller)
 	if !ok {
 		return nil, false
 	}
