@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // anyAgent is the agent of the rule for all agents.
@@ -51,6 +52,13 @@ type Rule struct {
 	Preset string `yaml:"preset"`
 	// Actions are names of tools ("records") and operations ("records.get").
 	Actions []string `yaml:"actions"`
+	// Confirm is what the agent may do only after a person has approved it: effects
+	// ("add", "set", "remove", "act"), tools ("records") and operations
+	// ("records.delete"). A call whose content could have one of the effects, as
+	// that of "act" can have any, is confirmed as well.
+	Confirm []string `yaml:"confirm"`
+	// ConfirmWithin is how long a call waits for that. Default 24 h.
+	ConfirmWithin time.Duration `yaml:"confirmWithin"`
 }
 
 // Permits reports whether the rule lets op through, whoever asks.
@@ -60,6 +68,9 @@ func (r Rule) Permits(op Operation) bool {
 	}
 	if r.Preset == "" && len(r.Actions) == 0 {
 		return false
+	}
+	if op.Tool == approvalsTool { // of no use to anybody else
+		return len(r.Confirm) > 0
 	}
 	if r.Preset != "" && !slices.Contains(presets[r.Preset], op.Effect) {
 		return false
@@ -75,7 +86,7 @@ func (r Rule) String() string {
 	if r.Host != "" {
 		text += " through " + r.Host
 	}
-	return text + ": " + r.grants()
+	return text + ": " + r.grants() + r.confirmation()
 }
 
 // grants describes what the rule lets through, without naming the agent.
@@ -107,6 +118,7 @@ func (r Rule) validate(field string) error {
 				field, i, action))
 		}
 	}
+	problems = append(problems, r.validateConfirm(field))
 	return errors.Join(problems...)
 }
 

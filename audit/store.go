@@ -13,6 +13,11 @@ import (
 // The claims of entries are kept with them, all or none. An intent that claims
 // what another intent has claimed, within [ClaimWindow] and without releasing it,
 // is left out: its claim is marked as taken, and the other entries are kept.
+//
+// Likewise an intent whose [Consent] is to an approval of its workspace that is not
+// approved, or not any more, is left out with its claim and marked; all others use
+// their approval up. An outcome with a [Verdict] on an approval that does not wait is
+// left out and marked; every other verdict takes effect.
 type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }

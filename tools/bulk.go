@@ -39,11 +39,11 @@ var (
 // text/csv is not documented, so it is sent.
 var BulkIngest = Tool{Name: "bulkIngest", Doc: "Bulk API 2.0 jobs that write many rows.", Ops: []Op{
 	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add,
-		Call: "POST /jobs/ingest", Gives: Job, Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote},
+		Call: "POST /jobs/ingest", Gives: Job, Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote, Carries: jobEffects},
 	{Action: "uploadData", Instruction: "uploadIngestData", Doc: "Give an open job its rows, once.", Effect: Act,
 		Call: "PUT /jobs/ingest/{jobId}/batches", Needs: []Param{jobID, rawBody}, Run: uploadData},
 	{Action: "update", Instruction: "updateIngestJob", Doc: "Start or abort a job.", Effect: Set, Once: true,
-		Call: "PATCH /jobs/ingest/{jobId}", Needs: []Param{jobID, ingestState}, Note: jobNote},
+		Call: "PATCH /jobs/ingest/{jobId}", Needs: []Param{jobID, ingestState}, Note: jobNote, Carries: startEffects},
 	{Action: "get", Instruction: "getIngestJob", Doc: "Show state and counts of a job.", Effect: Read,
 		Call: "GET /jobs/ingest/{jobId}", Needs: []Param{jobID}, Note: jobNote},
 	{Action: "list", Instruction: "listIngestJobs", Doc: "List jobs.", Effect: Read,
@@ -142,4 +142,18 @@ func jobNote(_ Args, v any) string {
 		return fmt.Sprintf("Rows that were written stay: action getSuccessful; the others: action getFailed and action getUnprocessed; jobId %q.", id)
 	}
 	return ""
+}
+
+// jobEffects are those of the rows of a job, which its operation says.
+func jobEffects(args Args) []Effect {
+	return map[any][]Effect{"insert": {Add}, "update": {Set}, "upsert": {Add, Set}, "delete": {Remove}, "hardDelete": {Remove}}[args[ingestKind.Name]]
+}
+
+// startEffects are those of starting a job, which does what was said when it was
+// made, and of aborting it.
+func startEffects(args Args) []Effect {
+	if args[ingestState.Name] == "UploadComplete" {
+		return every
+	}
+	return nil
 }
