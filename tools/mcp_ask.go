@@ -35,11 +35,11 @@ func (q *question) result() *mcp.CallToolResult {
 // read is what a client says that the person has answered.
 func read(e *mcp.ElicitationResult, state string) *Answer {
 	content, _ := e.Content.(map[string]any)
-	switch {
-	case e.Action == mcp.ElicitationResponseActionAccept:
+	switch e.Action {
+	case mcp.ElicitationResponseActionAccept:
 		yes := content[approveField] == true
 		return &Answer{State: state, Approved: yes, Declined: !yes}
-	case e.Action == mcp.ElicitationResponseActionDecline:
+	case mcp.ElicitationResponseActionDecline:
 		return &Answer{State: state, Declined: true}
 	}
 	return &Answer{State: state}
