@@ -16,6 +16,11 @@ type Decision struct {
 	// Rule describes the rule that decided, in the words of [Rule.String]. It
 	// is empty when no rule covers the caller.
 	Rule string
+	// Limits are those of the rule.
+	Limits Limits
+	// Host is the one that the rule names, whose calls are counted apart; "" when
+	// those of an agent through all hosts are counted together.
+	Host string
 }
 
 // NewGate validates the workspaces and returns a gate over them. The error
@@ -62,7 +67,7 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 				notAuthorized, op.Tool, op.Action, rule.grants()),
 		}
 	}
-	return Decision{Allowed: true, Rule: rule.String()}, nil
+	return Decision{Allowed: true, Rule: rule.String(), Limits: rule.Limits, Host: rule.Host}, nil
 }
 
 // MayEver reports whether some agent of the host may do op. It is what

@@ -59,6 +59,8 @@ type Rule struct {
 	Confirm []string `yaml:"confirm"`
 	// ConfirmWithin is how long a call waits for that. Default 24 h.
 	ConfirmWithin time.Duration `yaml:"confirmWithin"`
+	// Limits bound how much the agent may do.
+	Limits Limits `yaml:"limits"`
 }
 
 // Permits reports whether the rule lets op through, whoever asks.
@@ -112,6 +114,7 @@ func (r Rule) validate(field string) error {
 		problems = append(problems, fmt.Errorf("%s.preset: %q is none of %q, %q and %q",
 			field, r.Preset, PresetRead, PresetReadAdd, PresetAll))
 	}
+	problems = append(problems, r.Limits.validate(field+".limits"))
 	for i, action := range r.Actions {
 		if !actionName(action) {
 			problems = append(problems, fmt.Errorf(`%s.actions[%d]: %q is neither a tool ("records") nor an operation ("records.get")`,

@@ -88,6 +88,10 @@ type Entry struct {
 	// or what became of that with the outcome. Most calls claim nothing.
 	Claim *Claim `json:"-"`
 
+	// Charge is counted with an intent, but no part of it. It is nil where nothing
+	// limits the agent.
+	Charge *Charge `json:"-"`
+
 	// Consent and Verdict likewise: the approval that an intent uses, and what its
 	// outcome makes of one that waits.
 	Consent *Consent `json:"-"`

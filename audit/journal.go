@@ -72,7 +72,8 @@ func NewJournal(store Store) *Journal {
 // error. One that ends later is not: the intent stands and wants its outcome.
 //
 // An entry with a claim that another has is not recorded; the error is
-// [ErrClaimed]. Neither is one with an approval that cannot be used: [ErrUsed].
+// [ErrClaimed]. Neither is one with a charge that exceeds a limit, [ErrSpent], or
+// with an approval that cannot be used, [ErrUsed].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	j.begun.Store(true)
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
@@ -83,6 +84,9 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	}
 	if e.Claim != nil && e.Claim.Taken {
 		return nil, ErrClaimed
+	}
+	if e.Charge != nil && e.Charge.Spent != nil {
+		return nil, ErrSpent
 	}
 	if e.Consent != nil && e.Consent.Taken {
 		return nil, ErrUsed
@@ -95,7 +99,7 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 // when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
-	e.Phase, e.Intent, e.Claim, e.Consent = PhaseRefusal, "", nil, nil
+	e.Phase, e.Intent, e.Claim, e.Charge, e.Consent = PhaseRefusal, "", nil, nil, nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	return j.record(ctx, e)
 }
@@ -113,6 +117,7 @@ type Intent struct {
 	entry   Entry
 	started time.Time // zero when another process began it
 	ended   atomic.Bool
+	outcome atomic.Value // of type Status, once it has ended
 }
 
 // ID returns the ID of the intent's entry.
@@ -126,6 +131,12 @@ func (i *Intent) Approval() string {
 	return i.entry.Consent.ID
 }
 
+// Outcome returns how the call ended, or "" while it has not.
+func (i *Intent) Outcome() Status {
+	status, _ := i.outcome.Load().(Status)
+	return status
+}
+
 // End records how the call ended. It does so also when ctx has ended, since the
 // call has happened all the same. It is called once; the error of a later call
 // says so, and otherwise wraps [ErrUnavailable]: then the intent stays open and
@@ -135,12 +146,13 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if i.ended.Swap(true) {
 		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
 	}
+	i.outcome.Store(o.Status)
 	e := i.entry
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
-	e.Claim, e.Consent, e.Verdict = i.entry.Claim.settled(o), nil, o.Verdict
+	e.Claim, e.Charge, e.Consent, e.Verdict = i.entry.Claim.settled(o), nil, nil, o.Verdict
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)
 	}

@@ -13,6 +13,8 @@ import (
 // The claims of entries are kept with them, all or none. An intent that claims
 // what another intent has claimed, within [ClaimWindow] and without releasing it,
 // is left out: its claim is marked as taken, and the other entries are kept.
+// Charges of intents are counted with them likewise ([Counts.Take]): an intent
+// whose charge exceeds a limit is left out, with its claim.
 //
 // Likewise an intent whose [Consent] is to an approval of its workspace that is not
 // approved, or not any more, is left out with its claim and marked; all others use

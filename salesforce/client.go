@@ -155,7 +155,7 @@ func (c *Client) state(origin string) *orgState {
 
 // noteUsage keeps what a response says about the org's API usage.
 func (s *orgState) noteUsage(h http.Header) {
-	used, allowed, ok := parseUsage(h.Get("Sforce-Limit-Info"))
+	used, allowed, ok := Usage(h)
 	if !ok {
 		return
 	}

@@ -60,7 +60,7 @@ func (o *Org) Do(ctx context.Context, r *Request) (*Response, error) {
 			return &Response{Status: http.StatusNoContent, RequestID: e.RequestID, AlreadyRemoved: true, Repeated: true}, nil
 		}
 		again := mayRepeat(r.Semantics, e, ran) && !used()
-		e.Repeated = ran
+		e.Repeated = ran && r.Semantics != Safe
 		ran = ran || !e.NotExecuted
 		e.NotExecuted = !ran
 		if isExpired(e) && !renewed {

@@ -454,12 +454,19 @@ func TestDoEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestDoLimitsConcurrencyPerOrg: of a thousand clients that call at once no more
+// than the limit are at the org, and all get there.
 func TestDoLimitsConcurrencyPerOrg(t *testing.T) {
-	const limit, callers = 3, 12
-	var running, most atomic.Int32
+	const limit, callers = 10, 1000
+	var running, most, above atomic.Int32
 	arrived, release := make(chan struct{}, callers), make(chan struct{})
-	org, _ := newOrg(t, Options{Concurrency: limit}, func(http.ResponseWriter, *http.Request) {
-		most.Store(max(most.Load(), running.Add(1)))
+	org, _ := newOrg(t, Options{}, func(http.ResponseWriter, *http.Request) {
+		switch n := running.Add(1); {
+		case n > limit:
+			above.Add(1)
+		case n == limit:
+			most.Store(limit)
+		}
 		arrived <- struct{}{}
 		<-release
 		running.Add(-1)
@@ -485,7 +492,7 @@ func TestDoLimitsConcurrencyPerOrg(t *testing.T) {
 	}
 	close(release)
 	group.Wait()
-	if most.Load() != limit {
-		t.Errorf("%d requests ran at once, want %d", most.Load(), limit)
+	if most.Load() != limit || above.Load() != 0 || len(arrived) != callers-limit {
+		t.Errorf("%d requests came while %d ran, %d ran at most, %d came in all", above.Load(), limit, most.Load(), len(arrived)+limit)
 	}
 }

@@ -71,6 +71,7 @@ type Call struct {
 
 	paged bool      // Stream reads a page at once, not at the pace of a client
 	until time.Time // until when a call with the same idempotency key is waited for; zero is not yet known
+	began time.Time // zero is not yet
 }
 
 // An Upload is a body that is streamed to Salesforce.
@@ -93,6 +94,8 @@ type Server struct {
 	Approvals Approvals     // keeps calls that wait for a person; nil refuses them
 	Timeout   time.Duration // bounds one call; 0 means two minutes
 	Log       zerolog.Logger
+	// Ended, when set, is told of each call when it has ended, whatever it came to.
+	Ended func(Ended)
 }
 
 // Call carries out one call. The order of its steps is a security property:
@@ -102,17 +105,23 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		if r := recover(); r != nil {
 			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
 			res, err = nil, AsError(nil)
+			s.ended(audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
 		}
 	}()
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
 
 	// Identify. A caller who cannot be identified leaves no entry.
 	caller, args, err := c.Who.Identify(c.Args)
 	if err != nil {
-		return nil, refusal(NotIdentified, err)
+		err := refusal(NotIdentified, err)
+		s.ended(audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Refused}, err)
+		return nil, err
 	}
 	actionName, _ := args[action.Name].(string)
 	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
-		Surface: c.Surface, Tool: cmp.Or(c.Tool, c.Instruction), Action: actionName}
+		Surface: c.Surface, Tool: cmp.Or(c.Tool, c.Instruction), Action: actionName, Time: c.began}
 
 	// Find the row.
 	op, err := s.find(caller, c, actionName)
@@ -170,8 +179,14 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		c.Answer = nil // it has taken effect
 	}
 
-	// Claim the key, use the approval and record the intent, in one commit: what
-	// cannot be recorded is not done.
+	// What it takes of the agent's budget.
+	entry.Charge, err = op.charge(caller, decision, checked, k)
+	if err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Claim the key, take from the budget, use the approval and record the intent, in
+	// one commit: what cannot be recorded is not done.
 	intent, err := s.Journal.Begin(ctx, entry)
 	if errors.Is(err, audit.ErrClaimed) {
 		return s.Call(ctx, c) // somebody was faster: what becomes of that?
@@ -179,13 +194,17 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	if errors.Is(err, audit.ErrUsed) {
 		return nil, s.refuse(ctx, entry, used(entry.Approval))
 	}
+	if errors.Is(err, audit.ErrSpent) {
+		return nil, s.refuse(ctx, entry, spent(entry.Charge, time.Now()))
+	}
 	if err != nil {
-		return nil, s.unrecorded(ctx, err)
+		return nil, s.unrecorded(ctx, entry, err)
 	}
 	defer func() {
 		if err != nil {
 			err = AsError(err).of(cmp.Or(entry.Replay, intent.ID())) // a repetition has the same answer
 		}
+		entry.Outcome = intent.Outcome()
 		s.note(intent.ID(), entry, err)
 	}()
 	answer, err := s.perform(ctx, caller, intent, op, checked, c, k)
@@ -380,33 +399,26 @@ func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error
 	defer cancel()
 	id, failed := s.Journal.Refuse(ctx, entry)
 	if failed != nil {
-		return s.unrecorded(ctx, failed)
+		return s.unrecorded(ctx, entry, failed)
 	}
 	e = e.of(id)
+	entry.Outcome = audit.Refused
 	s.note(id, entry, e)
 	return e
 }
 
-// note logs a call in one line, by the ID of its entry in the audit trail, which
-// has the rest.
-func (s *Server) note(id string, e audit.Entry, err error) {
-	line := s.Log.Info().Str("call", id).Str("workspace", e.Workspace).Str("host", e.Host).Str("agent", e.Agent).
-		Str("tool", e.Tool).Str("action", e.Action)
-	if err != nil {
-		line = line.Str("code", string(AsError(err).Code))
-	}
-	line.Msg("call")
-}
-
 // unrecorded is the error of a call that was not made because it could not be
 // recorded.
-func (s *Server) unrecorded(ctx context.Context, err error) *Error {
-	if ctx.Err() != nil {
-		return &Error{Code: TimedOut, Message: "the call ended before it began; nothing was sent"}
+func (s *Server) unrecorded(ctx context.Context, entry audit.Entry, err error) *Error {
+	e := &Error{Code: TimedOut, Message: "the call ended before it began; nothing was sent"}
+	if ctx.Err() == nil {
+		s.Log.Error().Err(err).Msg("audit journal unavailable; the call was not made")
+		e = &Error{Code: NotRecorded, Message: "the audit trail cannot be written, so the call was not made",
+			Hint: "Try again later; an administrator finds the cause in the server's log."}
 	}
-	s.Log.Error().Err(err).Msg("audit journal unavailable; the call was not made")
-	return &Error{Code: NotRecorded, Message: "the audit trail cannot be written, so the call was not made",
-		Hint: "Try again later; an administrator finds the cause in the server's log."}
+	entry.Outcome = audit.Refused
+	s.ended(entry, e)
+	return e
 }
 
 func (s *Server) timeout() time.Duration {

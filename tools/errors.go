@@ -33,6 +33,8 @@ const (
 	KeyMismatch     Code = "idempotency_mismatch"
 	InProgress      Code = "in_progress"
 	OutcomeUnknown  Code = "outcome_unknown"
+	RateLimited     Code = "rate_limited"
+	BudgetExceeded  Code = "budget_exceeded"
 	// Of calls that a person has to approve.
 	ApprovalRequired Code = "approval_required"
 	ApprovalDenied   Code = "approval_denied"
@@ -131,6 +133,9 @@ func AsError(err error) *Error {
 		e.RetryAfter = int(math.Ceil(theirs.RetryAfter.Seconds()))
 		for _, d := range theirs.Details[min(1, len(theirs.Details)):] {
 			e.Also = append(e.Also, d.Code+": "+d.Message)
+		}
+		if theirs.Repeated {
+			e.Also = append(e.Also, "an earlier try of this call got no answer: it may have been done all the same")
 		}
 		if e.Code == "" {
 			e.Code = Code(theirs.Class)

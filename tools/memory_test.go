@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"salesforce-mcp/audit"
 	"salesforce-mcp/tools"
@@ -16,6 +17,7 @@ type memory struct {
 	entries []audit.Entry
 	claims  map[string]audit.Claim
 	asked   []tools.Approval // in the order of asking
+	counts  map[audit.Account]*audit.Counts
 	broken  error
 }
 
@@ -26,11 +28,39 @@ func (m *memory) Append(_ context.Context, entries []audit.Entry) error {
 		return m.broken
 	}
 	for _, e := range entries {
-		if (e.Claim == nil || m.claim(e)) && m.decide(e) {
-			m.entries = append(m.entries, e)
+		if e.Claim != nil && !m.claim(e) {
+			continue
 		}
+		if e.Charge != nil && !m.charge(e.Charge, e.Time) {
+			delete(m.claims, scopeOf(e))
+			continue
+		}
+		if !m.decide(e) {
+			delete(m.claims, scopeOf(e))
+			continue
+		}
+		m.entries = append(m.entries, e)
 	}
 	return nil
+}
+
+func scopeOf(e audit.Entry) string {
+	if e.Claim == nil {
+		return ""
+	}
+	return e.Claim.Scope
+}
+
+// charge counts a charge, unless it is too much.
+func (m *memory) charge(c *audit.Charge, at time.Time) bool {
+	if m.counts == nil {
+		m.counts = map[audit.Account]*audit.Counts{}
+	}
+	if m.counts[c.Account] == nil {
+		m.counts[c.Account] = new(audit.Counts)
+	}
+	m.counts[c.Account].Take(c, at)
+	return c.Spent == nil
 }
 
 // claim notes the claim of an entry, unless it is another's.

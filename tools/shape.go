@@ -80,6 +80,9 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 			page.notes = append(page.notes, note)
 		}
 	}
+	if note := scarce(a.resp); note != "" {
+		page.notes = append(page.notes, note)
+	}
 	for i, note := range page.notes {
 		page.notes[i] = op.say(note)
 	}
@@ -94,6 +97,17 @@ func (op *Op) shape(args Args, a *answer) (*Result, error) {
 		res.Structured = json.RawMessage(Printable(string(b))) // only strings can hold what it spells out
 	}
 	return res, nil
+}
+
+// scarce says how many API calls the org has left, when these are less than a
+// tenth of what it has.
+func scarce(resp *salesforce.Response) string {
+	used, allowed, ok := salesforce.Usage(resp.Header)
+	left := max(0, allowed-used)
+	if !ok || left*10 >= allowed {
+		return ""
+	}
+	return fmt.Sprintf("Salesforce API calls are running low: %d of %d are left to the whole org for these 24 hours. Ask for more at once, and make no call that is not needed.", left, allowed)
 }
 
 // page arranges an answer: single values above, lists of records below.

@@ -27,7 +27,7 @@ func (e *env) audit() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(e.auditShow(), e.auditExport(), e.auditProve(), e.auditVerify(), e.auditKey())
+	cmd.AddCommand(e.auditShow(), e.auditExport(), e.auditProve(), e.auditVerify(), e.auditSinks(), e.auditKey())
 	return cmd
 }
 

@@ -45,6 +45,7 @@ func (l *look) checks() []check {
 			}})
 		}
 	}
+	all = append(all, l.sinks()...)
 	for i := range l.config.Workspaces {
 		w := &l.config.Workspaces[i]
 		all = append(all, check{"workspace " + w.Name, func(ctx context.Context) (string, error) { return l.workspace(ctx, w) }})

@@ -88,7 +88,7 @@ func (e *env) demo() *cobra.Command {
 			}
 			defer func() { err = errors.Join(err, a.close()) }()
 			served := make(chan error, 1)
-			go func() { served <- serveUntil(ctx, l, a.handler()) }()
+			go func() { served <- serveUntil(ctx, l, a.handler(), a.log) }()
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
 				AgentID: demoAgent, UserID: demoUser, AdminToken: admin, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
 				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace)}

@@ -111,7 +111,7 @@ func TestSmuggledKeys(t *testing.T) {
 // TestSlowClient and TestLargeBody (attack 4): nobody holds much of the server.
 func TestSlowClient(t *testing.T) {
 	w := newWorld(t)
-	srv := web.HTTP(w.app.handler(), time.Second)
+	srv := web.HTTP(w.app.handler(), time.Second, w.app.log)
 	for name, limit := range map[string]time.Duration{"header": srv.ReadHeaderTimeout, "body": srv.ReadTimeout, "answer": srv.WriteTimeout, "idle": srv.IdleTimeout} {
 		if limit <= 0 || limit > 5*time.Minute {
 			t.Errorf("the time for the %s is not bounded: %v", name, limit)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"salesforce-mcp/salesforce/fakeorg"
@@ -61,7 +62,7 @@ func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks 
 	}
 	ready.OrgToken = org.MintToken(ready.Username)
 	o := &runningOrg{ready: ready, served: make(chan error, 1), org: org}
-	go func() { o.served <- serveUntil(ctx, l, org.Handler()) }()
+	go func() { o.served <- serveUntil(ctx, l, org.Handler(), zerolog.Nop()) }()
 	return o, nil
 }
 

@@ -131,10 +131,12 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
-	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Log: log}
-	if c.Audit.File != "" {
-		t.File = &trail.File{Path: c.Audit.File, MaxBytes: c.Audit.FileMaxBytes, Keep: c.Audit.FileKeep}
+	sinks, err := places(c, o, log)
+	if err != nil {
+		journal.Close()
+		return nil, errors.Join(err, st.Close())
 	}
+	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	return &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
 }
 
@@ -192,8 +194,8 @@ func (a *app) web() *web.Server {
 func (a *app) handler() http.Handler { return a.web().Handler() }
 
 // serveUntil serves HTTP until ctx ends, then lets what is under way finish.
-func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := web.HTTP(h, callTimeout)
+func serveUntil(ctx context.Context, l net.Listener, h http.Handler, log zerolog.Logger) error {
+	srv := web.HTTP(h, callTimeout, log)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

@@ -19,7 +19,7 @@ func (e *env) serve() *cobra.Command {
 				return err
 			}
 			a.log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(a.config.Workspaces)).Str("version", version()).Msg("serving")
-			err = serveUntil(ctx, l, a.handler())
+			err = serveUntil(ctx, l, a.handler(), a.log)
 			a.log.Info().Msg("stopped")
 			return err
 		}),

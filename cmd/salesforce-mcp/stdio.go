@@ -67,6 +67,6 @@ func (a *app) servePages(ctx context.Context, workspace string) (stop func() err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serveUntil(ctx, l, a.web().Pages()) }()
+	go func() { served <- serveUntil(ctx, l, a.web().Pages(), a.log) }()
 	return func() error { cancel(); return <-served }, nil
 }

@@ -124,7 +124,7 @@ func TestGracefulShutdown(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serveUntil(ctx, l, w.app.handler()) }()
+	go func() { served <- serveUntil(ctx, l, w.app.handler(), w.app.log) }()
 	r := w.request(query(1, 1))
 	r.URL.Host = l.Addr().String()
 	answered := make(chan string, 1)

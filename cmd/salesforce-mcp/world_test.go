@@ -85,7 +85,7 @@ func startWorld(t testing.TB, org orgReady, change ...func(*config.Config)) *wor
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- serveUntil(ctx, l, w.app.handler()) }()
+	go func() { served <- serveUntil(ctx, l, w.app.handler(), w.app.log) }()
 	t.Cleanup(func() {
 		stop()
 		for _, err := range []error{<-served, w.app.close()} {

@@ -46,6 +46,30 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// told tells what is asked.
+type told struct {
+	querier
+	to func(sql string)
+}
+
+// ExecContext runs a statement.
+func (t *told) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	t.to(query)
+	return t.querier.ExecContext(ctx, query, args...)
+}
+
+// QueryContext asks for rows.
+func (t *told) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	t.to(query)
+	return t.querier.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext asks for one row.
+func (t *told) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	t.to(query)
+	return t.querier.QueryRowContext(ctx, query, args...)
+}
+
 // handler answers a call. Its error is answered as a [fault] when it is one, else as UNKNOWN_EXCEPTION.
 type handler func(*call) (*answer, error)
 

@@ -28,6 +28,10 @@ type Options struct {
 	Pace time.Duration
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
+	// Statement is told every SQL statement that a request runs for its answer, before it runs; default nobody. The
+	// request is the one that was served: what is inside a composite request counts as that. It is called from the
+	// goroutine of the request. Package sqltrace tells which columns a statement reads.
+	Statement func(request *http.Request, sql string)
 }
 
 // Org is a simulated org. It is safe for concurrent use: requests that write take turns, those that read run together.
@@ -37,6 +41,7 @@ type Org struct {
 	defined *Schema // what the rows of EntityDefinition and FieldDefinition tell of; guarded by turn
 	auto    *automation
 	db      *sql.DB
+	source  string           // the name of the database
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
 	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
 	jobs    []*bulkJob       // of the Bulk API, the oldest first; guarded by turn
@@ -92,7 +97,8 @@ func New(options Options) (*Org, error) {
 // openDatabase makes the tables and fills them. Each org has a database of its own name, which lives as long as the
 // pool keeps a connection to it.
 func (o *Org) openDatabase() error {
-	db, err := sql.Open("sqlite", "file:/fakeorg-"+uuid.NewString()+"?vfs=memdb")
+	o.source = "file:/fakeorg-" + uuid.NewString() + "?vfs=memdb"
+	db, err := sql.Open("sqlite", o.source)
 	if err != nil {
 		return err
 	}
@@ -115,6 +121,10 @@ func (o *Org) execute(statements []string) error {
 
 // Handler answers HTTP requests.
 func (o *Org) Handler() http.Handler { return o.handler }
+
+// DataSource is the name of the org's database, which other connections of this process to SQLite can open while the
+// org is open.
+func (o *Org) DataSource() string { return o.source }
 
 // Close gives up the data.
 func (o *Org) Close() error { return o.db.Close() }

@@ -122,6 +122,10 @@ func (c *Config) readSecrets(dir string, getenv func(string) string) error {
 			problems = append(problems, s.read(fmt.Sprintf("workspaces[%d].auth.", i), dir, EnvName(w.Name, s.Name), getenv))
 		}
 	}
+	if w := c.Audit.Webhook; w != nil {
+		s := Credential{"secret", &w.Secret, &w.SecretFile}
+		problems = append(problems, s.read("audit.webhook.", dir, WebhookVariable, getenv))
+	}
 	if c.Login != nil {
 		s := Credential{"clientSecret", &c.Login.ClientSecret, &c.Login.ClientSecretFile}
 		problems = append(problems, s.read("login.", dir, EnvName("login", s.Name), getenv))

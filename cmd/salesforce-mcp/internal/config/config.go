@@ -78,6 +78,9 @@ type Workspace struct {
 	// Auth says with whose credentials the org is called. Without it every call
 	// is refused as not configured.
 	Auth *Auth `yaml:"auth"`
+	// AuditLog is the object of the org into which the workspace's audit entries
+	// are written. Nil writes none.
+	AuditLog *AuditLog `yaml:"auditLog"`
 }
 
 // Load reads the file, then the environment, then the files of secrets, and
@@ -158,6 +161,9 @@ func (c *Config) defaults(dir string) {
 		if w.APIVersion == "" {
 			w.APIVersion = salesforce.DefaultVersion
 		}
+		if w.AuditLog != nil {
+			w.AuditLog.defaults()
+		}
 		if w.Auth != nil && w.Auth.Mode == auth.ModeOAuth && w.Auth.Proof == "" {
 			w.Auth.Proof = string(connect.ByBridge)
 			if c.Login != nil {
@@ -233,7 +239,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets(), c.Audit.validate())
+	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets))
 	if err := c.Secrets.checkKeys(); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
@@ -287,6 +293,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 				bad("rules[%d].confirm[%d]: %w", i, k, err)
 			}
 		}
+	}
+	if w.AuditLog != nil {
+		problems = append(problems, w.AuditLog.validate(at+"auditLog.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {

@@ -55,6 +55,9 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry) error {
 	if entries, err = s.claim(ctx, tx, entries); err != nil {
 		return err
 	}
+	if entries, err = s.charge(ctx, tx, entries); err != nil {
+		return err
+	}
 	if entries, err = s.decide(ctx, tx, entries); err != nil {
 		return err
 	}

@@ -3,13 +3,14 @@ package trail
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"salesforce-mcp/audit/proof"
 )
 
 // A File is where entries are written as lines of JSON, for programs that collect
@@ -25,49 +26,28 @@ type File struct {
 	Keep int
 }
 
-const (
-	sinkName  = "file"
-	fileBatch = 500 // entries that are written at a time
-)
-
-// once writes what is new. Entries count as written when they are on disk.
-func (f *File) once(ctx context.Context, store Store) error {
-	heads, err := store.Heads(ctx)
-	if err != nil {
-		return err
-	}
-	var problems []error
-	for _, h := range heads {
-		if err := f.workspace(ctx, store, h.Workspace, h.Entries); err != nil {
-			problems = append(problems, fmt.Errorf("entries of workspace %s: %w", h.Workspace, err))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-func (f *File) workspace(ctx context.Context, store Store, workspace string, entries int64) error {
-	next, err := store.Exported(ctx, sinkName, workspace)
-	if err != nil {
-		return err
-	}
-	for next < entries {
-		leaves, err := store.Leaves(ctx, workspace, next, fileBatch)
-		if err != nil || len(leaves) == 0 {
-			return err
-		}
+// Sink is the sink that writes the file. Entries have arrived when they are on
+// disk.
+func (f *File) Sink() *Sink {
+	return &Sink{Name: "file", What: "write the audit file", Batch: 500, Send: func(_ context.Context, _ string, entries []proof.Leaf) (int, error) {
 		var lines []byte
-		for _, l := range leaves {
-			lines = append(append(lines, l.Entry...), '\n')
-			next = l.N + 1
+		for _, e := range entries {
+			lines = append(append(lines, e.Entry...), '\n')
 		}
 		if err := f.write(lines); err != nil {
-			return err
+			return 0, err
 		}
-		if err := store.SetExported(ctx, sinkName, workspace, next); err != nil {
-			return err
-		}
+		return len(entries), nil
+	}}
+}
+
+// Check looks whether the folder of the file is there.
+func (f *File) Check(context.Context) error {
+	info, err := os.Stat(filepath.Dir(f.Path))
+	if err == nil && !info.IsDir() {
+		err = fs.ErrInvalid
 	}
-	return nil
+	return err
 }
 
 // write adds whole lines to the file, on disk when it returns.

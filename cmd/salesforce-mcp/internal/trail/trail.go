@@ -1,14 +1,16 @@
 // Package trail keeps the audit trail's log going while the server runs: it signs
-// new entries, keeps checkpoints in a second place and writes entries to a file
-// for other programs. No call waits for any of it, and what a crash cuts short is
-// made up for at the next start.
+// new entries, keeps checkpoints in a second place and takes entries to places
+// beside the database, a file, syslog, a webhook and the org itself. No call waits
+// for any of it, and what a crash cuts short is made up for at the next start.
 package trail
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"salesforce-mcp/audit/proof"
@@ -22,41 +24,46 @@ type Store interface {
 	// a workspace. SetExported remembers it.
 	Exported(ctx context.Context, sink, workspace string) (int64, error)
 	SetExported(ctx context.Context, sink, workspace string, next int64) error
+	leases
 }
 
-// pause is how long the work rests.
-const pause = 500 * time.Millisecond
+// restPause is how long the work rests.
+const restPause = 500 * time.Millisecond
 
 // A Trail is the background work on the audit trail.
 type Trail struct {
 	Store       Store
 	Secrets     secrets.Store
 	Checkpoints string // file of the second place; "" is none
-	File        *File  // for other programs; nil is none
+	Sinks       []*Sink
 	Log         zerolog.Logger
+
+	owner string // of leases: this process
 
 	mu  sync.Mutex
 	key *proof.Key // once it is known
 }
 
 // Start begins the work. Stop it when the last entry is recorded: it signs and
-// writes what is there, and returns.
+// sends what is there, as far as that is quick, and returns.
 func (t *Trail) Start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	hurry, cut := context.WithCancel(context.WithoutCancel(ctx))
+	t.owner = uuid.NewString()
 	var work sync.WaitGroup
 	sequencer := proof.Sequencer{Log: t.Store, Key: t.signingKey}
 	if t.Checkpoints != "" {
 		sequencer.Signed = t.keep
 	}
-	work.Go(func() { every(ctx, pause, sequencer.Once, t.failed("sign the audit trail")) })
-	if t.File != nil {
-		work.Go(func() {
-			every(ctx, pause, func(ctx context.Context) error { return t.File.once(ctx, t.Store) }, t.failed("write the audit file"))
-		})
+	work.Go(func() { every(ctx, restPause, sequencer.Once, t.failed("sign the audit trail")) })
+	for _, s := range t.Sinks {
+		work.Go(func() { t.follow(ctx, hurry, s) })
 	}
 	return func() {
 		cancel()
+		defer time.AfterFunc(lastTimeout, cut).Stop()
 		work.Wait()
+		cut()
 	}
 }
 
@@ -99,3 +106,7 @@ func every(ctx context.Context, pause time.Duration, work func(context.Context) 
 		}
 	}
 }
+
+// jitter is a random part of a time, so that what failed together is not tried
+// again together.
+func jitter(d time.Duration) time.Duration { return rand.N(max(d, 1)) }

@@ -2,7 +2,6 @@ package trail
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -165,14 +164,14 @@ func TestFile(t *testing.T) {
 		return bytes.Count(text, []byte("\n"))
 	}
 	h.record("a", 3)
-	h.work(&Trail{File: &File{Path: file}})
+	h.work(&Trail{Sinks: []*Sink{(&File{Path: file}).Sink()}})
 	h.record("a", 2)
 	h.record("b", 2)
-	h.work(&Trail{File: &File{Path: file}})
+	h.work(&Trail{Sinks: []*Sink{(&File{Path: file}).Sink()}})
 	if n := count(file); n != 7 {
 		t.Errorf("%d lines, want 7", n)
 	}
-	if err := h.store.SetExported(t.Context(), sinkName, "a", 4); err != nil { // as a crash leaves it
+	if err := h.store.SetExported(t.Context(), "file", "a", 4); err != nil { // as a crash leaves it
 		t.Fatal(err)
 	}
 	half, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
@@ -183,7 +182,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	half.Close()
-	h.work(&Trail{File: &File{Path: file}})
+	h.work(&Trail{Sinks: []*Sink{(&File{Path: file}).Sink()}})
 	if n := count(file); n != 9 {
 		t.Errorf("%d lines, want 9", n)
 	}
@@ -192,13 +191,13 @@ func TestFile(t *testing.T) {
 	}
 	// A file that cannot be written is made up for later; calls do not notice.
 	h.record("a", 1)
-	if log := h.work(&Trail{File: &File{Path: filepath.Join(file, "no folder")}}); !strings.Contains(log, "cannot write the audit file") {
+	if log := h.work(&Trail{Sinks: []*Sink{(&File{Path: filepath.Join(file, "no folder")}).Sink()}}); !strings.Contains(log, "cannot write the audit file") {
 		t.Errorf("log %s", log)
 	}
 	if err := os.Chmod(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.work(&Trail{File: &File{Path: file}})
+	h.work(&Trail{Sinks: []*Sink{(&File{Path: file}).Sink()}})
 	if n := count(file); n != 10 {
 		t.Errorf("%d lines, want 10", n)
 	}
@@ -219,9 +218,7 @@ func TestFileRotates(t *testing.T) {
 	}
 	for range 6 {
 		h.record("a", 1)
-		if err := f.once(context.Background(), h.store); err != nil {
-			t.Fatal(err)
-		}
+		h.work(&Trail{Sinks: []*Sink{f.Sink()}})
 	}
 	files, err := os.ReadDir(dir)
 	if err != nil {

@@ -293,6 +293,7 @@ var ours = map[tools.Code]int{
 	tools.NoApproval: http.StatusNotFound, tools.NotWaiting: http.StatusConflict, tools.FourEyes: http.StatusForbidden,
 	tools.ApprovalRequired: http.StatusForbidden, tools.ApprovalDenied: http.StatusForbidden, tools.ApprovalUsed: http.StatusConflict, tools.ManyApprovals: http.StatusTooManyRequests,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
+	tools.RateLimited: http.StatusTooManyRequests, tools.BudgetExceeded: http.StatusTooManyRequests,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,
 	tools.Unreadable: http.StatusBadGateway, tools.TimedOut: http.StatusGatewayTimeout, tools.Internal: http.StatusInternalServerError,
 }

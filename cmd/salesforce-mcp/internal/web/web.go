@@ -5,6 +5,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -81,9 +82,11 @@ func (s *Server) Handler() http.Handler {
 }
 
 // HTTP returns an http.Server with the time limits that keep slow and idle
-// clients from holding on to it. A call may take as long as callTimeout.
-func HTTP(h http.Handler, callTimeout time.Duration) *http.Server {
+// clients from holding on to it. A call may take as long as callTimeout. What the
+// library has to say goes to the log.
+func HTTP(h http.Handler, callTimeout time.Duration, log zerolog.Logger) *http.Server {
 	return &http.Server{
+		ErrorLog:          slog.NewLogLogger(zerolog.NewSlogHandler(log), slog.LevelWarn),
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,

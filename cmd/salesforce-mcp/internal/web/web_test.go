@@ -188,7 +188,7 @@ func TestModernStreams(t *testing.T) {
 
 // TestHTTP: the limits that keep slow and idle clients from holding on.
 func TestHTTP(t *testing.T) {
-	srv := web.HTTP(http.NotFoundHandler(), time.Minute)
+	srv := web.HTTP(http.NotFoundHandler(), time.Minute, zerolog.Nop())
 	if srv.MaxHeaderBytes <= 0 || srv.MaxHeaderBytes > 1<<20 {
 		t.Errorf("headers are bounded to %d bytes", srv.MaxHeaderBytes)
 	}

@@ -1,0 +1,74 @@
+package tools
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salesforce-mcp/audit"
+	"salesforce-mcp/salesforce"
+)
+
+// Ended is what a call came to, for whoever counts calls. All of its texts are
+// from small fixed sets, whatever a caller wrote or an org answered.
+type Ended struct {
+	Tool, Action string       // of the row; "" when the call named none
+	Surface      string       // as in Call
+	Effect       string       // of the row
+	Outcome      audit.Status // ok, error, unknown, or refused
+	Class        string       // of the error, if there is one: a Code of ours, or the class of Salesforce's
+	Duration     time.Duration
+}
+
+// ended tells of a call that has ended. Its entry has the time at which it began.
+func (s *Server) ended(e audit.Entry, err error) time.Duration {
+	var took time.Duration
+	if !e.Time.IsZero() {
+		took = time.Since(e.Time)
+	}
+	if s.Ended == nil {
+		return took
+	}
+	end := Ended{Surface: e.Surface, Effect: e.Effect, Outcome: e.Outcome, Duration: took}
+	if e.Effect != "" { // the row was found
+		end.Tool, end.Action = e.Tool, e.Action
+	}
+	if err != nil {
+		end.Class = AsError(err).class()
+	}
+	s.Ended(end)
+	return took
+}
+
+// note logs a call in one line, by the ID of its entry in the audit trail, which
+// has the rest.
+func (s *Server) note(id string, e audit.Entry, err error) {
+	took := s.ended(e, err)
+	level := zerolog.InfoLevel
+	if e.Outcome == audit.Unknown {
+		level = zerolog.WarnLevel
+	}
+	line := s.Log.WithLevel(level).Str("call", id).Str("workspace", e.Workspace).Str("host", e.Host).Str("agent", e.Agent).
+		Str("surface", e.Surface).Str("tool", e.Tool).Str("action", e.Action).Str("effect", e.Effect).
+		Str("outcome", string(e.Outcome)).Dur("ms", took)
+	if err != nil {
+		failure := AsError(err)
+		line = line.Str("code", string(failure.Code))
+		if failure.RequestID != "" {
+			line = line.Str("salesforce_request", failure.RequestID)
+		}
+	}
+	line.Msg("call")
+}
+
+// class is the code of an error of ours, and of Salesforce's, of which there is no
+// end, the class.
+func (e *Error) class() string {
+	switch e.Code {
+	case UnknownTool, UnknownAction, UnknownArgument, MissingArgument, InvalidArgument, NotIdentified, NotAuthorized, NotRecorded,
+		NotConnected, Unreadable, TimedOut, ApexFailed, NoResult, NoHandle, KeyMismatch, InProgress, OutcomeUnknown, RateLimited,
+		BudgetExceeded, ApprovalRequired, ApprovalDenied, ApprovalUsed, ManyApprovals, NoApproval, NotWaiting, FourEyes, Internal:
+		return string(e.Code)
+	}
+	return string(salesforce.ClassOf(string(e.Code), e.Status))
+}
