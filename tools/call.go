@@ -173,7 +173,11 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	// Confirm: where the rule asks for it, a person approves the call before it is
 	// made. What was done before is not approved again.
 	if !k.replays() {
-		if err := s.confirm(ctx, caller, op, checked, c, &entry); err != nil {
+		err := s.confirm(ctx, caller, op, checked, k, c, &entry)
+		if errors.Is(err, errAgain) {
+			return s.Call(ctx, c) // somebody was faster: what becomes of that?
+		}
+		if err != nil {
 			return nil, s.refuse(ctx, entry, err)
 		}
 		c.Answer = nil // it has taken effect

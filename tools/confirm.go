@@ -45,12 +45,13 @@ func (op *Op) effects(args Args) []string {
 // confirm lets a call go on that nobody has to approve, or that a person has
 // approved: the entry then has the approval, which is used with the intent. All else
 // is parked until a person decides; the error says so, or what they decided. What an
-// agent says in its arguments, headers or _meta decides nothing.
+// agent says in its arguments, headers or _meta decides nothing. The error is errAgain
+// when another call with the same idempotency key was made meanwhile.
 //
 // An approval is bound to workspace, host, agent, user, instruction and arguments.
 // The idempotency key is none of them: it says which sending this is and not what is
 // done, and since an approval is used once, another key sends nothing twice.
-func (s *Server) confirm(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, entry *audit.Entry) error {
+func (s *Server) confirm(ctx context.Context, caller allowlist.Caller, op *Op, args Args, k *once, c Call, entry *audit.Entry) error {
 	need := s.Gate.Confirm(caller, op.operation(), op.effects(args)...)
 	if !need.Needed {
 		return nil
@@ -78,6 +79,9 @@ func (s *Server) confirm(ctx context.Context, caller allowlist.Caller, op *Op, a
 		}
 	}
 	a, found, err := s.Approvals.OpenApproval(ctx, call)
+	if err == nil && a.State != Approved && s.claimed(ctx, k) {
+		return errAgain
+	}
 	if err == nil && !found {
 		a, err = s.park(ctx, call, op, asked, *entry, need)
 	}
@@ -93,6 +97,16 @@ func (s *Server) confirm(ctx context.Context, caller allowlist.Caller, op *Op, a
 		return denied(a)
 	}
 	return s.waits(ctx, a, op, need, c)
+}
+
+// claimed reports whether another call with the same idempotency key was faster: it
+// may have used the approval since this one looked whether it had been made.
+func (s *Server) claimed(ctx context.Context, k *once) bool {
+	if k == nil {
+		return false
+	}
+	_, found, err := s.Claims.Claim(ctx, k.scope)
+	return err == nil && found
 }
 
 // park keeps a call until a person has decided.

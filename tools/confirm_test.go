@@ -97,6 +97,17 @@ func TestConfirmed(t *testing.T) {
 	}
 }
 
+// TestConfirmedTooLong: nobody is asked about more than they can read.
+func TestConfirmedTooLong(t *testing.T) {
+	server := newTestServer(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+	store := confirming(t, server, false, "act")
+	args := map[string]any{"action": "uploadData", "jobId": "7505g00000AbCdEAAV", "rawBody": "Name\n" + strings.Repeat("A\n", 1<<19)}
+	_, e := do(t.Context(), server, allowlist.Caller{Workspace: "w", Host: "h", Agent: "a"}, "bulkIngest", args)
+	if e == nil || e.Code != tools.InvalidArgument || !strings.Contains(e.Message, "they may have 1048576") || len(store.asked) != 0 {
+		t.Errorf("%v, %d wait", e, len(store.asked))
+	}
+}
+
 // TestConfirmStates: what a call comes to, by the state of its approval.
 func TestConfirmStates(t *testing.T) {
 	sent := 0
