@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
@@ -38,6 +39,10 @@ type Gate interface {
 	// Confirm says whether a person has to approve what is allowed; effects are what
 	// its content may do beside the operation's own.
 	Confirm(caller allowlist.Caller, op allowlist.Operation, effects ...string) allowlist.Confirmation
+	// AllowTouches decides about an operation with all that it touches.
+	AllowTouches(allowlist.Caller, allowlist.Operation, []allowlist.Touch) (allowlist.Decision, error)
+	// Rule is the rule that both go by; ok is false when there is none for the caller.
+	Rule(allowlist.Caller) (rule allowlist.Rule, ok bool)
 }
 
 // Orgs connects a caller with its Salesforce org: it gets the credentials and
@@ -92,10 +97,14 @@ type Server struct {
 	Claims    Claims        // finds earlier calls with the same idempotency key; nil refuses keys
 	Sealer    Sealer        // seals what is kept for them; nil refuses keys
 	Approvals Approvals     // keeps calls that wait for a person; nil refuses them
+	Schemas   *Schemas      // remembers what objects are, for the gate; nil asks each time
 	Timeout   time.Duration // bounds one call; 0 means two minutes
 	Log       zerolog.Logger
 	// Ended, when set, is told of each call when it has ended, whatever it came to.
 	Ended func(Ended)
+	// Tracer begins the spans of calls; nil begins none. What a call does is in
+	// spans of the same provider.
+	Tracer oteltrace.Tracer
 }
 
 // Call carries out one call. The order of its steps is a security property:
@@ -105,18 +114,21 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		if r := recover(); r != nil {
 			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
 			res, err = nil, AsError(nil)
-			s.ended(audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
+			s.ended(ctx, "", audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
 		}
 	}()
-	if c.began.IsZero() {
+	if c.began.IsZero() { // a call that begins anew goes on in its span
+		var span oteltrace.Span
 		c.began = time.Now()
+		ctx, span = s.span(ctx, c)
+		defer span.End()
 	}
 
 	// Identify. A caller who cannot be identified leaves no entry.
 	caller, args, err := c.Who.Identify(c.Args)
 	if err != nil {
 		err := refusal(NotIdentified, err)
-		s.ended(audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Refused}, err)
+		s.ended(ctx, "", audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Refused}, err)
 		return nil, err
 	}
 	actionName, _ := args[action.Name].(string)
@@ -134,7 +146,9 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
+	_, gating := step(ctx, "gate")
 	decision, err := s.Gate.Allow(caller, op.operation())
+	gating.End()
 	entry.Rule = decision.Rule
 	if err != nil {
 		return nil, s.refuse(ctx, entry, refusal(NotAuthorized, err))
@@ -149,6 +163,11 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 	// Gate the handles: nobody goes on with what somebody else began.
 	if err := s.mayContinue(ctx, caller, op, checked); err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Gate the content: everything that the call touches, whatever it is wrapped in.
+	if err := s.mayTouch(ctx, caller, op, checked, &entry); err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
@@ -209,7 +228,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 			err = AsError(err).of(cmp.Or(entry.Replay, intent.ID())) // a repetition has the same answer
 		}
 		entry.Outcome = intent.Outcome()
-		s.note(intent.ID(), entry, err)
+		s.note(ctx, intent.ID(), entry, err)
 	}()
 	answer, err := s.perform(ctx, caller, intent, op, checked, c, k)
 	if err != nil {
@@ -285,6 +304,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
+	if err := op.withhold(resp); err != nil {
+		return nil, err
+	}
 	if resp.Stream != nil {
 		defer func() { _ = resp.Stream.Close() }() // an answer need not be read to its end
 		if c.Stream != nil {
@@ -293,6 +315,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		}
 	}
 	a = op.read(resp, args)
+	if err := a.withhold(op); err != nil {
+		return nil, err
+	}
 	a.mend(op)
 	s.give(call, caller, op, a)
 	failure := a.verdict(op)
@@ -310,7 +335,9 @@ func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args
 	}
 
 	// Credentials.
-	org, err := s.Orgs.Connect(ctx, caller, t.add)
+	connecting, span := step(ctx, "credentials")
+	org, err := s.Orgs.Connect(connecting, caller, t.add)
+	stepped(span, err)
 	if err != nil {
 		return nil, err
 	}
@@ -407,7 +434,7 @@ func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error
 	}
 	e = e.of(id)
 	entry.Outcome = audit.Refused
-	s.note(id, entry, e)
+	s.note(ctx, id, entry, e)
 	return e
 }
 
@@ -421,7 +448,7 @@ func (s *Server) unrecorded(ctx context.Context, entry audit.Entry, err error) *
 			Hint: "Try again later; an administrator finds the cause in the server's log."}
 	}
 	entry.Outcome = audit.Refused
-	s.ended(entry, e)
+	s.ended(ctx, "", entry, e)
 	return e
 }
 

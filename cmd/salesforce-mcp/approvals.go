@@ -173,7 +173,7 @@ func (e *env) beside(ctx context.Context, file, workspace string, work func(*con
 	if err != nil {
 		return err
 	}
-	st, err := store.Join(ctx, c.Data)
+	st, err := joinStore(ctx, c)
 	if err != nil {
 		return err
 	}

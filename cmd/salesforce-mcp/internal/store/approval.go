@@ -91,23 +91,23 @@ func scanApproval(scan func(...any) error, now time.Time, more ...any) (a tools.
 }
 
 // AskApproval implements [tools.Approvals], and forgets approvals that are too old.
+// Those who ask in one workspace take turns, in all processes.
 func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Approval, err error) {
 	now := time.Now()
+	if err := s.forget(ctx, "approval", "expires", now.Add(-approvalLife).UnixMilli()); err != nil {
+		return a, fmt.Errorf("forget approvals: %w", err)
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return a, fmt.Errorf("ask for an approval: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	for _, step := range []struct {
-		query string
-		args  []any
-	}{
-		{`DELETE FROM approval WHERE expires < ?`, []any{now.Add(-approvalLife).UnixMilli()}},
-		{`UPDATE approval SET state = 'expired' WHERE state IN ('waiting', 'approved') AND expires < ?`, []any{now.UnixMilli()}},
-	} {
-		if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {
-			return a, fmt.Errorf("forget approvals: %w", err)
-		}
+	if err := tx.alone(ctx, "approvals "+a.Workspace); err != nil {
+		return a, fmt.Errorf("ask for an approval: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'expired' WHERE `+sameCall+` AND state IN ('waiting', 'approved') AND expires < ?`,
+		callArgs(a.AskedCall, now.UnixMilli())...); err != nil {
+		return a, fmt.Errorf("forget an approval: %w", err)
 	}
 	there, found, err := openApproval(ctx, tx, a.AskedCall, now)
 	if err != nil {
@@ -117,8 +117,8 @@ func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Appr
 		return there, tx.Commit()
 	}
 	var waiting int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM approval WHERE workspace = ? AND state = 'waiting' AND host = ? AND agent = ?`,
-		a.Workspace, a.Host, a.Agent).Scan(&waiting); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM approval WHERE workspace = ? AND state = 'waiting' AND host = ? AND agent = ? AND expires >= ?`,
+		a.Workspace, a.Host, a.Agent, now.UnixMilli()).Scan(&waiting); err != nil {
 		return a, fmt.Errorf("count approvals: %w", err)
 	}
 	if waiting >= tools.MaxWaiting {
@@ -128,24 +128,17 @@ func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Appr
 	if a.Confidence != nil {
 		confidence = strconv.FormatFloat(*a.Confidence, 'g', -1, 64)
 	}
-	done, err := tx.ExecContext(ctx, `INSERT INTO approval (`+approvalColumns+`, sealed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, '', '', '', ?) ON CONFLICT DO NOTHING`,
+	_, err = tx.ExecContext(ctx, `INSERT INTO approval (`+approvalColumns+`, sealed)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, '', '', '', ?)`,
 		a.ID, a.Workspace, a.Host, a.Agent, a.User, a.Context, a.Tool, a.Action, a.Instruction, a.Effect, a.Digest, string(a.Arguments), a.Reasoning, confidence, a.Rule,
 		a.Requested.UnixMilli(), a.Expires.UnixMilli(), a.Sealed)
+	if err == nil {
+		err = tx.Commit()
+	}
 	if err != nil {
 		return a, fmt.Errorf("keep an approval: %w", err)
 	}
-	if err := tx.Commit(); err != nil {
-		return a, fmt.Errorf("keep an approval: %w", err)
-	}
-	if n, err := done.RowsAffected(); err != nil || n > 0 {
-		return a, err
-	}
-	there, found, err = s.OpenApproval(ctx, a.AskedCall) // another process was faster
-	if err == nil && !found {
-		err = errors.New("an approval was decided and used while it was asked for; ask again")
-	}
-	return there, err
+	return a, nil
 }
 
 // Approval implements [tools.Approvals].
@@ -231,7 +224,7 @@ func (s *Store) WaitingApprovals(ctx context.Context) (counts map[string]int64, 
 // the entries that are left: those whose approval is theirs to use, or waited. They
 // are taken in the order of their IDs, so that two processes do not wait for each
 // other. Calls that nobody approves cost nothing here.
-func (s *Store) decide(ctx context.Context, tx *sql.Tx, entries []audit.Entry) ([]audit.Entry, error) {
+func (s *Store) decide(ctx context.Context, tx *tx, entries []audit.Entry) ([]audit.Entry, error) {
 	var about []audit.Entry
 	for _, e := range entries {
 		if e.Consent != nil || e.Verdict != nil {
@@ -258,7 +251,7 @@ func (s *Store) decide(ctx context.Context, tx *sql.Tx, entries []audit.Entry) (
 
 // useApproval uses the approval of an intent up. An intent that cannot has no claim
 // either, which came first.
-func useApproval(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+func useApproval(ctx context.Context, tx *tx, e audit.Entry) error {
 	done, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'used', intent = ? WHERE id = ? AND workspace = ? AND state = 'approved' AND expires >= ?`,
 		e.ID, e.Consent.ID, e.Workspace, e.Time.UnixMilli())
 	if err != nil {
@@ -274,7 +267,7 @@ func useApproval(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
 
 // judge lets a verdict take effect. An approval that comes late can be used for a
 // while all the same.
-func judge(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+func judge(ctx context.Context, tx *tx, e audit.Entry) error {
 	state := tools.Denied
 	if e.Verdict.Approved {
 		state = tools.Approved
