@@ -106,6 +106,10 @@ func (r Rule) String() string {
 	return text + ": " + r.grants() + r.confirmation()
 }
 
+// mostNames is how many names of a list a description has: each entry of the audit
+// trail has it.
+const mostNames = 10
+
 // grants describes what the rule lets through, without naming the agent.
 func (r Rule) grants() string {
 	text := r.operations()
@@ -113,7 +117,9 @@ func (r Rule) grants() string {
 		before string
 		names  []string
 	}{{"; objects only ", r.SObjects.Allow}, {"; objects not ", r.SObjects.Deny}, {"; fields only ", r.Fields.Allow}, {"; fields not ", r.Fields.Deny}} {
-		if len(list.names) > 0 {
+		if n := len(list.names); n > mostNames {
+			text += fmt.Sprintf("%s%s and %d more", list.before, strings.Join(list.names[:mostNames], ", "), n-mostNames)
+		} else if n > 0 {
 			text += list.before + strings.Join(list.names, ", ")
 		}
 	}

@@ -302,6 +302,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		resp, err = k.again()
 	} else {
 		resp, err = s.send(call, caller, op, args, c, &t, &sent, &seen)
+		err = op.withholdError(err)
 	}
 	if err != nil {
 		return nil, err
