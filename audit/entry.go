@@ -71,6 +71,11 @@ type Entry struct {
 	Reasoning  string   `json:"reasoning,omitempty"`
 	Confidence *float64 `json:"confidence,omitempty"` // from 0 to 1
 
+	// Of a call that a person has to approve, and of their decision.
+	Approval string `json:"approval,omitempty"` // ID of the approval
+	Digest   string `json:"digest,omitempty"`   // SHA-256, in hexadecimal, of the arguments it is for
+	By       string `json:"by,omitempty"`       // who decided
+
 	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
 	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
 	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on
@@ -87,6 +92,11 @@ type Entry struct {
 	// Charge is counted with an intent, but no part of it. It is nil where nothing
 	// limits the agent.
 	Charge *Charge `json:"-"`
+
+	// Consent and Verdict likewise: the approval that an intent uses, and what its
+	// outcome makes of one that waits.
+	Consent *Consent `json:"-"`
+	Verdict *Verdict `json:"-"`
 }
 
 // Version is that of the entries that are made now.
@@ -124,4 +134,7 @@ type Outcome struct {
 	// say whether it was made.
 	Keep    []byte
 	Release bool
+
+	// Of a decision on the entry's Approval.
+	Verdict *Verdict
 }

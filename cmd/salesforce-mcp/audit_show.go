@@ -124,7 +124,7 @@ func (e *env) printCalls(entries []audit.Entry) error {
 		if c.Phase == audit.PhaseIntent {
 			outcome = "under way"
 		}
-		cells := []string{c.Time.Format(time.DateTime), c.Workspace, c.Agent, c.User, name, outcome, some(c.Records), strings.TrimPrefix(c.Code+": "+c.Message, ": ")}
+		cells := []string{c.Time.Format(time.DateTime), c.Workspace, c.Agent, cmp.Or(c.By, c.User), name, outcome, some(c.Records), strings.TrimPrefix(c.Code+": "+c.Message, ": ")}
 		for i, cell := range cells {
 			cells[i] = cmp.Or(oneLine(cell), "-")
 		}
