@@ -129,10 +129,10 @@ func (r *reader) follow(from *sObject, path Path, use Use) (end, error) {
 }
 
 func (r *reader) onward(at end, path Path, use Use) (end, error) {
-	if len(path) > MaxPath {
-		return end{}, refuse(path[0], "%s goes over %d relationships, the limit is %d", path, len(path), MaxPath)
-	}
-	for _, name := range path {
+	for i, name := range path {
+		if i == MaxPath {
+			return end{}, refuse(path[0], "%s goes over %d relationships, the limit is %d", path, len(path), MaxPath)
+		}
 		next, err := r.parent(at, name, use)
 		if err != nil {
 			return end{}, err

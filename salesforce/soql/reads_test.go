@@ -108,6 +108,8 @@ func TestReads(t *testing.T) {
 			"select Case. Case.AccountId Account. Account.Id"},
 		{"SELECT Merchandise__r.Industry FROM Line_Item__c",
 			"select Line_Item__c. Line_Item__c.Merchandise__c Account. Account.Industry"},
+		{"SELECT Id FROM Account ORDER BY Account.Parent.Parent.Parent.Parent.Parent.Id",
+			"select Account. Account.Id; sort Account.ParentId Account. Account.Id"},
 		// Aliases.
 		{"SELECT c.Email, a.Industry FROM Contact c, c.Account a, a.Parent p WHERE p.Type = 'x'",
 			"select Contact. Contact.AccountId Account. Account.ParentId Contact.Email Account.Industry; filter Contact.AccountId Account. Account.ParentId Account.Type"},
@@ -143,6 +145,8 @@ func TestReads(t *testing.T) {
 			"select Task. Task.WhatId Account. Case. Secret__c.; sort Task.WhoId Contact. Lead."},
 		{"SELECT TYPEOF Who WHEN Lead THEN Company, Email ELSE Phone END FROM Task",
 			"select Task. Task.WhoId Contact. Lead. Lead.Company Lead.Email Contact.Phone Lead.Phone"},
+		{"SELECT TYPEOF What WHEN Account THEN Id WHEN Case THEN Status END FROM Task",
+			"select Task. Task.WhatId Account. Case. Secret__c. Account.Id Case.Status"},
 		{"SELECT TYPEOF t.What WHEN case THEN Subject, Owner.Email END FROM Task t",
 			"select Task. Task.WhatId Account. Case. Secret__c. Case.Subject Case.OwnerId Group. User. Group.Email User.Email"},
 		// Functions, groups and results by their alias.
@@ -152,6 +156,10 @@ func TestReads(t *testing.T) {
 			"select Account. Account.OwnerId User. User.Name; sort Account.OwnerId User. User.Name Account.Type Account.Industry; group Account.Industry"},
 		{"SELECT FORMAT(convertCurrency(Amount)), toLabel(Type) FROM Account WHERE Amount IN (USD5)",
 			"select Account. Account.Amount Account.CurrencyIsoCode Account.Type; filter Account.Amount Account.CurrencyIsoCode"},
+		{"SELECT FORMAT(Amount) FROM Account",
+			"select Account. Account.Amount Account.CurrencyIsoCode"},
+		{"SELECT MAX(convertCurrency(Amount)) FROM Account GROUP BY Type HAVING MAX(Amount) > 1",
+			"select Account. Account.Amount Account.CurrencyIsoCode; filter Account.Amount; group Account.Type"},
 		{"SELECT Id FROM Account WHERE DISTANCE(Site, GEOLOCATION(1, 2), 'km') < 3",
 			"select Account. Account.Id; filter Account.Site Account.Lat<Site Account.Lon<Site"},
 		// What shows records of others.
