@@ -199,7 +199,7 @@ func (r *reader) column(from end, path Path, use Use, money bool) ([]Read, error
 	for _, object := range at.objects {
 		o, err := r.sObject(object)
 		if unknown := (*NameError)(nil); at.polymorphic && errors.As(err, &unknown) {
-			reads = append(reads, Read{SObject: object.Text, Field: Any, Use: use, At: name.At})
+			reads = append(reads, Read{SObject: object.Text, Field: Any, Use: Filtered, At: name.At})
 			found = true
 			continue
 		}
