@@ -61,13 +61,76 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 		return Decision{}, notListed(caller)
 	}
 	if !rule.Permits(op) {
-		return Decision{Rule: rule.String()}, &Refusal{
-			Code: NotPermitted,
-			Message: fmt.Sprintf("%s for %s.%s: its rule allows %s. An administrator can change the rule (Authorized agents, or rules in the configuration file).",
-				notAuthorized, op.Tool, op.Action, rule.grants()),
-		}
+		return Decision{Rule: rule.String()}, rule.notPermitted(op)
 	}
 	return Decision{Allowed: true, Rule: rule.String(), Limits: rule.Limits, Host: rule.Host}, nil
+}
+
+// Rule returns the rule that decides about a caller.
+func (g *Gate) Rule(caller Caller) (Rule, bool) {
+	w, ok := g.workspaces[caller.Workspace]
+	if !ok {
+		return Rule{}, false
+	}
+	return w.ruleFor(caller.Agent, caller.Host)
+}
+
+// AllowTouches decides whether the caller may do op with what it touches: the
+// operations of requests inside it, and the objects and fields of all of them. The
+// decision and the error are as of [Gate.Allow].
+func (g *Gate) AllowTouches(caller Caller, op Operation, touches []Touch) (Decision, error) {
+	decision, err := g.Allow(caller, op)
+	if err != nil {
+		return decision, err
+	}
+	rule, _ := g.Rule(caller)
+	for _, t := range touches {
+		if err := rule.refusal(op, t); err != nil {
+			return Decision{Rule: rule.String()}, err
+		}
+	}
+	return decision, nil
+}
+
+// refusal says why the rule does not let op touch something; nil if it does.
+func (r Rule) refusal(op Operation, t Touch) error {
+	why := ""
+	switch {
+	case t.Op.Tool == "": // nobody can say what it does
+		why = t.Why
+	case !r.Permits(t.Op):
+		return r.notPermitted(t.Op)
+	case !r.Narrowed() || t.How == "" || t.Op.Opaque: // which its name has let through
+		return nil
+	case t.SObject == "":
+		why = "nobody can say what it touches: " + t.Why
+	case !r.PermitsSObject(t.SObject):
+		why = fmt.Sprintf("it would %s", Touch{SObject: t.SObject, How: t.How})
+	case t.Field == "*" && r.Restricts(t.SObject):
+		why = fmt.Sprintf("it would %s by all fields of %s", t.How, t.SObject)
+	case t.Field != "" && t.Field != "*" && !r.PermitsField(t.SObject, t.Field):
+		why = fmt.Sprintf("it would %s", t)
+	default:
+		return nil
+	}
+	return &Refusal{
+		Code: ContentNotPermitted,
+		Message: fmt.Sprintf("%s for this call of %s.%s: %s, and its rule allows %s. Leave that out; an administrator can change the rule (Authorized agents, or rules in the configuration file).",
+			notAuthorized, op.Tool, op.Action, why, r.grants()),
+	}
+}
+
+// notPermitted refuses an operation.
+func (r Rule) notPermitted(op Operation) *Refusal {
+	why := ""
+	if op.Opaque && r.Narrowed() && !r.names(op) {
+		why = fmt.Sprintf(" Nobody can say which objects and fields %[1]s.%[2]s touches, so that the rule must name %[1]s.%[2]s among its actions.", op.Tool, op.Action)
+	}
+	return &Refusal{
+		Code: NotPermitted,
+		Message: fmt.Sprintf("%s for %s.%s: its rule allows %s.%s An administrator can change the rule (Authorized agents, or rules in the configuration file).",
+			notAuthorized, op.Tool, op.Action, r.grants(), why),
+	}
 }
 
 // MayEver reports whether some agent of the host may do op. It is what

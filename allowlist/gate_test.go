@@ -10,12 +10,12 @@ import (
 
 // The operations of the tests.
 var (
-	recordsGet    = Operation{"records", "get", "read"}
-	recordsCreate = Operation{"records", "create", "add"}
-	recordsUpdate = Operation{"records", "update", "set"}
-	recordsDelete = Operation{"records", "delete", "remove"}
-	querySOQL     = Operation{"query", "soql", "read"}
-	toolingRun    = Operation{"tooling", "executeAnonymous", "act"}
+	recordsGet    = Operation{Tool: "records", Action: "get", Effect: "read"}
+	recordsCreate = Operation{Tool: "records", Action: "create", Effect: "add"}
+	recordsUpdate = Operation{Tool: "records", Action: "update", Effect: "set"}
+	recordsDelete = Operation{Tool: "records", Action: "delete", Effect: "remove"}
+	querySOQL     = Operation{Tool: "query", Action: "soql", Effect: "read"}
+	toolingRun    = Operation{Tool: "tooling", Action: "executeAnonymous", Effect: "act"}
 	operations    = []Operation{recordsGet, recordsCreate, recordsUpdate, recordsDelete, querySOQL, toolingRun}
 )
 
@@ -66,7 +66,7 @@ func TestRulePermits(t *testing.T) {
 			}
 		}
 	}
-	for _, op := range []Operation{{}, {"records", "get", ""}, {"records", "get", "Read"}, {"records", "get", "write"}, {"", "get", "read"}, {"records", "", "read"}} {
+	for _, op := range []Operation{{}, {Tool: "records", Action: "get"}, {Tool: "records", Action: "get", Effect: "Read"}, {Tool: "records", Action: "get", Effect: "write"}, {Action: "get", Effect: "read"}, {Tool: "records", Effect: "read"}} {
 		if (Rule{Preset: "all"}).Permits(op) || (Rule{Actions: []string{"records", "records.get", ""}}).Permits(op) {
 			t.Errorf("the incomplete operation %+v is permitted", op)
 		}
@@ -104,7 +104,7 @@ func TestGateAllow(t *testing.T) {
 		"agent of another workspace":  {nil, Caller{Workspace: "demo", Host: "gateway", Agent: "hidden"}, recordsGet, "", NotAllowlisted},
 		"unknown workspace":           {nil, Caller{Workspace: "nowhere", Host: "gateway", Agent: "support"}, recordsGet, "", NotAllowlisted},
 		"zero caller":                 {rules, Caller{}, recordsGet, "", NotAllowlisted},
-		"unknown effect":              {nil, Caller{Workspace: "demo", Host: "factory", Agent: "support"}, Operation{"records", "get", ""}, "agent support: all", NotPermitted},
+		"unknown effect":              {nil, Caller{Workspace: "demo", Host: "factory", Agent: "support"}, Operation{Tool: "records", Action: "get", Effect: ""}, "agent support: all", NotPermitted},
 	} {
 		decision, err := newGate(t, test.rules...).Allow(test.caller, test.op)
 		if decision.Rule != test.rule || decision.Allowed != (test.code == "") || decision.Allowed != (err == nil) {

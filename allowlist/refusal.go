@@ -13,6 +13,8 @@ const (
 	NotAllowlisted = "not_allowlisted"
 	// NotPermitted: the agent's rule does not cover the operation.
 	NotPermitted = "not_permitted"
+	// ContentNotPermitted: the rule covers the operation, but not what is in it.
+	ContentNotPermitted = "content_not_permitted"
 )
 
 // The sentences with which refusals begin. Hosts and their documentation search

@@ -29,6 +29,9 @@ type Operation struct {
 	Tool   string // "records"
 	Action string // "get"
 	Effect string // "read", "add", "set", "remove" or "act"; anything else is refused
+	// Opaque says that nobody can tell which records and fields it touches: it runs
+	// code, or a report.
+	Opaque bool
 }
 
 // Rule says what an agent may do.
@@ -53,6 +56,12 @@ type Rule struct {
 	Actions []string `yaml:"actions"`
 	// Limits bound how much the agent may do.
 	Limits Limits `yaml:"limits"`
+	// SObjects are names of objects ("Account"), and Fields of fields ("Contact.Email",
+	// "*.SSN__c", "Contact.*"), that calls may touch or not, wherever in them. What
+	// nobody can tell of is refused under any of these lists, except where Actions
+	// has the operation itself.
+	SObjects Lists `yaml:"sObjects"`
+	Fields   Lists `yaml:"fields"`
 }
 
 // Permits reports whether the rule lets op through, whoever asks.
@@ -66,10 +75,14 @@ func (r Rule) Permits(op Operation) bool {
 	if r.Preset != "" && !slices.Contains(presets[r.Preset], op.Effect) {
 		return false
 	}
-	return len(r.Actions) == 0 ||
-		slices.Contains(r.Actions, op.Tool) ||
-		slices.Contains(r.Actions, op.Tool+"."+op.Action)
+	if op.Opaque && r.Narrowed() && !r.names(op) {
+		return false
+	}
+	return len(r.Actions) == 0 || slices.Contains(r.Actions, op.Tool) || r.names(op)
 }
+
+// names reports whether the rule names the operation itself, and not its tool.
+func (r Rule) names(op Operation) bool { return slices.Contains(r.Actions, op.Tool+"."+op.Action) }
 
 // String describes the rule for the audit trail: `agent desk: read of records`.
 func (r Rule) String() string {
@@ -82,6 +95,20 @@ func (r Rule) String() string {
 
 // grants describes what the rule lets through, without naming the agent.
 func (r Rule) grants() string {
+	text := r.operations()
+	for _, list := range []struct {
+		before string
+		names  []string
+	}{{"; objects only ", r.SObjects.Allow}, {"; objects not ", r.SObjects.Deny}, {"; fields only ", r.Fields.Allow}, {"; fields not ", r.Fields.Deny}} {
+		if len(list.names) > 0 {
+			text += list.before + strings.Join(list.names, ", ")
+		}
+	}
+	return text
+}
+
+// operations describes which operations the rule lets through.
+func (r Rule) operations() string {
 	switch {
 	case r.Preset == "" && len(r.Actions) == 0:
 		return "nothing"
@@ -110,7 +137,7 @@ func (r Rule) validate(field string) error {
 				field, i, action))
 		}
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, r.validateContent(field))...)
 }
 
 // actionName reports whether text has the form of a tool or of an operation.

@@ -5,17 +5,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // ErrUnavailable is the error for an entry that could not be recorded; errors
 // of this package that mean it wrap it, together with the reason. A call whose
 // intent could not be recorded must not be made.
 var ErrUnavailable = errors.New("the audit journal cannot record")
+
+// ErrEnded is the error for an outcome that was not recorded because the intent
+// has one: this process was still for so long that another took it for dead, and
+// closed its calls as unknown.
+var ErrEnded = errors.New("the call was closed as unknown by another process, which took this one for dead")
 
 const (
 	// maxBatch bounds the entries of one commit, and with it how long a caller
@@ -36,7 +44,6 @@ type Journal struct {
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the writer has returned
 	once    sync.Once
-	begun   atomic.Bool
 }
 
 // write is an entry on its way into the store.
@@ -74,7 +81,6 @@ func NewJournal(store Store) *Journal {
 // An entry with a claim that another has is not recorded; the error is
 // [ErrClaimed]. Neither is one with a charge that exceeds a limit: [ErrSpent].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
-	j.begun.Store(true)
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
 	started := time.Now()
 	id, err := j.record(ctx, e)
@@ -127,8 +133,8 @@ func (i *Intent) Outcome() Status {
 
 // End records how the call ended. It does so also when ctx has ended, since the
 // call has happened all the same. It is called once; the error of a later call
-// says so, and otherwise wraps [ErrUnavailable]: then the intent stays open and
-// [Journal.Recover] closes it at the next start.
+// says so. Otherwise it is [ErrEnded], or wraps [ErrUnavailable]: then the intent
+// stays open and [Journal.Recover] closes it at the next start.
 func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if i.ended.Swap(true) {
 		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
@@ -153,6 +159,13 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 // writer has it, record waits for the answer whatever happens to ctx: nobody
 // can take an entry back.
 func (j *Journal) record(ctx context.Context, e Entry) (id string, err error) {
+	ctx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("salesforce-mcp/audit").Start(ctx, "record "+string(e.Phase))
+	defer func() {
+		if err != nil {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}()
 	e.tidy()
 	done := make(chan recorded, 1)
 	select {
@@ -197,19 +210,37 @@ func (j *Journal) batch(first write) []write {
 // commit appends the batch to the store and answers its callers.
 func (j *Journal) commit(batch []write) {
 	entries := make([]Entry, len(batch))
-	for i, w := range batch {
-		w.entry.Version, w.entry.ID = Version, newID()
-		w.entry.Time = time.Now().UTC().Truncate(time.Millisecond)
-		entries[i] = w.entry
+	for i := range batch {
+		e := &batch[i].entry
+		e.Version, e.ID = Version, newID()
+		e.Time = time.Now().UTC().Truncate(time.Millisecond)
+		entries[i] = *e
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	err := j.store.Append(ctx, entries)
+	var late *EndedError
+	if errors.As(err, &late) {
+		// The others in the batch have nothing to do with it.
+		rest := slices.DeleteFunc(batch, func(w write) bool {
+			ended := slices.Contains(late.Intents, w.entry.Intent)
+			if ended {
+				w.done <- recorded{err: ErrEnded}
+			}
+			return ended
+		})
+		if len(rest) < len(entries) && len(rest) > 0 {
+			j.commit(rest)
+		}
+		if len(rest) < len(entries) {
+			return
+		}
+	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	for i, w := range batch {
-		w.done <- recorded{entries[i].ID, err}
+	for _, w := range batch {
+		w.done <- recorded{w.entry.ID, err}
 	}
 }
 

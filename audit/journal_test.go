@@ -309,13 +309,6 @@ func TestRecoverReportsWhatItCannotDo(t *testing.T) {
 	if n, err := j.Recover(t.Context(), open); n != 0 || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("closed %d, error %v", n, err)
 	}
-	store.err = nil
-	if _, err := j.Begin(t.Context(), Entry{}); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := j.Recover(t.Context(), open); n != 0 || err == nil {
-		t.Errorf("while calls run: closed %d, error %v", n, err)
-	}
 }
 
 // The JSON names of an entry are a contract with exports, sinks and proofs.

@@ -2,13 +2,16 @@ package audit
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
 // Store keeps entries for good. It returns nil only when all of the entries are
 // durable, and an error when none of them is. It never changes or removes an
-// entry, and it refuses one whose ID it already has and a second outcome of the
-// same intent. A [Journal] calls it from one goroutine.
+// entry, and it refuses one whose ID it already has. A [Journal] calls it from one
+// goroutine; several journals, in several processes, may use one store.
+//
+// A second outcome of the same intent is refused with an [*EndedError].
 //
 // The claims of entries are kept with them, all or none. An intent that claims
 // what another intent has claimed, within [ClaimWindow] and without releasing it,
@@ -19,8 +22,19 @@ type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }
 
-// Unfinished finds the intents that have no outcome, oldest first and at most
-// limit of them.
+// An EndedError is the error of a store that was given outcomes of intents which
+// have one already: another process took this one for dead. Nothing was kept.
+type EndedError struct {
+	Intents []string // their IDs
+}
+
+// Error names them.
+func (e *EndedError) Error() string {
+	return "there is an outcome already of the intents " + strings.Join(e.Intents, ", ")
+}
+
+// Unfinished finds intents that have no outcome and will get none, since the
+// process that recorded them is gone: oldest first and at most limit of them.
 type Unfinished interface {
 	OpenIntents(ctx context.Context, limit int) ([]Entry, error)
 }

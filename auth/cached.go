@@ -28,6 +28,7 @@ const loginTimeout = 30 * time.Second
 // A Cached is safe for concurrent use.
 type Cached struct {
 	source Source
+	minted func(error) // told of each login; may be nil
 	logins singleflight.Group
 
 	mu    sync.Mutex
@@ -93,6 +94,9 @@ func (c *Cached) login() (any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 	defer cancel()
 	token, err := c.source.Token(ctx)
+	if c.minted != nil {
+		c.minted(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ type Resolver struct {
 	HTTP *http.Client
 	// Hosts says which login and instance hosts are allowed.
 	Hosts salesforce.Hosts
+	// Minted, when set, is told of each login: nil, or why it failed.
+	Minted func(error)
 
 	mu          sync.Mutex
 	connections map[connection]*entry
@@ -75,6 +77,7 @@ func (r *Resolver) cached(key connection, source func() (Source, error)) (*Cache
 		r.connections = map[connection]*entry{}
 	}
 	cached := NewCached(made)
+	cached.minted = r.Minted
 	r.connections[key] = &entry{cached, now}
 	return cached, nil
 }

@@ -20,6 +20,8 @@ import (
 // error speaks of this exchange alone.
 func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token Token) (*Response, *Error) {
 	c := o.Client
+	ctx, span := startSpan(ctx, r, origin)
+	defer span.End()
 	began := time.Now()
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
@@ -40,6 +42,7 @@ func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token T
 	if e == nil {
 		response.Origin = origin.String()
 	}
+	describe(span, response, e)
 	o.report(r, req, response, e, time.Since(began))
 	return response, e
 }

@@ -86,6 +86,14 @@ func (l limited) Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decisio
 	return allowlist.Decision{Allowed: true, Rule: "r", Limits: l.Limits}, nil
 }
 
+func (l limited) AllowTouches(c allowlist.Caller, op allowlist.Operation, _ []allowlist.Touch) (allowlist.Decision, error) {
+	return l.Allow(c, op)
+}
+
+func (l limited) Rule(allowlist.Caller) (allowlist.Rule, bool) {
+	return allowlist.Rule{Preset: allowlist.PresetAll, Limits: l.Limits}, true
+}
+
 // TestSpentBudget: an agent that has spent what it may do is told so, and when it
 // counts anew; a repetition whose answer is kept takes nothing of its day.
 func TestSpentBudget(t *testing.T) {

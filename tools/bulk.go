@@ -38,23 +38,23 @@ var (
 // Bulk API 2.0 documentation; whether the results need the header Accept:
 // text/csv is not documented, so it is sent.
 var BulkIngest = Tool{Name: "bulkIngest", Doc: "Bulk API 2.0 jobs that write many rows.", Ops: []Op{
-	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add,
+	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add, Touches: touchIngest,
 		Call: "POST /jobs/ingest", Gives: Job, Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote},
-	{Action: "uploadData", Instruction: "uploadIngestData", Doc: "Give an open job its rows, once.", Effect: Act,
+	{Action: "uploadData", Instruction: "uploadIngestData", Doc: "Give an open job its rows, once.", Effect: Act, Touches: touchUpload,
 		Call: "PUT /jobs/ingest/{jobId}/batches", Needs: []Param{jobID, rawBody}, Run: uploadData},
-	{Action: "update", Instruction: "updateIngestJob", Doc: "Start or abort a job.", Effect: Set, Once: true,
+	{Action: "update", Instruction: "updateIngestJob", Doc: "Start or abort a job.", Effect: Set, Touches: touchHandle, Once: true,
 		Call: "PATCH /jobs/ingest/{jobId}", Needs: []Param{jobID, ingestState}, Note: jobNote},
-	{Action: "get", Instruction: "getIngestJob", Doc: "Show state and counts of a job.", Effect: Read,
+	{Action: "get", Instruction: "getIngestJob", Doc: "Show state and counts of a job.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/ingest/{jobId}", Needs: []Param{jobID}, Note: jobNote},
-	{Action: "list", Instruction: "listIngestJobs", Doc: "List jobs.", Effect: Read,
+	{Action: "list", Instruction: "listIngestJobs", Doc: "List jobs.", Effect: Read, Touches: nothing,
 		Call: "GET /jobs/ingest", Takes: []Param{pkChunking, ingestJobType, jobLocator, skip}, Brief: briefJobs, More: moreBySkipping},
-	{Action: "getSuccessful", Instruction: "getIngestSuccessful", Doc: "Fetch rows that were written.", Effect: Read,
+	{Action: "getSuccessful", Instruction: "getIngestSuccessful", Doc: "Fetch rows that were written.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/ingest/{jobId}/successfulResults/", Needs: []Param{jobID}, Takes: []Param{skip}, Content: CSV, More: moreBySkipping},
-	{Action: "getFailed", Instruction: "getIngestFailed", Doc: "Fetch rows that failed, with sf__Error.", Effect: Read,
+	{Action: "getFailed", Instruction: "getIngestFailed", Doc: "Fetch rows that failed, with sf__Error.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/ingest/{jobId}/failedResults/", Needs: []Param{jobID}, Takes: []Param{skip}, Content: CSV, More: moreBySkipping},
-	{Action: "getUnprocessed", Instruction: "getIngestUnprocessed", Doc: "Fetch rows that were not reached.", Effect: Read,
+	{Action: "getUnprocessed", Instruction: "getIngestUnprocessed", Doc: "Fetch rows that were not reached.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/ingest/{jobId}/unprocessedrecords/", Needs: []Param{jobID}, Takes: []Param{skip}, Content: CSV, More: moreBySkipping},
-	{Action: "delete", Instruction: "deleteIngestJob", Doc: "Delete a job and its results, not the records.", Effect: Remove,
+	{Action: "delete", Instruction: "deleteIngestJob", Doc: "Delete a job and its results, not the records.", Effect: Remove, Touches: touchHandle,
 		Call: "DELETE /jobs/ingest/{jobId}", Needs: []Param{jobID}},
 }}
 
@@ -74,17 +74,17 @@ var (
 //
 // Which SOQL a job refuses is documented in part; Salesforce decides.
 var BulkQuery = Tool{Name: "bulkQuery", Doc: "Bulk API 2.0 queries of any size.", Ops: []Op{
-	{Action: "create", Instruction: "createQueryJob", Doc: "Start a query job; then get until JobComplete, getResults.", Effect: Read, Once: true,
+	{Action: "create", Instruction: "createQueryJob", Doc: "Start a query job; then get until JobComplete, getResults.", Effect: Read, Touches: touchJob, Once: true,
 		Call: "POST /jobs/query", Gives: Job, Needs: []Param{queryKind, jobQuery}, Takes: []Param{contentType, lineEnding, delimiter}, Note: jobNote},
-	{Action: "get", Instruction: "getQueryJob", Doc: "Show state and count of a job.", Effect: Read,
+	{Action: "get", Instruction: "getQueryJob", Doc: "Show state and count of a job.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/query/{jobId}", Needs: []Param{jobID}, Note: jobNote},
-	{Action: "list", Instruction: "listQueryJobs", Doc: "List jobs.", Effect: Read,
+	{Action: "list", Instruction: "listQueryJobs", Doc: "List jobs.", Effect: Read, Touches: nothing,
 		Call: "GET /jobs/query", Takes: []Param{pkChunking, queryJobType, concurrency, jobLocator, skip}, Brief: briefJobs, More: moreBySkipping},
-	{Action: "getResults", Instruction: "getQueryJobResults", Doc: "Fetch rows of a completed job.", Effect: Read,
+	{Action: "getResults", Instruction: "getQueryJobResults", Doc: "Fetch rows of a completed job.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/query/{jobId}/results", Needs: []Param{jobID}, Takes: []Param{csvLocator, maxRecords, skip}, Content: CSV, More: moreBySkipping, Note: nextPage},
-	{Action: "update", Instruction: "updateQueryJob", Doc: "Abort a job.", Effect: Set, Once: true,
+	{Action: "update", Instruction: "updateQueryJob", Doc: "Abort a job.", Effect: Set, Touches: touchHandle, Once: true,
 		Call: "PATCH /jobs/query/{jobId}", Needs: []Param{jobID, queryState}},
-	{Action: "delete", Instruction: "deleteQueryJob", Doc: "Delete a job and its results.", Effect: Remove,
+	{Action: "delete", Instruction: "deleteQueryJob", Doc: "Delete a job and its results.", Effect: Remove, Touches: touchHandle,
 		Call: "DELETE /jobs/query/{jobId}", Needs: []Param{jobID}},
 }}
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
@@ -35,6 +36,10 @@ type Identity interface {
 // Gate says whether a caller may do something. *allowlist.Gate is one.
 type Gate interface {
 	Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error)
+	// AllowTouches decides about an operation with all that it touches.
+	AllowTouches(allowlist.Caller, allowlist.Operation, []allowlist.Touch) (allowlist.Decision, error)
+	// Rule is the rule that both go by; ok is false when there is none for the caller.
+	Rule(allowlist.Caller) (rule allowlist.Rule, ok bool)
 }
 
 // Orgs connects a caller with its Salesforce org: it gets the credentials and
@@ -84,9 +89,13 @@ type Server struct {
 	Claims  Claims        // finds earlier calls with the same idempotency key; nil refuses keys
 	Sealer  Sealer        // seals what is kept for them; nil refuses keys
 	Timeout time.Duration // bounds one call; 0 means two minutes
+	Schemas *Schemas      // remembers what objects are, for the gate; nil asks each time
 	Log     zerolog.Logger
 	// Ended, when set, is told of each call when it has ended, whatever it came to.
 	Ended func(Ended)
+	// Tracer begins the spans of calls; nil begins none. What a call does is in
+	// spans of the same provider.
+	Tracer oteltrace.Tracer
 }
 
 // Call carries out one call. The order of its steps is a security property:
@@ -96,18 +105,21 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		if r := recover(); r != nil {
 			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
 			res, err = nil, AsError(nil)
-			s.ended(audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
+			s.ended(ctx, "", audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
 		}
 	}()
-	if c.began.IsZero() {
+	if c.began.IsZero() { // a call that begins anew goes on in its span
+		var span oteltrace.Span
 		c.began = time.Now()
+		ctx, span = s.span(ctx, c)
+		defer span.End()
 	}
 
 	// Identify. A caller who cannot be identified leaves no entry.
 	caller, args, err := c.Who.Identify(c.Args)
 	if err != nil {
 		err := refusal(NotIdentified, err)
-		s.ended(audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Refused}, err)
+		s.ended(ctx, "", audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Refused}, err)
 		return nil, err
 	}
 	actionName, _ := args[action.Name].(string)
@@ -125,7 +137,9 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
+	_, gating := step(ctx, "gate")
 	decision, err := s.Gate.Allow(caller, op.operation())
+	gating.End()
 	entry.Rule = decision.Rule
 	if err != nil {
 		return nil, s.refuse(ctx, entry, refusal(NotAuthorized, err))
@@ -140,6 +154,11 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 	// Gate the handles: nobody goes on with what somebody else began.
 	if err := s.mayContinue(ctx, caller, op, checked); err != nil {
+		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// Gate the content: everything that the call touches, whatever it is wrapped in.
+	if err := s.mayTouch(ctx, caller, op, checked, &entry); err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
@@ -184,7 +203,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 			err = AsError(err).of(cmp.Or(entry.Replay, intent.ID())) // a repetition has the same answer
 		}
 		entry.Outcome = intent.Outcome()
-		s.note(intent.ID(), entry, err)
+		s.note(ctx, intent.ID(), entry, err)
 	}()
 	answer, err := s.perform(ctx, caller, intent, op, checked, c, k)
 	if err != nil {
@@ -257,6 +276,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if err != nil {
 		return nil, err
 	}
+	if err := op.withhold(resp); err != nil {
+		return nil, err
+	}
 	if resp.Stream != nil {
 		defer func() { _ = resp.Stream.Close() }() // an answer need not be read to its end
 		if c.Stream != nil {
@@ -265,6 +287,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 		}
 	}
 	a = op.read(resp, args)
+	if err := a.withhold(op); err != nil {
+		return nil, err
+	}
 	a.mend(op)
 	s.give(call, caller, op, a)
 	failure := a.verdict(op)
@@ -278,7 +303,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 // and whether something was sent that may have changed the org.
 func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool) (*salesforce.Response, error) {
 	// Credentials.
-	org, err := s.Orgs.Connect(ctx, caller, t.add)
+	connecting, span := step(ctx, "credentials")
+	org, err := s.Orgs.Connect(connecting, caller, t.add)
+	stepped(span, err)
 	if err != nil {
 		return nil, err
 	}
@@ -375,7 +402,7 @@ func (s *Server) refuse(ctx context.Context, entry audit.Entry, err error) error
 	}
 	e = e.of(id)
 	entry.Outcome = audit.Refused
-	s.note(id, entry, e)
+	s.note(ctx, id, entry, e)
 	return e
 }
 
@@ -389,7 +416,7 @@ func (s *Server) unrecorded(ctx context.Context, entry audit.Entry, err error) *
 			Hint: "Try again later; an administrator finds the cause in the server's log."}
 	}
 	entry.Outcome = audit.Refused
-	s.ended(entry, e)
+	s.ended(ctx, "", entry, e)
 	return e
 }
 

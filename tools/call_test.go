@@ -28,7 +28,8 @@ type steps struct {
 	tools.Gate
 	tools.Orgs
 	memory
-	refuse bool
+	refuse, refuseContent bool
+	rule                  allowlist.Rule
 }
 
 func (s *steps) note(step string) { s.seen = append(s.seen, step) }
@@ -59,7 +60,23 @@ func (s *steps) HasHandle(context.Context, allowlist.Caller, string) (bool, erro
 	s.note("handles")
 	return true, nil
 }
-func (s *steps) GiveHandles(context.Context, allowlist.Caller, []string) error { return nil }
+func (s *steps) GiveHandles(context.Context, allowlist.Caller, []string, []allowlist.Touch) error {
+	return nil
+}
+func (s *steps) Touches(context.Context, allowlist.Caller, string) ([]allowlist.Touch, bool, error) {
+	s.note("touches")
+	return []allowlist.Touch{}, true, nil
+}
+
+func (s *steps) Rule(allowlist.Caller) (allowlist.Rule, bool) { return s.rule, true }
+
+func (s *steps) AllowTouches(allowlist.Caller, allowlist.Operation, []allowlist.Touch) (allowlist.Decision, error) {
+	s.note("content")
+	if s.refuseContent {
+		return allowlist.Decision{}, &allowlist.Refusal{Message: "no"}
+	}
+	return allowlist.Decision{Allowed: true, Rule: "r"}, nil
+}
 
 func (s *steps) Claim(ctx context.Context, scope string) (audit.Claim, bool, error) {
 	s.note("replay")
@@ -93,6 +110,7 @@ func TestCallOrder(t *testing.T) {
 	}
 	good := map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}
 	job := map[string]any{"action": "delete", "jobId": "7505g00000AbCdEAAV", "idempotencyKey": "k"}
+	listed := map[string]any{"action": "delete", "jobId": "7505g00000AbCdFAAV", "idempotencyKey": "listed"}
 	keyed := maps.Clone(good)
 	keyed["idempotencyKey"] = "k"
 
@@ -103,6 +121,8 @@ func TestCallOrder(t *testing.T) {
 		broken bool
 		want   []string
 	}{
+		{"done within its lists", listed, false, false, []string{"identify", "gate", "handles", "touches", "content", "replay", "intent", "credentials", "send", "outcome"}},
+		{"refused for its content", listed, true, false, []string{"identify", "gate", "handles", "touches", "content", "refusal"}},
 		{"done", good, false, false, []string{"identify", "gate", "intent", "credentials", "send", "outcome"}},
 		{"bad argument", map[string]any{"action": "delete", "sObjectName": "Account"}, false, false, []string{"identify", "gate", "refusal"}},
 		{"refused before its arguments are read", map[string]any{"action": "delete"}, true, false, []string{"identify", "gate", "refusal"}},
@@ -115,7 +135,10 @@ func TestCallOrder(t *testing.T) {
 		{"refused and not recorded", good, true, true, []string{"identify", "gate", "refusal"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s.seen, s.refuse, s.broken = nil, tt.refuse, nil
+			s.seen, s.refuse, s.broken, s.rule, s.refuseContent = nil, tt.refuse, nil, allowlist.Rule{Preset: allowlist.PresetAll}, false
+			if tt.args["jobId"] == listed["jobId"] {
+				s.rule.SObjects.Deny, s.refuse, s.refuseContent = []string{"Payment__c"}, false, tt.refuse
+			}
 			if tt.broken {
 				s.broken = errors.New("disk full")
 			}

@@ -23,13 +23,13 @@ var (
 // The text that goes with PROCESSING_HALTED is not documented; only the code is
 // relied on.
 var Composite = Tool{Name: "composite", Doc: "Several requests in one call.", Ops: []Op{
-	{Action: "request", Instruction: "runComposite", Doc: "Run up to 25 requests in order; later ones may refer to earlier ones.", Effect: Act,
+	{Action: "request", Instruction: "runComposite", Doc: "Run up to 25 requests in order; later ones may refer to earlier ones.", Effect: Act, Touches: touchInside,
 		Call: "POST /composite", Needs: []Param{subrequests}, Takes: []Param{allOrNone, collate}, View: subanswers},
-	{Action: "batch", Instruction: "runCompositeBatch", Doc: "Run up to 25 requests that do not depend on each other.", Effect: Act,
+	{Action: "batch", Instruction: "runCompositeBatch", Doc: "Run up to 25 requests that do not depend on each other.", Effect: Act, Touches: touchInside,
 		Call: "POST /composite/batch", Needs: []Param{batchRequests}, Takes: []Param{haltOnError}, View: batchAnswers},
-	{Action: "graph", Instruction: "runCompositeGraph", Doc: "Run graphs of requests, each all or none.", Effect: Act,
+	{Action: "graph", Instruction: "runCompositeGraph", Doc: "Run graphs of requests, each all or none.", Effect: Act, Touches: touchInside,
 		Call: "POST /composite/graph", Needs: []Param{graphs}, View: graphAnswers},
-	{Action: "tree", Instruction: "createSObjectTree", Doc: "Create records with their children, all or none: up to 200 in 5 levels.", Effect: Add,
+	{Action: "tree", Instruction: "createSObjectTree", Doc: "Create records with their children, all or none: up to 200 in 5 levels.", Effect: Add, Touches: touchTree,
 		Call: "POST /composite/tree/{sObjectName}", Needs: []Param{sObjectName, treeRecords}},
 }}
 

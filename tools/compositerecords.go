@@ -20,15 +20,15 @@ var (
 // creates records of one type (a POST to composite/sobjects/{sObjectName}
 // reads), so createManyForType names the type in every record.
 var CompositeRecords = Tool{Name: "compositeRecords", Doc: "Up to 200 records in one call (2,000 to read).", Ops: []Op{
-	{Action: "createMany", Instruction: "createRecords", Doc: "Create records of any types.", Effect: Add,
+	{Action: "createMany", Instruction: "createRecords", Doc: "Create records of any types.", Effect: Add, Touches: touchCollection,
 		Call: "POST /composite/sobjects", Needs: []Param{recordList}, Takes: []Param{allOrNone}},
 	{Action: "createManyForType", Instruction: "createRecordsForType", Doc: "Create records of one type.", Effect: Add,
 		Call: "POST /composite/sobjects", Needs: []Param{recordType, recordList}, Takes: []Param{allOrNone}},
-	{Action: "updateMany", Instruction: "updateRecords", Doc: "Change records by id.", Effect: Set,
+	{Action: "updateMany", Instruction: "updateRecords", Doc: "Change records by id.", Effect: Set, Touches: touchCollection,
 		Call: "PATCH /composite/sobjects", Needs: []Param{recordList}, Takes: []Param{allOrNone}},
 	{Action: "upsertManyForType", Instruction: "upsertRecordsForType", Doc: "Create or change records of one type by external ID.", Effect: Set,
 		Call: "PATCH /composite/sobjects/{sObjectName}/{externalIdField}", Needs: []Param{recordType, external, recordList}, Takes: []Param{allOrNone}, Run: upsertMany},
-	{Action: "deleteMany", Instruction: "deleteRecords", Doc: "Move records to the recycle bin.", Effect: Remove,
+	{Action: "deleteMany", Instruction: "deleteRecords", Doc: "Move records to the recycle bin.", Effect: Remove, Touches: touchIDs,
 		Call: "DELETE /composite/sobjects", Needs: []Param{recordIDs}, Takes: []Param{allOrNone}},
 	{Action: "getMany", Instruction: "getRecordsCollection", Doc: "Fetch records of one type; null for an ID that is not there.", Effect: Read,
 		Call: "POST /composite/sobjects/{sObjectName}", Flat: true, Needs: []Param{recordType, recordIDs}, Takes: []Param{fields}, Run: getMany, More: moreOfIDs},

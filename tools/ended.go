@@ -1,9 +1,11 @@
 package tools
 
 import (
+	"context"
 	"time"
 
 	"github.com/rs/zerolog"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"salesforce-mcp/audit"
 	"salesforce-mcp/salesforce"
@@ -20,8 +22,10 @@ type Ended struct {
 	Duration     time.Duration
 }
 
-// ended tells of a call that has ended. Its entry has the time at which it began.
-func (s *Server) ended(e audit.Entry, err error) time.Duration {
+// ended tells of a call that has ended. Its entry has the time at which it began,
+// and an ID if it was recorded.
+func (s *Server) ended(ctx context.Context, id string, e audit.Entry, err error) time.Duration {
+	say(oteltrace.SpanFromContext(ctx), id, e, err)
 	var took time.Duration
 	if !e.Time.IsZero() {
 		took = time.Since(e.Time)
@@ -42,8 +46,8 @@ func (s *Server) ended(e audit.Entry, err error) time.Duration {
 
 // note logs a call in one line, by the ID of its entry in the audit trail, which
 // has the rest.
-func (s *Server) note(id string, e audit.Entry, err error) {
-	took := s.ended(e, err)
+func (s *Server) note(ctx context.Context, id string, e audit.Entry, err error) {
+	took := s.ended(ctx, id, e, err)
 	level := zerolog.InfoLevel
 	if e.Outcome == audit.Unknown {
 		level = zerolog.WarnLevel

@@ -17,9 +17,14 @@ import (
 type Handles interface {
 	// GiveHandles notes that handles were given to a caller, whose context does not
 	// matter. That they were given before is no error.
-	GiveHandles(ctx context.Context, to allowlist.Caller, handles []string) error
+	// Touches is what the call has touched that gave them; nil where that was not
+	// asked.
+	GiveHandles(ctx context.Context, to allowlist.Caller, handles []string, touches []allowlist.Touch) error
 	// HasHandle reports whether a handle was given to a caller, in the last week.
 	HasHandle(ctx context.Context, caller allowlist.Caller, handle string) (bool, error)
+	// Touches returns what was touched by the call that gave a caller a handle; known
+	// is false when that was not asked.
+	Touches(ctx context.Context, caller allowlist.Caller, handle string) (touches []allowlist.Touch, known bool, err error)
 }
 
 // A Handle is what a parameter names that a call has begun: who has it reads what
@@ -147,7 +152,11 @@ func (s *Server) give(ctx context.Context, caller allowlist.Caller, op *Op, a *a
 	if len(handles) == 0 {
 		return
 	}
-	if err := s.Handles.GiveHandles(context.WithoutCancel(ctx), caller, handles); err != nil {
+	var touches []allowlist.Touch
+	if op.reach != nil && op.reach.rule.Narrowed() {
+		touches = op.reach.touches
+	}
+	if err := s.Handles.GiveHandles(context.WithoutCancel(ctx), caller, handles, touches); err != nil {
 		s.Log.Error().Err(err).Msg("handles could not be noted")
 	}
 }

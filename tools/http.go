@@ -60,7 +60,7 @@ func (m *MCP) ServeHTTP(w http.ResponseWriter, r *http.Request, who Identity) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	notifications, reply := m.answer(r.Context(), who, view, "mcp", "", msg)
+	notifications, reply := m.answer(InTraceOf(r), who, view, "mcp", "", msg)
 	if len(notifications) > 0 && accepts(r, "text/event-stream") {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-cache")

@@ -101,6 +101,7 @@ func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sess
 	case string(mcp.MethodToolsCall):
 		s.tools = map[string]server.ServerTool{msg.tool: {Tool: mcp.Tool{Name: msg.tool}, Handler: m.handler(s)}}
 	}
+	ctx = InTrace(ctx, msg.trace)
 	response := m.lib.HandleMessage(m.lib.WithContext(ctx, s), msg.raw)
 	for len(s.outgoing) > 0 {
 		notifications = append(notifications, <-s.outgoing)

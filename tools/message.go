@@ -31,6 +31,7 @@ type message struct {
 	params json.RawMessage
 	tool   string // params.name of tools/call
 	era    string // protocol version of params._meta; "" before 2026-07-28
+	trace  string // traceparent of params._meta; "" when there is none
 }
 
 // idRE matches the ids of MCP: strings and integers.
@@ -138,6 +139,9 @@ func (m *message) readMeta(raw json.RawMessage) error {
 		if err := json.Unmarshal(version, &m.era); err != nil {
 			return fmt.Errorf("%s must be a string", versionKey)
 		}
+	}
+	if parent, ok := meta[traceparentKey]; ok {
+		_ = json.Unmarshal(parent, &m.trace) // one that is no string is none
 	}
 	return nil
 }

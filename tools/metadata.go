@@ -29,11 +29,11 @@ var (
 // resource that retrieves metadata (/metadata/retrieveRequest is answered 404),
 // so retrieve asks the Metadata API over SOAP.
 var Metadata = Tool{Name: "metadata", Doc: "Metadata and its deploys.", Ops: []Op{
-	{Action: "deploy", Instruction: "deployMetadata", Doc: "Start a deploy; checkOnly true only validates.", Effect: Act,
+	{Action: "deploy", Instruction: "deployMetadata", Doc: "Start a deploy; checkOnly true only validates.", Effect: Act, Opaque: true,
 		Call: "POST /metadata/deployRequest", Gives: Deploy, Needs: []Param{deployFile}, Takes: []Param{deployOptions}, Run: deploy, View: deployView, Note: deployNote},
-	{Action: "getDeployStatus", Instruction: "getMetadataDeployStatus", Doc: "Show how far a deploy is.", Effect: Read,
+	{Action: "getDeployStatus", Instruction: "getMetadataDeployStatus", Doc: "Show how far a deploy is.", Effect: Read, Touches: nothing,
 		Call: "GET /metadata/deployRequest/{requestId}", Needs: []Param{requestID}, Takes: []Param{deployDetails}, View: deployView, Note: deployNote},
-	{Action: "retrieve", Instruction: "readMetadata", Doc: "Read components by name.", Effect: Read,
+	{Action: "retrieve", Instruction: "readMetadata", Doc: "Read components by name.", Effect: Read, Opaque: true,
 		Call: "POST /services/Soap/m", Needs: []Param{metadataType, fullNames}, Run: readMetadata, Hints: retrieveHints},
 }}
 

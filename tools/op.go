@@ -60,9 +60,18 @@ type Op struct {
 	// mend what the page says of itself; nil says to ask for less.
 	More func(*Op, Args, *page) string
 
+	// Opaque marks a row of which nobody can say what it touches: it runs code, or a
+	// report.
+	Opaque bool
+	// Touches finds out what a call of the row touches. Rows without it name an
+	// object as sObjectName, and touch its records and the fields that their
+	// arguments name.
+	Touches func(*reach, Args) error
+
 	tool   string // name of the tool the row belongs to, set by NewTable
 	manner manner // how the caller calls it
 	bare   bool   // the caller gets Salesforce's answer as it is
+	reach  *reach // what the call touches; nil where the rule does not ask
 }
 
 // Content says what a row's answer is.
@@ -253,7 +262,7 @@ func (t Table) Operations() []allowlist.Operation {
 
 // operation is the row in the words of the gate.
 func (op *Op) operation() allowlist.Operation {
-	return allowlist.Operation{Tool: op.tool, Action: op.Action, Effect: op.Effect.String()}
+	return allowlist.Operation{Tool: op.tool, Action: op.Action, Effect: op.Effect.String(), Opaque: op.Opaque}
 }
 
 // TakesFile reports whether the arguments of an instruction may hold a file:
@@ -336,6 +345,9 @@ func (t Table) Check() (errs []error) {
 			actions[op.Action], instructions[op.Instruction] = true, true
 			if op.Effect < Read || op.Effect > Act {
 				bad("has no effect")
+			}
+			if _, named := op.param(sObjectName.Name); !named && op.Touches == nil && !op.Opaque {
+				bad("does not say what it touches")
 			}
 			if op.Effect != Read && op.Content != JSON {
 				bad("changes something and streams its answer, which cannot be kept for a repetition")

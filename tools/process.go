@@ -26,25 +26,25 @@ var (
 // status an approval answers when some of its requests fail is not documented,
 // 200 or 400: each result is judged by itself.
 var Process = Tool{Name: "process", Doc: "Workflow rules, approvals, invocable actions.", Ops: []Op{
-	{Action: "listRules", Instruction: "listProcessRules", Doc: "List workflow rules.", Effect: Read,
+	{Action: "listRules", Instruction: "listProcessRules", Doc: "List workflow rules.", Effect: Read, Touches: nothing,
 		Call: "GET /process/rules", View: byObject("rules")},
 	{Action: "listRulesForObject", Instruction: "listProcessRulesForObject", Doc: "List those of an object.", Effect: Read,
 		Call: "GET /process/rules/{sObjectName}", Needs: []Param{sObjectName}, View: byObject("rules")},
-	{Action: "triggerRule", Instruction: "triggerProcessRule", Doc: "Run a rule on records that meet its conditions; one failure undoes all.", Effect: Act,
+	{Action: "triggerRule", Instruction: "triggerProcessRule", Doc: "Run a rule on records that meet its conditions; one failure undoes all.", Effect: Act, Opaque: true,
 		Call: "POST /process/rules/{sObjectName}/{ruleId}", Needs: []Param{sObjectName, ruleID, contextIDs}},
-	{Action: "listApprovals", Instruction: "listApprovals", Doc: "List approval processes, not pending requests.", Effect: Read,
+	{Action: "listApprovals", Instruction: "listApprovals", Doc: "List approval processes, not pending requests.", Effect: Read, Touches: nothing,
 		Call: "GET /process/approvals", View: byObject("approvals"),
 		Note: always("These are process definitions. Pending requests: tool query, action soql, q \"SELECT Id, ActorId, Actor.Name, ProcessInstance.TargetObjectId, CreatedDate FROM ProcessInstanceWorkitem\".")},
-	{Action: "submitApproval", Instruction: "submitApproval", Doc: "Submit, approve or reject; each request counts by itself.", Effect: Act,
+	{Action: "submitApproval", Instruction: "submitApproval", Doc: "Submit, approve or reject; each request counts by itself.", Effect: Act, Opaque: true,
 		Call: "POST /process/approvals", Needs: []Param{approvalSteps}, Run: inParts, Note: approvalNote, Hints: map[string]string{
 			"INVALID_CROSS_REFERENCE_KEY":                   "To submit, contextId is the record; to approve, reject or remove, it is the work item (04i…).",
 			"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": "Only its approver (ActorId) or an administrator can decide a work item.",
 		}},
-	{Action: "listActions", Instruction: "listInvocableActions", Doc: "List invocable actions.", Effect: Read,
+	{Action: "listActions", Instruction: "listInvocableActions", Doc: "List invocable actions.", Effect: Read, Touches: nothing,
 		Call: "GET /actions/standard", Needs: []Param{actionKind}, Run: invocable, Brief: briefActions},
-	{Action: "describeAction", Instruction: "describeInvocableAction", Doc: "Show an action's inputs and outputs.", Effect: Read,
+	{Action: "describeAction", Instruction: "describeInvocableAction", Doc: "Show an action's inputs and outputs.", Effect: Read, Touches: nothing,
 		Call: "GET /actions/standard/{actionName}", Needs: []Param{actionKind, actionName}, Run: invocable, Brief: briefAction},
-	{Action: "invokeAction", Instruction: "invokeInvocableAction", Doc: "Run a flow, Apex or standard action.", Effect: Act,
+	{Action: "invokeAction", Instruction: "invokeInvocableAction", Doc: "Run a flow, Apex or standard action.", Effect: Act, Opaque: true,
 		Call: "POST /actions/standard/{actionName}", Needs: []Param{actionKind, actionName, inputs}, Run: invocable},
 }}
 

@@ -21,17 +21,17 @@ var (
 // not documented; Salesforce decides. SOQL that changes the org (FOR VIEW and
 // the like) is refused here, since these rows only read.
 var Query = Tool{Name: "query", Doc: "Find records with SOQL or SOSL.", Ops: []Op{
-	{Action: "soql", Instruction: "runQuery", Doc: "Run SOQL, as in SELECT Id, Name FROM Account WHERE Industry = 'Energy' LIMIT 20.", Effect: Read,
+	{Action: "soql", Instruction: "runQuery", Doc: "Run SOQL, as in SELECT Id, Name FROM Account WHERE Industry = 'Energy' LIMIT 20.", Effect: Read, Touches: touchSOQL,
 		Call: "GET /query", Needs: []Param{q}, More: moreOfQuery},
-	{Action: "soqlAll", Instruction: "runQueryAll", Doc: "Run SOQL over deleted and archived rows too.", Effect: Read,
+	{Action: "soqlAll", Instruction: "runQueryAll", Doc: "Run SOQL over deleted and archived rows too.", Effect: Read, Touches: touchSOQL,
 		Call: "GET /queryAll", Needs: []Param{q}, More: moreOfQuery},
-	{Action: "sosl", Instruction: "runSearch", Doc: "Search text, as in FIND {Acme*} IN NAME FIELDS RETURNING Account(Id, Name).", Effect: Read,
+	{Action: "sosl", Instruction: "runSearch", Doc: "Search text, as in FIND {Acme*} IN NAME FIELDS RETURNING Account(Id, Name).", Effect: Read, Touches: touchSOSL,
 		Call: "GET /search", Needs: []Param{q}},
-	{Action: "parameterizedSearch", Instruction: "runParameterizedSearch", Doc: "Search text without SOSL syntax.", Effect: Read,
+	{Action: "parameterizedSearch", Instruction: "runParameterizedSearch", Doc: "Search text without SOSL syntax.", Effect: Read, Touches: touchSearch,
 		Call: "POST /parameterizedSearch", Needs: []Param{search}},
-	{Action: "next", Instruction: "getQueryNext", Doc: "Fetch the next page of a query.", Effect: Read,
+	{Action: "next", Instruction: "getQueryNext", Doc: "Fetch the next page of a query.", Effect: Read, Touches: touchHandle,
 		Call: "GET /query/{queryLocator}", Needs: []Param{locator}, Run: next, More: moreOfQuery},
-	{Action: "explain", Instruction: "explainQuery", Doc: "Show the query plans of SOQL.", Effect: Read,
+	{Action: "explain", Instruction: "explainQuery", Doc: "Show the query plans of SOQL.", Effect: Read, Touches: touchSOQL,
 		Call: "GET /query", Needs: []Param{q}, Run: explain, Brief: briefPlans},
 }}
 

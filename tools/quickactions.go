@@ -22,11 +22,11 @@ var (
 // Not documented are the status of a run (200 or 201) and all keys of its
 // result: any success will do, and the result is given as it is.
 var QuickActions = Tool{Name: "quickActions", Doc: "Quick actions.", Ops: []Op{
-	{Action: "list", Instruction: "listQuickActions", Doc: "List global actions, or an object's.", Effect: Read,
+	{Action: "list", Instruction: "listQuickActions", Doc: "List global actions, or an object's.", Effect: Read, Touches: touchObjectActions,
 		Call: "GET /quickActions", Takes: []Param{actionsObject}, Run: listQuickActions, Brief: map[string][]string{"records": {"name", "label", "type"}}},
-	{Action: "describe", Instruction: "describeQuickAction", Doc: "Show an action's fields.", Effect: Read,
+	{Action: "describe", Instruction: "describeQuickAction", Doc: "Show an action's fields.", Effect: Read, Touches: touchQuickAction,
 		Call: "GET /quickActions/{actionName}/describe", Needs: []Param{quickAction}, Run: ofObject, View: layoutFields, Hints: quickHints},
-	{Action: "invoke", Instruction: "invokeQuickAction", Doc: "Run an action.", Effect: Act,
+	{Action: "invoke", Instruction: "invokeQuickAction", Doc: "Run an action.", Effect: Act, Opaque: true,
 		Call: "POST /quickActions/{actionName}", Needs: []Param{quickAction}, Takes: []Param{quickParent, quickRecord}, Run: ofObject, Hints: quickHints},
 }}
 

@@ -32,9 +32,9 @@ var Records = Tool{Name: "records", Doc: "Single records.", Ops: []Op{
 		Call: "GET /sobjects/{sObjectName}/deleted/", Needs: []Param{sObjectName, start, end}},
 	{Action: "getUpdated", Instruction: "getUpdatedRecords", Doc: "List the IDs changed in a time window of the last 30 days.", Effect: Read,
 		Call: "GET /sobjects/{sObjectName}/updated/", Needs: []Param{sObjectName, start, end}},
-	{Action: "uploadFile", Instruction: "uploadFile", Doc: "Store a file, attached to the record.", Effect: Add,
+	{Action: "uploadFile", Instruction: "uploadFile", Doc: "Store a file, attached to the record.", Effect: Add, Touches: touchFile,
 		Call: "POST /sobjects/ContentVersion", Needs: []Param{uploadName, uploadContent}, Takes: []Param{uploadTo, uploadTitle}, Run: uploadFile},
-	{Action: "convertLead", Instruction: "convertLead", Doc: "Make an account, a contact and an opportunity of a lead.", Effect: Act,
+	{Action: "convertLead", Instruction: "convertLead", Doc: "Make an account, a contact and an opportunity of a lead.", Effect: Act, Opaque: true,
 		Call: "POST /services/Soap/u", Needs: []Param{leadID}, Takes: []Param{leadStatus, leadAccount, leadContact, leadOpportunity, noOpportunity, leadOwner}, Run: convertLead, Hints: map[string]string{
 			"INVALID_STATUS":               `Those that mean converted: tool query, action soql, q "SELECT MasterLabel FROM LeadStatus WHERE IsConverted = true".`,
 			"CANNOT_UPDATE_CONVERTED_LEAD": "It is converted already: its ConvertedAccountId, ConvertedContactId and ConvertedOpportunityId say into what.",

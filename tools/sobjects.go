@@ -30,13 +30,13 @@ var sObjectNames = Param{Name: "sObjects", Type: "string", Form: FieldList, Doc:
 
 // SObjects is the tool for the shape of the org's data.
 var SObjects = Tool{Name: "sobjects", Doc: "Objects and fields of the org.", Ops: []Op{
-	{Action: "describeGlobal", Instruction: "describeGlobal", Doc: "List all objects.", Effect: Read,
+	{Action: "describeGlobal", Instruction: "describeGlobal", Doc: "List all objects.", Effect: Read, Touches: nothing,
 		Call: "GET /sobjects", Brief: briefGlobal},
 	{Action: "describe", Instruction: "describeSObject", Doc: "Show fields, picklist values and child relationships of an object.", Effect: Read,
 		Call: "GET /sobjects/{sObjectName}/describe", Needs: []Param{sObjectName}, Takes: []Param{describedFields}, Run: describe, More: moreOfFields, Brief: briefDescribe},
 	{Action: "describeBasic", Instruction: "describeSObjectBasic", Doc: "Show an object's basic metadata and recent records.", Effect: Read,
 		Call: "GET /sobjects/{sObjectName}", Needs: []Param{sObjectName}},
-	{Action: "recordCount", Instruction: "getRecordCount", Doc: "Count records, roughly and fast.", Effect: Read,
+	{Action: "recordCount", Instruction: "getRecordCount", Doc: "Count records, roughly and fast.", Effect: Read, Touches: touchCounts,
 		Call: "GET /limits/recordCount", Takes: []Param{sObjectNames}},
 }}
 

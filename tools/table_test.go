@@ -21,13 +21,14 @@ func TestTable(t *testing.T) {
 
 // TestTableCheck: each mistake a row can have is found.
 func TestTableCheck(t *testing.T) {
-	good := tools.Op{Action: "a", Instruction: "i", Doc: "d", Effect: tools.Read, Call: "GET /x"}
+	good := tools.Op{Action: "a", Instruction: "i", Doc: "d", Effect: tools.Read, Call: "GET /x", Opaque: true}
 	with := func(change func(*tools.Op)) tools.Op { op := good; change(&op); return op }
 	p := tools.Param{Name: "p", Type: "string"}
 	for name, ops := range map[string][]tools.Op{
 		"no effect":     {with(func(o *tools.Op) { o.Effect = 0 })},
 		"streams":       {with(func(o *tools.Op) { o.Effect, o.Content = tools.Add, tools.CSV })},
 		"no doc":        {with(func(o *tools.Op) { o.Doc = "" })},
+		"no touches":    {with(func(o *tools.Op) { o.Opaque = false })},
 		"no call":       {with(func(o *tools.Op) { o.Call = "FETCH x" })},
 		"twice":         {good, good},
 		"unneeded hole": {with(func(o *tools.Op) { o.Call = "GET /{p}"; o.Takes = []tools.Param{p} })},

@@ -23,6 +23,9 @@ var (
 	skipCoverage   = Param{Name: "skipCodeCoverage", Type: "boolean"}
 )
 
+// toolingTool is the name of the tool whose objects are those of the Tooling API.
+const toolingTool = "tooling"
+
 // Tooling is the tool for the Tooling API: metadata as records, and Apex.
 //
 // executeAnonymous is a GET that may do anything, so it is an act and never sent
@@ -32,34 +35,34 @@ var (
 // Not documented are the status of createRecord and updateRecord (201 and 204
 // are taken by analogy, any success will do) and the argument fields of
 // getRecord (it is sent as for records).
-var Tooling = Tool{Name: "tooling", Doc: "Tooling API: metadata as records, Apex.", Ops: []Op{
-	{Action: "query", Instruction: "runToolingQuery", Doc: "Run SOQL over Tooling objects; further pages: tool query, action next.", Effect: Read,
+var Tooling = Tool{Name: toolingTool, Doc: "Tooling API: metadata as records, Apex.", Ops: []Op{
+	{Action: "query", Instruction: "runToolingQuery", Doc: "Run SOQL over Tooling objects; further pages: tool query, action next.", Effect: Read, Touches: touchSOQL,
 		Call: "GET /tooling/query", Needs: []Param{toolingQuery}, More: moreOfToolingQuery},
-	{Action: "describeGlobal", Instruction: "describeToolingGlobal", Doc: "List Tooling objects.", Effect: Read,
+	{Action: "describeGlobal", Instruction: "describeToolingGlobal", Doc: "List Tooling objects.", Effect: Read, Touches: nothing,
 		Call: "GET /tooling/sobjects", Brief: briefGlobal},
 	{Action: "describeSObject", Instruction: "describeToolingSObject", Doc: "Describe one.", Effect: Read,
 		Call: "GET /tooling/sobjects/{sObjectName}/describe", Needs: []Param{toolingName}, Takes: []Param{describedFields}, Run: describe, More: moreOfFields, Brief: briefDescribe},
-	{Action: "createRecord", Instruction: "createToolingRecord", Doc: "Create metadata.", Effect: Act,
+	{Action: "createRecord", Instruction: "createToolingRecord", Doc: "Create metadata.", Effect: Act, Opaque: true,
 		Call: "POST /tooling/sobjects/{sObjectName}", Needs: []Param{toolingName, toolingValues}, Hints: map[string]string{
 			"INVALID_FIELD_FOR_INSERT_UPDATE": "Mend the source of a class or trigger at the place that the message names; of other objects leave out the fields it names.",
 		}},
 	{Action: "getRecord", Instruction: "getToolingRecord", Doc: "Fetch one, with its source.", Effect: Read,
 		Call: "GET /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID}, Takes: []Param{describedFields}, Run: getTooling},
-	{Action: "updateRecord", Instruction: "updateToolingRecord", Doc: "Change metadata; Metadata is replaced whole.", Effect: Set,
+	{Action: "updateRecord", Instruction: "updateToolingRecord", Doc: "Change metadata; Metadata is replaced whole.", Effect: Set, Opaque: true,
 		Call: "PATCH /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID, toolingValues}, Hints: map[string]string{
 			"INVALID_FIELD_FOR_INSERT_UPDATE": "Leave out the fields that the message names. A class or trigger is changed by tool metadata, action deploy, or by records: a MetadataContainer, an ApexClassMember with the Body, a ContainerAsyncRequest.",
 		}},
-	{Action: "deleteRecord", Instruction: "deleteToolingRecord", Doc: "Delete metadata.", Effect: Remove,
+	{Action: "deleteRecord", Instruction: "deleteToolingRecord", Doc: "Delete metadata.", Effect: Remove, Opaque: true,
 		Call: "DELETE /tooling/sobjects/{sObjectName}/{recordId}", Needs: []Param{toolingName, toolingID}},
-	{Action: "executeAnonymous", Instruction: "executeAnonymousApex", Doc: "Run Apex as the connected user.", Effect: Act,
+	{Action: "executeAnonymous", Instruction: "executeAnonymousApex", Doc: "Run Apex as the connected user.", Effect: Act, Opaque: true,
 		Call: "GET /tooling/executeAnonymous/", Needs: []Param{anonymousBody}, Note: apexNote},
-	{Action: "completions", Instruction: "getApexCompletions", Doc: "List namespaces, classes and methods.", Effect: Read,
+	{Action: "completions", Instruction: "getApexCompletions", Doc: "List namespaces, classes and methods.", Effect: Read, Touches: nothing,
 		Call: "GET /tooling/completions", Needs: []Param{completions}, Takes: []Param{nameFilter}, View: completionsView},
-	{Action: "runTestsSync", Instruction: "runApexTestsSync", Doc: "Run tests of one class and wait.", Effect: Add,
+	{Action: "runTestsSync", Instruction: "runApexTestsSync", Doc: "Run tests of one class and wait.", Effect: Add, Opaque: true,
 		Call: "POST /tooling/runTestsSynchronous/", Needs: []Param{tests}, Takes: []Param{maxFailedTests, skipCoverage}, Hints: testHints},
-	{Action: "runTestsAsync", Instruction: "runApexTestsAsync", Doc: "Start tests.", Effect: Add,
+	{Action: "runTestsAsync", Instruction: "runApexTestsAsync", Doc: "Start tests.", Effect: Add, Opaque: true,
 		Call: "POST /tooling/runTestsAsynchronous/", Takes: []Param{tests, classNames, classIDs, suiteNames, suiteIDs, maxFailedTests, testLevel, skipCoverage}, Note: testRunNote, Hints: testHints},
-	{Action: "getLog", Instruction: "getApexLog", Doc: "Fetch a debug log by ApexLog ID.", Effect: Read,
+	{Action: "getLog", Instruction: "getApexLog", Doc: "Fetch a debug log by ApexLog ID.", Effect: Read, Opaque: true,
 		Call: "GET /tooling/sobjects/ApexLog/{recordId}/Body", Needs: []Param{toolingID}, Takes: []Param{byteSkip}, Content: Value, More: moreBySkipping},
 }}
 

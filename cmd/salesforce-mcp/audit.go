@@ -44,7 +44,7 @@ func (e *env) withRecords(ctx context.Context, file string, work func(*records) 
 	if err != nil {
 		return err
 	}
-	st, err := store.Look(ctx, c.Data)
+	st, err := lookStore(ctx, c)
 	if err != nil {
 		return err
 	}

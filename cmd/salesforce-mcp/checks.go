@@ -56,11 +56,11 @@ func (l *look) checks() []check {
 func (l *look) database(context.Context) (string, error) {
 	switch {
 	case errors.Is(l.failed, fs.ErrNotExist):
-		return "is not there yet: the server makes it in " + l.config.Data, nil
+		return "is not there yet: the server makes it in " + databasePlace(l.config), nil
 	case l.failed != nil:
 		return "", l.failed
 	}
-	return "can be read in " + l.config.Data, nil
+	return "can be read in " + databasePlace(l.config), nil
 }
 
 // errWrapped is why Vault is not asked.

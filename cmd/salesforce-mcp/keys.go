@@ -79,7 +79,7 @@ all data keys with it, and the old one can be taken out.`,
 			if c.Secrets.Store != config.StoreSealed {
 				return fmt.Errorf("secrets.store is %s, which keeps its keys itself; only the store %s has master keys here", c.Secrets.Store, config.StoreSealed)
 			}
-			st, err := store.Join(ctx, c.Data)
+			st, err := joinStore(ctx, c)
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ type look struct {
 // lookAt opens what is there. Close the look.
 func lookAt(ctx context.Context, c *config.Config) (*look, error) {
 	l := &look{config: c}
-	l.store, l.failed = store.Look(ctx, c.Data)
+	l.store, l.failed = lookStore(ctx, c)
 	if c.Secrets.Store == config.StoreVault {
 		vault, err := secrets.NewVault(ctx, c.Secrets.Vault, zerolog.Nop())
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,6 +19,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/sight"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
@@ -66,12 +68,17 @@ type app struct {
 	secrets secrets.Store
 	journal *audit.Journal
 	signed  func() // signs the last entries and ends the work on the trail
-	orgs    *orgs
-	people  *connect.People
-	server  *tools.Server
-	mcp     *tools.MCP
-	config  *config.Config
-	log     zerolog.Logger
+	// recovered ends the care for what other servers left open.
+	recovered func()
+	draining  atomic.Bool // no more calls are wanted
+	orgs      *orgs
+	people    *connect.People
+	server    *tools.Server
+	mcp       *tools.MCP
+	metrics   *sight.Metrics // nil when nobody scrapes them
+	traced    func()         // sends the last spans
+	config    *config.Config
+	log       zerolog.Logger
 }
 
 // build joins the parts that the configuration describes. Close the app when
@@ -93,7 +100,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, c.Data)
+	st, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +109,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		journal.Close()
 		return nil, errors.Join(err, st.Close())
 	} else if n > 0 {
-		log.Warn().Int("calls", n).Msg("calls that were under way when the server stopped are closed as unknown")
+		log.Warn().Int("calls", n).Msg(interrupted)
 	}
 	for _, w := range c.Workspaces {
 		if slices.ContainsFunc(w.Rules, func(r allowlist.Rule) bool { return r.Agent == "*" }) {
@@ -125,6 +132,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Results: st,
 		Claims:  st,
 		Sealer:  secrets.NewSealer(kept),
+		Schemas: new(tools.Schemas),
 		Timeout: callTimeout,
 		Log:     log,
 	}
@@ -136,7 +144,11 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		return nil, errors.Join(err, st.Close())
 	}
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
-	return &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}, nil
+	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
+	a.recovered = a.recoverOthers(ctx)
+	a.measure()
+	a.traced = a.trace()
+	return a, nil
 }
 
 // issuerKeys are the keys with which the issuers of hosts' tokens sign.
@@ -155,10 +167,10 @@ func login(c *config.Config) *connect.Login {
 
 // withApp is the body of a command that works with what a configuration file
 // describes: it builds that, does its work and closes it.
-func (e *env) withApp(file *string, work func(context.Context, *app) error) func(*cobra.Command, []string) error {
+func (e *env) withApp(file *string, work func(context.Context, *app) error, change ...func(*config.Config)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) (err error) {
 		ctx := cmd.Context()
-		c, err := config.Load(*file, e.getenv)
+		c, err := config.Load(*file, e.getenv, change...)
 		if err != nil {
 			return err
 		}
@@ -173,13 +185,19 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error) func
 }
 
 func (a *app) close() error {
+	a.recovered()
 	a.journal.Close()
 	a.signed()
+	a.traced()
 	return a.store.Close()
 }
 
-// ready reports whether the journal can be reached.
+// ready reports whether the journal can be reached, and the server is not about to
+// stop.
 func (a *app) ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return errDraining
+	}
 	_, err := a.store.List(ctx, audit.Query{Limit: 1})
 	return err
 }

@@ -15,7 +15,6 @@ import (
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
-	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
 )
 
@@ -175,7 +174,7 @@ func (e *env) withSecrets(ctx context.Context, c *config.Config, work func(conte
 		}
 		return work(ctx, vault)
 	}
-	st, err := store.Join(ctx, c.Data)
+	st, err := joinStore(ctx, c)
 	if err != nil {
 		return err
 	}

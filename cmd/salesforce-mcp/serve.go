@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net"
 
 	"github.com/spf13/cobra"
+
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
 func (e *env) serve() *cobra.Command {
-	var file string
+	var file, metrics string
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the server",
@@ -18,13 +22,18 @@ func (e *env) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			stop, err := a.serveMetrics(ctx)
+			if err != nil {
+				return errors.Join(err, l.Close())
+			}
 			a.log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(a.config.Workspaces)).Str("version", version()).Msg("serving")
-			err = serveUntil(ctx, l, a.handler(), a.log)
+			err = a.serveUntil(ctx, l)
 			a.log.Info().Msg("stopped")
-			return err
-		}),
+			return errors.Join(err, stop())
+		}, func(c *config.Config) { c.MetricsListen = cmp.Or(metrics, c.MetricsListen) }),
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&metrics, "metrics-listen", "", "address for metrics, as in 127.0.0.1:9464; instead of metricsListen")
 	return cmd
 }
 

@@ -79,8 +79,8 @@ func (w *world) ask(q string) (records []map[string]any) {
 	return answer.Records
 }
 
-// collector is a collector of syslog messages that reads when it is let.
-func collector(t *testing.T, read <-chan struct{}) (address string, entered <-chan struct{}, lines func() int) {
+// syslogCollector is a collector of syslog messages that reads when it is let.
+func syslogCollector(t *testing.T, read <-chan struct{}) (address string, entered <-chan struct{}, lines func() int) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func collector(t *testing.T, read <-chan struct{}) (address string, entered <-ch
 // the cause of more.
 func TestSinks(t *testing.T) {
 	read := make(chan struct{})
-	syslog, syslogEntered, syslogLines := collector(t, read)
+	syslog, syslogEntered, syslogLines := syslogCollector(t, read)
 	var mu sync.Mutex
 	posted := map[string]bool{}
 	hookEntered := make(chan struct{}, 1000)

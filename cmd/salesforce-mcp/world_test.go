@@ -135,7 +135,7 @@ func (w *world) post(body string) (int, string) {
 func (w *world) gives(handle string, agents ...string) {
 	w.t.Helper()
 	for _, agent := range agents {
-		if err := w.app.store.GiveHandles(context.Background(), allowlist.Caller{Workspace: "a", Host: "agent-factory", Agent: agent}, []string{handle}); err != nil {
+		if err := w.app.store.GiveHandles(context.Background(), allowlist.Caller{Workspace: "a", Host: "agent-factory", Agent: agent}, []string{handle}, nil); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -18,12 +18,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
@@ -33,6 +35,9 @@ import (
 type Config struct {
 	// Listen is the address of the HTTP server. Default 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
+	// MetricsListen is the address of the listener for metrics: host:port, or :port
+	// on loopback. It has no authentication. Default none.
+	MetricsListen string `yaml:"metricsListen"`
 	// PublicURL is the origin under which clients reach the server, such as
 	// https://salesforce.example.com. It is needed unless Listen is a loopback
 	// address.
@@ -47,6 +52,15 @@ type Config struct {
 	IssuerNetworks allowlist.Networks `yaml:"issuerNetworks"`
 	// Data is the folder of the server's state. Default data.
 	Data string `yaml:"data"`
+	// Database is the address of a Postgres database, which then has the state in
+	// place of the folder, for any number of servers: a secret, which may stand in
+	// DatabaseFile or the environment's SALESFORCE_MCP_DATABASE. Default none.
+	Database     salesforce.Secret `yaml:"database"`
+	DatabaseFile string            `yaml:"databaseFile"`
+	// Drain is how long a server that was told to stop still takes calls, while
+	// /readyz says that it is not ready, so that a balancer sends no more. Default
+	// 5s with a Database, where there are others, and none without.
+	Drain time.Duration `yaml:"drain"`
 	// MaxMessageBytes bounds the body of a request. Default 1 MiB.
 	MaxMessageBytes int64 `yaml:"maxMessageBytes"`
 	// MaxUploadBytes bounds a body that is streamed to Salesforce. Default
@@ -61,6 +75,8 @@ type Config struct {
 	Secrets Secrets `yaml:"secrets"`
 	// Audit says where the audit trail is kept beside the database.
 	Audit Audit `yaml:"audit"`
+	// Tracing says where traces go.
+	Tracing Tracing `yaml:"tracing"`
 	// Login is the OpenID provider with which people prove who they are before
 	// they connect their Salesforce user. Nil where nobody has to.
 	Login *Login `yaml:"login"`
@@ -81,9 +97,9 @@ type Workspace struct {
 	AuditLog *AuditLog `yaml:"auditLog"`
 }
 
-// Load reads the file, then the environment, then the files of secrets, and
-// validates the whole. Relative paths are relative to the file.
-func Load(file string, getenv func(string) string) (*Config, error) {
+// Load reads the file, then the environment and what is to be changed, then the
+// files of secrets, and validates the whole. Relative paths are relative to the file.
+func Load(file string, getenv func(string) string, change ...func(*Config)) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -95,7 +111,11 @@ func Load(file string, getenv func(string) string) (*Config, error) {
 		return nil, fmt.Errorf("configuration %s:\n%s", file, readable(err))
 	}
 	c.environment(getenv)
-	unread := c.readSecrets(filepath.Dir(file), getenv)
+	for _, change := range change {
+		change(c)
+	}
+	unread := errors.Join(c.readSecrets(filepath.Dir(file), getenv),
+		Credential{"database", &c.Database, &c.DatabaseFile}.read("", filepath.Dir(file), databaseVariable, getenv))
 	c.defaults(filepath.Dir(file))
 	if err := errors.Join(unread, c.validate(unread == nil)); err != nil {
 		return nil, fmt.Errorf("configuration %s:\n%w", file, err)
@@ -113,18 +133,24 @@ func readable(err error) string {
 // environment lets the environment override what differs between machines.
 func (c *Config) environment(getenv func(string) string) {
 	for name, field := range map[string]*string{
-		"SALESFORCE_MCP_LISTEN":     &c.Listen,
-		"SALESFORCE_MCP_PUBLIC_URL": &c.PublicURL,
-		"SALESFORCE_MCP_DATA":       &c.Data,
-		"SALESFORCE_MCP_LOG_LEVEL":  &c.LogLevel,
-		"SALESFORCE_MCP_KEY_FILE":   &c.Secrets.KeyFile,
+		"SALESFORCE_MCP_LISTEN":         &c.Listen,
+		"SALESFORCE_MCP_METRICS_LISTEN": &c.MetricsListen,
+		"SALESFORCE_MCP_PUBLIC_URL":     &c.PublicURL,
+		"SALESFORCE_MCP_DATA":           &c.Data,
+		"SALESFORCE_MCP_LOG_LEVEL":      &c.LogLevel,
+		"SALESFORCE_MCP_KEY_FILE":       &c.Secrets.KeyFile,
 	} {
 		if v := getenv(name); v != "" {
 			*field = v
 		}
 	}
+	c.Tracing.environment(getenv)
 	c.Secrets.MasterKeys = salesforce.Secret(getenv(masterKeyVariable))
 }
+
+// databaseVariable is the environment variable that has the address of the
+// database.
+const databaseVariable = "SALESFORCE_MCP_DATABASE"
 
 var (
 	notName  = regexp.MustCompile(`[^A-Z0-9]`)
@@ -142,10 +168,16 @@ func (c *Config) defaults(dir string) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
 	}
+	if strings.HasPrefix(c.MetricsListen, ":") {
+		c.MetricsListen = "127.0.0.1" + c.MetricsListen
+	}
 	if c.Data == "" {
 		c.Data = "data"
 	}
 	c.Data = absolute(dir, c.Data)
+	if c.Drain == 0 && c.Database != "" {
+		c.Drain = 5 * time.Second
+	}
 	c.Secrets.defaults(dir)
 	c.Audit.defaults(dir)
 	if c.MaxMessageBytes == 0 {
@@ -209,6 +241,9 @@ func (c *Config) validate(secrets bool) error {
 	case c.PublicURL == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()):
 		bad("publicURL: is needed because listen is %q, which others can reach; write the address clients use, as in https://salesforce.example.com", c.Listen)
 	}
+	if _, _, err := net.SplitHostPort(c.MetricsListen); err != nil && c.MetricsListen != "" {
+		bad("metricsListen: %q is no address; write host:port, as in 127.0.0.1:9464", c.MetricsListen)
+	}
 	if c.PublicURL != "" {
 		if err := checkOrigin(c.PublicURL); err != nil {
 			bad("publicURL: %q %w", shown(c.PublicURL), err)
@@ -226,6 +261,14 @@ func (c *Config) validate(secrets bool) error {
 	if c.MaxUploadBytes < 1024 || c.MaxUploadBytes > 1<<30 {
 		bad("maxUploadBytes: %d must be between 1024 and 1073741824", c.MaxUploadBytes)
 	}
+	if c.Drain < 0 || c.Drain > 10*time.Minute {
+		bad("drain: %v must be between 0s and 10m", c.Drain)
+	}
+	if c.Database != "" {
+		if _, err := store.ParsePostgres(c.Database); err != nil {
+			bad("database: %w", err)
+		}
+	}
 	switch c.LogLevel {
 	case "", "debug", "info", "warn", "error":
 	default:
@@ -237,8 +280,8 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets))
-	if err := c.Secrets.checkKeys(); err != nil && secrets {
+	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
+	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
 	names := map[string]bool{}

@@ -26,7 +26,7 @@ type Secrets struct {
 	Store string `yaml:"store"`
 	// KeyFile has the master keys; sealed. Default master.key beside the
 	// configuration file; it is made when it is needed and nothing has been
-	// sealed yet.
+	// sealed yet. With a Database it must be there: all servers need the same.
 	KeyFile string `yaml:"keyFile"`
 	// MasterKeys stand for KeyFile; from the environment's
 	// SALESFORCE_MCP_MASTER_KEY only.
@@ -89,8 +89,9 @@ func (s *Secrets) KeysFrom() string {
 	return s.KeyFile
 }
 
-// checkKeys returns what is wrong with the master keys, if there are any.
-func (s *Secrets) checkKeys() error {
+// checkKeys returns what is wrong with the master keys, if there are any, or if
+// there must be some.
+func (s *Secrets) checkKeys(must bool) error {
 	if s.Store == StoreVault {
 		return nil
 	}
@@ -100,8 +101,12 @@ func (s *Secrets) checkKeys() error {
 		}
 		return nil
 	}
-	if _, err := secrets.ReadMasters(s.KeyFile); !errors.Is(err, fs.ErrNotExist) {
+	_, err := secrets.ReadMasters(s.KeyFile)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	case must:
+		return fmt.Errorf("keyFile: %q is not there, and all servers of a database need the same master key: make one with salesforce-mcp keys new, and give it to each as keyFile or %s", s.KeyFile, masterKeyVariable)
 	}
 	return nil
 }

@@ -5,9 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"salesforce-mcp/audit"
 )
@@ -22,46 +25,25 @@ var (
 // defaultLimit is how many entries a query without a limit returns.
 const defaultLimit = 100
 
-// inserts are the statements of Append, prepared once.
-type inserts struct {
-	entry, open, end *sql.Stmt
-}
-
-// prepare prepares the statements. They are closed with the database.
-func (i *inserts) prepare(ctx context.Context, db *sql.DB) error {
-	for statement, text := range map[**sql.Stmt]string{
-		&i.entry: `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf)
-		           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = ?5))`,
-		&i.open: `INSERT INTO audit_open (intent) VALUES (?)`,
-		&i.end:  `DELETE FROM audit_open WHERE intent = ?`,
-	} {
-		prepared, err := db.PrepareContext(ctx, text) // kept for the life of the store, closed with its database
-		if err != nil {
-			return fmt.Errorf("prepare %q: %w", text, err)
-		}
-		*statement = prepared
-	}
-	return nil
-}
-
 // Append implements [audit.Store]: all of the entries are on disk when it
-// returns nil, and none when it returns an error.
+// returns nil, and none when it returns an error. Appends to one workspace take
+// turns, in all processes, so that its entries are numbered in the order of
+// commit.
 func (s *Store) Append(ctx context.Context, entries []audit.Entry) error {
+	if err := s.forgetClaims(ctx, entries); err != nil {
+		return err
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("append audit entries: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	if entries, err = s.claim(ctx, tx, entries); err != nil {
-		return err
-	}
-	if entries, err = s.charge(ctx, tx, entries); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := s.appendOne(ctx, tx, e); err != nil {
-			return fmt.Errorf("append audit entry %s: %w", e.ID, err)
+	if err := s.append(ctx, tx, entries); err != nil {
+		var ended *audit.EndedError
+		if errors.As(err, &ended) {
+			return ended
 		}
+		return fmt.Errorf("append audit entries: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("append audit entries: %w", err)
@@ -69,22 +51,109 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry) error {
 	return nil
 }
 
-// appendOne adds the entry and keeps the list of open intents in step.
-func (s *Store) appendOne(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
-	intent := sql.NullString{String: e.Intent, Valid: e.Intent != ""}
-	_, err := tx.StmtContext(ctx, s.insert.entry).ExecContext(ctx,
-		e.ID, e.Time.UnixMilli(), string(e.Phase), intent,
-		e.Workspace, e.Agent, e.Tool, string(e.Outcome), string(e.Line()))
+func (s *Store) append(ctx context.Context, tx *tx, entries []audit.Entry) error {
+	next := map[string]int64{} // by workspace
+	for _, e := range entries {
+		next[e.Workspace] = 0
+	}
+	workspaces := slices.Sorted(maps.Keys(next))
+	var locks []string
+	for _, name := range workspaces {
+		locks = append(locks, "log "+name)
+	}
+	if err := tx.alone(ctx, locks...); err != nil {
+		return err
+	}
+	entries, err := s.claim(ctx, tx, entries)
 	if err != nil {
 		return err
 	}
-	switch e.Phase {
-	case audit.PhaseIntent:
-		_, err = tx.StmtContext(ctx, s.insert.open).ExecContext(ctx, e.ID)
-	case audit.PhaseOutcome:
-		_, err = tx.StmtContext(ctx, s.insert.end).ExecContext(ctx, e.Intent)
+	if entries, err = s.charge(ctx, tx, entries); err != nil {
+		return err
 	}
+	for _, name := range workspaces {
+		var n int64
+		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = ?`, name).Scan(&n); err != nil {
+			return fmt.Errorf("number them: %w", err)
+		}
+		next[name] = n
+	}
+	for some := range slices.Chunk(entries, appendRows) {
+		if err := s.appendSome(ctx, tx, some, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendRows bounds the values of one statement: Postgres takes 65,535.
+const appendRows = 500
+
+// appendSome adds entries, and keeps the list of open intents in step. An outcome
+// closes its intent; that of one which is closed is refused.
+func (s *Store) appendSome(ctx context.Context, tx *tx, entries []audit.Entry, next map[string]int64) error {
+	var rows, opened, closed []any
+	process := s.process.current()
+	for _, e := range entries {
+		intent := sql.NullString{String: e.Intent, Valid: e.Intent != ""}
+		rows = append(rows, e.ID, e.Time.UnixMilli(), string(e.Phase), intent,
+			e.Workspace, e.Agent, e.Tool, string(e.Outcome), string(e.Line()), next[e.Workspace])
+		next[e.Workspace]++
+		switch e.Phase {
+		case audit.PhaseIntent:
+			opened = append(opened, e.ID, process)
+		case audit.PhaseOutcome:
+			closed = append(closed, e.Intent)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := s.closeIntents(ctx, tx, closed); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf) VALUES `+
+		values("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(entries)), rows...); err != nil || len(opened) == 0 {
+		return err
+	}
+	if err := s.lives(ctx, tx, process); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO audit_open (intent, process) VALUES `+values("(?, ?)", len(opened)/2), opened...)
 	return err
+}
+
+// closeIntents takes intents off the list of open ones. The error is an
+// [*audit.EndedError] if some of them have an outcome already.
+func (s *Store) closeIntents(ctx context.Context, tx *tx, intents []any) error {
+	if len(intents) == 0 {
+		return nil
+	}
+	in := `(` + values("?", len(intents)) + `)`
+	done, err := tx.ExecContext(ctx, `DELETE FROM audit_open WHERE intent IN `+in, intents...)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == int64(len(intents)) {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT intent FROM audit_entry WHERE intent IN `+in, intents...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var ended audit.EndedError
+	for rows.Next() {
+		var intent string
+		if err := rows.Scan(&intent); err != nil {
+			return err
+		}
+		ended.Intents = append(ended.Intents, intent)
+	}
+	if err := rows.Err(); err != nil || len(ended.Intents) == 0 {
+		return err
+	}
+	return &ended
 }
 
 // List implements [audit.Reader].
@@ -147,12 +216,18 @@ func encode(value string) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// longestCall is more than a call can last. An intent that is open for longer was
+// recorded although its process was told that it was not.
+const longestCall = time.Hour
+
 // OpenIntents implements [audit.Unfinished].
 func (s *Store) OpenIntents(ctx context.Context, limit int) (entries []audit.Entry, err error) {
 	err = s.read(ctx, func(e audit.Entry) bool {
 		entries = append(entries, e)
 		return true
-	}, `SELECT e.entry FROM audit_open o JOIN audit_entry e ON e.id = o.intent ORDER BY o.intent LIMIT ?`, limit)
+	}, `SELECT e.entry FROM audit_open o JOIN audit_entry e ON e.id = o.intent
+		WHERE NOT EXISTS (SELECT 1 FROM process p WHERE p.id = o.process AND p.expires >= NOW()) OR e.at < ?
+		ORDER BY o.intent LIMIT ?`, time.Now().Add(-longestCall).UnixMilli(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list open intents: %w", err)
 	}

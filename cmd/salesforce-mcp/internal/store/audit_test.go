@@ -58,7 +58,7 @@ func TestJournalIsAppendOnly(t *testing.T) {
 		"same size":            `UPDATE audit_log SET checkpoint = ''`,
 		"no checkpoint":        `DELETE FROM audit_log`,
 	} {
-		for who, db := range map[string]*sql.DB{"writer": s.writer, "outsider": outsider} {
+		for who, db := range map[string]*sql.DB{"writer": s.writer.DB, "outsider": outsider} {
 			if _, err := db.ExecContext(t.Context(), attempt); err == nil {
 				t.Errorf("%s by the %s was accepted", name, who)
 			} else if strings.Contains(err.Error(), "syntax") || strings.Contains(err.Error(), "no such") {
@@ -73,114 +73,119 @@ func TestJournalIsAppendOnly(t *testing.T) {
 }
 
 func TestAppendIsAllOrNothing(t *testing.T) {
-	s := open(t, t.TempDir())
-	good, bad := call(), call()
-	good.ID, good.Phase = "1", audit.PhaseIntent
-	bad.ID, bad.Phase, bad.Intent = "2", audit.PhaseOutcome, "no such intent"
-	if err := s.Append(t.Context(), []audit.Entry{good, bad}); err == nil {
-		t.Fatal("an outcome without its intent was accepted")
-	}
-	if entries := list(t, s, audit.Query{}); len(entries) != 0 {
-		t.Errorf("kept %+v", entries)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	if err := s.Append(ctx, []audit.Entry{good}); err != nil { // and the writer is free
-		t.Error(err)
-	}
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		good, bad := call(), call()
+		good.ID, good.Phase = "1", audit.PhaseIntent
+		bad.ID, bad.Phase, bad.Intent = "2", audit.PhaseOutcome, "no such intent"
+		if err := s.Append(t.Context(), []audit.Entry{good, bad}); err == nil {
+			t.Fatal("an outcome without its intent was accepted")
+		}
+		if entries := list(t, s, audit.Query{}); len(entries) != 0 {
+			t.Errorf("kept %+v", entries)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := s.Append(ctx, []audit.Entry{good}); err != nil { // and the writer is free
+			t.Error(err)
+		}
+	})
 }
 
 func TestRecoverClosesOpenIntents(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Open(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := audit.NewJournal(s)
-	const calls, ended = 1203, 3 // more than one batch stay open
-	for i := range calls {
-		e := call()
-		e.Agent = fmt.Sprint("agent-", i)
-		intent, err := j.Begin(t.Context(), e)
+	engines(t, func(t *testing.T, d database) {
+		s, err := d.start(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i < ended {
-			if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+		j := audit.NewJournal(s)
+		const calls, ended = 510, 3 // more than one batch stay open
+		for i := range calls {
+			e := call()
+			e.Agent = fmt.Sprint("agent-", i)
+			intent, err := j.Begin(t.Context(), e)
+			if err != nil {
 				t.Fatal(err)
 			}
+			if i < ended {
+				if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
-	}
-	if _, err := j.Recover(t.Context(), s); err == nil {
-		t.Error("recovered while calls run")
-	}
-	j.Close()
-	s.Close() // as a crash leaves it: no outcome for most
+		if n, err := j.Recover(t.Context(), s); n != 0 || err != nil {
+			t.Errorf("recovered %d while calls run, %v", n, err)
+		}
+		j.Close()
+		crash(t, s) // no outcome for most
 
-	s = open(t, dir)
-	j = journal(t, s)
-	if oldest, err := s.OpenIntents(t.Context(), 2); err != nil || len(oldest) != 2 || oldest[0].Agent != "agent-3" || oldest[1].Agent != "agent-4" {
-		t.Errorf("the two oldest open intents: %+v, error %v", oldest, err)
-	}
-	for _, want := range []int{calls - ended, 0} {
-		closed, err := j.Recover(t.Context(), s)
-		if err != nil || closed != want {
-			t.Fatalf("recovered %d, error %v; want %d", closed, err, want)
+		s = d.open(t)
+		j = journal(t, s)
+		if oldest, err := s.OpenIntents(t.Context(), 2); err != nil || len(oldest) != 2 || oldest[0].Agent != "agent-3" || oldest[1].Agent != "agent-4" {
+			t.Errorf("the two oldest open intents: %+v, error %v", oldest, err)
 		}
-	}
-	unknown := list(t, s, audit.Query{Outcome: audit.Unknown, Limit: 2 * calls})
-	agents := map[string]bool{}
-	for _, e := range unknown {
-		agents[e.Agent] = true
-		if e.Phase != audit.PhaseOutcome || e.Code != "interrupted" || e.Duration != 0 || e.Arguments != nil {
-			t.Fatalf("entry %+v", e)
+		for _, want := range []int{calls - ended, 0} {
+			closed, err := j.Recover(t.Context(), s)
+			if err != nil || closed != want {
+				t.Fatalf("recovered %d, error %v; want %d", closed, err, want)
+			}
 		}
-	}
-	if len(unknown) != calls-ended || len(agents) != calls-ended {
-		t.Errorf("%d outcomes unknown, of %d agents", len(unknown), len(agents))
-	}
+		unknown := list(t, s, audit.Query{Outcome: audit.Unknown, Limit: 2 * calls})
+		agents := map[string]bool{}
+		for _, e := range unknown {
+			agents[e.Agent] = true
+			if e.Phase != audit.PhaseOutcome || e.Code != "interrupted" || e.Duration != 0 || e.Arguments != nil {
+				t.Fatalf("entry %+v", e)
+			}
+		}
+		if len(unknown) != calls-ended || len(agents) != calls-ended {
+			t.Errorf("%d outcomes unknown, of %d agents", len(unknown), len(agents))
+		}
+	})
 }
 
 func TestConcurrentCallsAreAllRecorded(t *testing.T) {
-	s := open(t, t.TempDir())
-	j := journal(t, s)
-	const callers, each = 16, 25
-	var group sync.WaitGroup
-	for caller := range callers {
-		group.Go(func() {
-			for range each {
-				e := call()
-				e.Agent = fmt.Sprint("agent-", caller)
-				intent, err := j.Begin(t.Context(), e)
-				if err != nil {
-					t.Error(err)
-					return
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		j := journal(t, s)
+		const callers, each = 16, 25
+		var group sync.WaitGroup
+		for caller := range callers {
+			group.Go(func() {
+				for range each {
+					e := call()
+					e.Agent = fmt.Sprint("agent-", caller)
+					intent, err := j.Begin(t.Context(), e)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					// Acknowledged is durable: a reader sees it at once.
+					var phase string
+					err = s.reader.QueryRowContext(t.Context(), "SELECT phase FROM audit_entry WHERE id = ?", intent.ID()).Scan(&phase)
+					if err != nil || phase != "intent" {
+						t.Errorf("acknowledged intent: phase %q, error %v", phase, err)
+					}
+					if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
+						t.Error(err)
+					}
 				}
-				// Acknowledged is durable: a reader sees it at once.
-				var phase string
-				err = s.reader.QueryRowContext(t.Context(), "SELECT phase FROM audit_entry WHERE id = ?", intent.ID()).Scan(&phase)
-				if err != nil || phase != "intent" {
-					t.Errorf("acknowledged intent: phase %q, error %v", phase, err)
+			})
+		}
+		group.Wait()
+		position := map[string]int{}
+		for i, e := range list(t, s, audit.Query{Limit: 1 << 20}) {
+			position[e.ID] = i
+			if e.Phase == audit.PhaseOutcome {
+				if begun, ok := position[e.Intent]; !ok || begun >= i {
+					t.Errorf("outcome %s stands before its intent", e.ID)
 				}
-				if err := intent.End(t.Context(), audit.Outcome{Status: audit.OK}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	group.Wait()
-	position := map[string]int{}
-	for i, e := range list(t, s, audit.Query{Limit: 1 << 20}) {
-		position[e.ID] = i
-		if e.Phase == audit.PhaseOutcome {
-			if begun, ok := position[e.Intent]; !ok || begun >= i {
-				t.Errorf("outcome %s stands before its intent", e.ID)
 			}
 		}
-	}
-	if len(position) != callers*each*2 {
-		t.Errorf("%d entries, want %d", len(position), callers*each*2)
-	}
+		if len(position) != callers*each*2 {
+			t.Errorf("%d entries, want %d", len(position), callers*each*2)
+		}
+	})
 }
 
 func TestFullDatabaseRefusesCalls(t *testing.T) {
@@ -215,40 +220,42 @@ func TestFullDatabaseRefusesCalls(t *testing.T) {
 }
 
 func BenchmarkAuditedCall(b *testing.B) {
-	for _, callers := range []int{1, 16} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			s := open(b, b.TempDir())
-			j := journal(b, s)
-			ctx, stop := context.WithCancel(b.Context())
-			signed := make(chan error, 1)
-			go func() { signed <- signEvery(ctx, s, 500*time.Millisecond) }() // as the server does
-			defer func() {
-				stop()
-				if err := <-signed; err != nil {
-					b.Error(err)
-				}
-			}()
-			work := make(chan struct{})
-			var group sync.WaitGroup
-			for range callers {
-				group.Go(func() {
-					for range work {
-						intent, err := j.Begin(b.Context(), call())
-						if err == nil {
-							err = intent.End(b.Context(), audit.Outcome{Status: audit.OK})
-						}
-						if err != nil {
-							b.Error(err)
-						}
+	enginesBench(b, func(b *testing.B, d database) {
+		for _, callers := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+				s := d.open(b)
+				j := journal(b, s)
+				ctx, stop := context.WithCancel(b.Context())
+				signed := make(chan error, 1)
+				go func() { signed <- signEvery(ctx, s, 500*time.Millisecond) }() // as the server does
+				defer func() {
+					stop()
+					if err := <-signed; err != nil {
+						b.Error(err)
 					}
-				})
-			}
-			for b.Loop() {
-				work <- struct{}{}
-			}
-			close(work)
-			group.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
-		})
-	}
+				}()
+				work := make(chan struct{})
+				var group sync.WaitGroup
+				for range callers {
+					group.Go(func() {
+						for range work {
+							intent, err := j.Begin(b.Context(), call())
+							if err == nil {
+								err = intent.End(b.Context(), audit.Outcome{Status: audit.OK})
+							}
+							if err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				for b.Loop() {
+					work <- struct{}{}
+				}
+				close(work)
+				group.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			})
+		}
+	})
 }

@@ -17,7 +17,7 @@ import (
 // agent are in a batch, they cost two statements; agents without limits cost
 // nothing. Accounts are locked in their order, so that two processes do not wait
 // for each other.
-func (s *Store) charge(ctx context.Context, tx *sql.Tx, entries []audit.Entry) ([]audit.Entry, error) {
+func (s *Store) charge(ctx context.Context, tx *tx, entries []audit.Entry) ([]audit.Entry, error) {
 	charged := map[audit.Account][]audit.Entry{}
 	var accounts []audit.Account
 	for _, e := range entries {
@@ -70,8 +70,9 @@ func (s *Store) charge(ctx context.Context, tx *sql.Tx, entries []audit.Entry) (
 const idleDays = 7
 
 // lockCounts returns what an account has taken, and keeps other transactions from
-// it. When a new one is added, those that have been idle are forgotten.
-func lockCounts(ctx context.Context, tx *sql.Tx, a audit.Account, now time.Time) (c audit.Counts, err error) {
+// it. When a new one is added, those of its workspace that have been idle are
+// forgotten.
+func lockCounts(ctx context.Context, tx *tx, a audit.Account, now time.Time) (c audit.Counts, err error) {
 	lock := func() error {
 		return tx.QueryRowContext(ctx, `UPDATE budget SET minute = minute WHERE workspace = ? AND host = ? AND agent = ?
 			RETURNING minute, minute_calls, day, day_calls, day_writes`, a.Workspace, a.Host, a.Agent).
@@ -80,7 +81,7 @@ func lockCounts(ctx context.Context, tx *sql.Tx, a audit.Account, now time.Time)
 	if err = lock(); !errors.Is(err, sql.ErrNoRows) {
 		return c, err
 	}
-	if _, err = tx.ExecContext(ctx, `DELETE FROM budget WHERE day < ?`, now.Unix()/int64(24*60*60)-idleDays); err != nil {
+	if _, err = tx.ExecContext(ctx, `DELETE FROM budget WHERE workspace = ? AND day < ?`, a.Workspace, now.Unix()/int64(24*60*60)-idleDays); err != nil {
 		return c, err
 	}
 	if _, err = tx.ExecContext(ctx, `INSERT INTO budget (workspace, host, agent, minute, minute_calls, day, day_calls, day_writes)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,27 +14,29 @@ import (
 
 var _ tools.Claims = (*Store)(nil)
 
-// claim keeps the claims of the entries, and returns the entries that are left:
-// those whose claims are not another's. Claims are taken in the order of their
-// scopes, so that two processes that take the same ones do not wait for each
-// other. Calls without a key cost nothing here.
-func (s *Store) claim(ctx context.Context, tx *sql.Tx, entries []audit.Entry) ([]audit.Entry, error) {
-	var claimed []audit.Entry
+// forgetClaims forgets the claims that are too old, if the entries have claims.
+func (s *Store) forgetClaims(ctx context.Context, entries []audit.Entry) error {
 	for _, e := range entries {
-		if e.Claim != nil {
-			claimed = append(claimed, e)
+		if e.Claim == nil {
+			continue
 		}
+		if err := s.forget(ctx, "claim", "made", e.Time.Add(-audit.ClaimWindow).UnixMilli()); err != nil {
+			return fmt.Errorf("forget old claims: %w", err)
+		}
+		return nil
 	}
-	if claimed == nil {
-		return entries, nil
-	}
-	slices.SortStableFunc(claimed, func(a, b audit.Entry) int { return cmp.Compare(a.Claim.Scope, b.Claim.Scope) })
-	old := claimed[0].Time.Add(-audit.ClaimWindow).UnixMilli()
-	if _, err := tx.ExecContext(ctx, `DELETE FROM claim WHERE made < ?`, old); err != nil {
-		return nil, fmt.Errorf("forget old claims: %w", err)
-	}
+	return nil
+}
+
+// claim keeps the claims of the entries, and returns the entries that are left:
+// those whose claims are not another's. A scope is of one workspace, and its
+// transaction has that workspace alone.
+func (s *Store) claim(ctx context.Context, tx *tx, entries []audit.Entry) ([]audit.Entry, error) {
 	taken := false
-	for _, e := range claimed {
+	for _, e := range entries {
+		if e.Claim == nil {
+			continue
+		}
 		if err := claimOne(ctx, tx, e); err != nil {
 			return nil, fmt.Errorf("keep the claim of %s: %w", e.ID, err)
 		}
@@ -47,7 +48,7 @@ func (s *Store) claim(ctx context.Context, tx *sql.Tx, entries []audit.Entry) ([
 	return slices.DeleteFunc(slices.Clone(entries), func(e audit.Entry) bool { return e.Claim != nil && e.Claim.Taken }), nil
 }
 
-func claimOne(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+func claimOne(ctx context.Context, tx *tx, e audit.Entry) error {
 	c := e.Claim
 	if e.Phase != audit.PhaseIntent {
 		var err error
@@ -59,8 +60,10 @@ func claimOne(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
 		}
 		return err
 	}
-	done, err := tx.ExecContext(ctx, `INSERT INTO claim (scope, intent, made, expires, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope) DO NOTHING`,
-		c.Scope, e.ID, e.Time.UnixMilli(), e.Time.Add(c.Life).UnixMilli(), c.Digest)
+	done, err := tx.ExecContext(ctx, `INSERT INTO claim (scope, intent, made, expires, digest) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (scope) DO UPDATE SET intent = excluded.intent, made = excluded.made, expires = excluded.expires, digest = excluded.digest, outcome = NULL
+		WHERE claim.made < ?`,
+		c.Scope, e.ID, e.Time.UnixMilli(), e.Time.Add(c.Life).UnixMilli(), c.Digest, e.Time.Add(-audit.ClaimWindow).UnixMilli())
 	if err != nil {
 		return err
 	}

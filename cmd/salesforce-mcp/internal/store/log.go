@@ -74,8 +74,8 @@ func (s *Store) Leaf(ctx context.Context, workspace, id string) (l proof.Leaf, o
 // Call returns the ids of the entries of the call that an entry belongs to:
 // intent and outcome, as far as they are there.
 func (s *Store) Call(ctx context.Context, workspace, id string) (ids []string, err error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT id FROM audit_entry WHERE workspace = ?1 AND (id = ?2 OR intent = ?2
-		OR id = (SELECT intent FROM audit_entry WHERE id = ?2)) ORDER BY leaf`, workspace, id)
+	rows, err := s.reader.QueryContext(ctx, `SELECT id FROM audit_entry WHERE workspace = ? AND (id = ? OR intent = ?
+		OR id = (SELECT intent FROM audit_entry WHERE id = ?)) ORDER BY leaf`, workspace, id, id, id)
 	if err != nil {
 		return nil, fmt.Errorf("find the entries of a call: %w", err)
 	}

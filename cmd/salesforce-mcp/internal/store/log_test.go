@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/pressly/goose/v3"
 
 	"salesforce-mcp/audit"
 	"salesforce-mcp/audit/proof"
@@ -94,48 +91,45 @@ func record(t testing.TB, j *audit.Journal, workspace string, calls int) {
 // sign; each has its own log, numbered from 0, of what it recorded and nothing
 // else.
 func TestLogOfEachWorkspace(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	j := journal(t, s)
-	other, err := Join(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	ctx, stop := context.WithCancel(t.Context())
-	var signing, recording sync.WaitGroup
-	for _, s := range []*Store{s, other} {
-		signing.Go(func() {
-			if err := signEvery(ctx, s, time.Millisecond); err != nil {
-				t.Error(err)
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		j := journal(t, s)
+		other := d.join(t)
+		ctx, stop := context.WithCancel(t.Context())
+		var signing, recording sync.WaitGroup
+		for _, s := range []*Store{s, other} {
+			signing.Go(func() {
+				if err := signEvery(ctx, s, time.Millisecond); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		names := []string{"a", "b", "c"}
+		for i, name := range names {
+			recording.Go(func() { record(t, j, name, 100*(i+1)) })
+		}
+		recording.Wait()
+		stop()
+		signing.Wait()
+		signLog(t, s)
+		for i, name := range names {
+			if r := check(t, s, name); !r.OK() || r.Entries != int64(200*(i+1)) || r.Waiting != 0 {
+				t.Errorf("workspace %s: %+v", name, r)
 			}
-		})
-	}
-	names := []string{"a", "b", "c"}
-	for i, name := range names {
-		recording.Go(func() { record(t, j, name, 100*(i+1)) })
-	}
-	recording.Wait()
-	stop()
-	signing.Wait()
-	signLog(t, s)
-	for i, name := range names {
-		if r := check(t, s, name); !r.OK() || r.Entries != int64(200*(i+1)) || r.Waiting != 0 {
-			t.Errorf("workspace %s: %+v", name, r)
+			x, err := proof.NewExporter(t.Context(), s, name, testPublic(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var export bytes.Buffer
+			if err := x.All(t.Context(), &export); err != nil {
+				t.Fatal(err)
+			}
+			r, err := proof.Check{Key: testPublic(t)}.Export(bytes.NewReader(export.Bytes()))
+			if err != nil || !r.OK() || r.Workspace != name || strings.Count(export.String(), `"workspace":"`+name+`"`) != 200*(i+1) {
+				t.Errorf("export of workspace %s: %+v, %v", name, r, err)
+			}
 		}
-		x, err := proof.NewExporter(t.Context(), s, name, testPublic(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var export bytes.Buffer
-		if err := x.All(t.Context(), &export); err != nil {
-			t.Fatal(err)
-		}
-		r, err := proof.Check{Key: testPublic(t)}.Export(bytes.NewReader(export.Bytes()))
-		if err != nil || !r.OK() || r.Workspace != name || strings.Count(export.String(), `"workspace":"`+name+`"`) != 200*(i+1) {
-			t.Errorf("export of workspace %s: %+v, %v", name, r, err)
-		}
-	}
+	})
 }
 
 // TestTamperedDatabase: who owns the file can take the triggers away and change
@@ -215,11 +209,7 @@ func TestMigrateNumbersEntries(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, databaseName)
 	db := sqlOpen(t, dsn(path, "_txlock", "immediate"))
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	provider, err := migrator(db, sqlite)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,11 @@ import (
 )
 
 // Lease takes a lease of that name for an owner, unless another owner holds it
-// and it has not expired.
+// and it has not expired, by the database's clock.
 func (s *Store) Lease(ctx context.Context, name, owner string, life time.Duration) (bool, error) {
-	now := time.Now()
-	done, err := s.writer.ExecContext(ctx, `INSERT INTO lease (name, owner, expires) VALUES (?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires WHERE lease.owner = excluded.owner OR lease.expires < ?`,
-		name, owner, now.Add(life).UnixMilli(), now.UnixMilli())
+	done, err := s.writer.ExecContext(ctx, `INSERT INTO lease (name, owner, expires) VALUES (?, ?, NOW() + CAST(? AS BIGINT))
+		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires WHERE lease.owner = excluded.owner OR lease.expires < NOW()`,
+		name, owner, life.Milliseconds())
 	if err != nil {
 		return false, fmt.Errorf("take the lease: %w", err)
 	}
@@ -37,7 +36,7 @@ func (s *Store) Release(ctx context.Context, name, owner string) error {
 // read it.
 func (s *Store) AddPending(ctx context.Context, kind, secret string, life time.Duration, content []byte) error {
 	now := time.Now()
-	if _, err := s.writer.ExecContext(ctx, `DELETE FROM pending WHERE expires < ?`, now.UnixMilli()); err != nil {
+	if err := s.forget(ctx, "pending", "expires", now.UnixMilli()); err != nil {
 		return fmt.Errorf("forget what has expired: %w", err)
 	}
 	sealed := sealer(kind, secret).Seal(nil, nil, content, nil) //nolint:gosec // G407: the nonce is made inside

@@ -19,7 +19,7 @@ const resultLife = 25 * time.Hour
 
 // Keep implements [tools.Results], and forgets results that are too old.
 func (s *Store) Keep(ctx context.Context, k tools.Kept) error {
-	if _, err := s.writer.ExecContext(ctx, `DELETE FROM result WHERE made < ?`, k.Made.Add(-resultLife).UnixMilli()); err != nil {
+	if err := s.forget(ctx, "result", "made", k.Made.Add(-resultLife).UnixMilli()); err != nil {
 		return fmt.Errorf("forget old results: %w", err)
 	}
 	_, err := s.writer.ExecContext(ctx, `INSERT INTO result (id, made, workspace, host, agent, user_id, instruction, arguments) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,

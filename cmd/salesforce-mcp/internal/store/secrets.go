@@ -83,8 +83,7 @@ func dataKeys(ctx context.Context, db interface {
 	return keys, rows.Err()
 }
 
-// ChangeDataKeys implements [secrets.Rows]. The transaction has the database's
-// only write lock from its beginning.
+// ChangeDataKeys implements [secrets.Rows].
 func (s *Store) ChangeDataKeys(ctx context.Context, change func([]secrets.DataKey) ([]secrets.DataKey, error)) (err error) {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -95,6 +94,9 @@ func (s *Store) ChangeDataKeys(ctx context.Context, change func([]secrets.DataKe
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
+	if err := tx.alone(ctx, "data keys"); err != nil {
+		return err
+	}
 	all, err := dataKeys(ctx, tx)
 	if err != nil {
 		return err

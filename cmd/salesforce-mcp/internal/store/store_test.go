@@ -112,50 +112,52 @@ func TestOpenReadsBackWhatWasAppended(t *testing.T) {
 }
 
 func TestListFilters(t *testing.T) {
-	s := open(t, t.TempDir())
-	j := journal(t, s)
-	var ids []string
-	for _, who := range []struct{ workspace, agent, tool string }{
-		{"demo", "desk", "records"}, {"demo", "desk", "query"}, {"demo", "lab", "records"}, {"other", "desk", "records"},
-	} {
-		e := call()
-		e.Workspace, e.Agent, e.Tool = who.workspace, who.agent, who.tool
-		intent, err := j.Begin(t.Context(), e)
-		if err != nil {
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		j := journal(t, s)
+		var ids []string
+		for _, who := range []struct{ workspace, agent, tool string }{
+			{"demo", "desk", "records"}, {"demo", "desk", "query"}, {"demo", "lab", "records"}, {"other", "desk", "records"},
+		} {
+			e := call()
+			e.Workspace, e.Agent, e.Tool = who.workspace, who.agent, who.tool
+			intent, err := j.Begin(t.Context(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, intent.ID())
+		}
+		refused := call()
+		refused.Code = "not_permitted"
+		if _, err := j.Refuse(t.Context(), refused); err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, intent.ID())
-	}
-	refused := call()
-	refused.Code = "not_permitted"
-	if _, err := j.Refuse(t.Context(), refused); err != nil {
-		t.Fatal(err)
-	}
-	ids = append(ids, list(t, s, audit.Query{Limit: 1})[0].ID)
+		ids = append(ids, list(t, s, audit.Query{Limit: 1})[0].ID)
 
-	for name, test := range map[string]struct {
-		query audit.Query
-		want  []string
-	}{
-		"all":       {audit.Query{}, ids},
-		"limit":     {audit.Query{Limit: 2}, ids[3:]},
-		"workspace": {audit.Query{Workspace: "other"}, ids[3:4]},
-		"agent":     {audit.Query{Agent: "lab"}, ids[2:3]},
-		"tool":      {audit.Query{Tool: "query"}, ids[1:2]},
-		"outcome":   {audit.Query{Outcome: audit.Refused}, ids[4:]},
-		"together":  {audit.Query{Workspace: "demo", Agent: "desk", Tool: "records", Limit: 1}, ids[4:]},
-		"since":     {audit.Query{Since: time.Now().Add(-time.Hour)}, ids},
-		"future":    {audit.Query{Since: time.Now().Add(time.Hour)}, nil},
-		"quoted":    {audit.Query{Agent: "' OR 1=1 --"}, nil},
-	} {
-		var got []string
-		for _, e := range list(t, s, test.query) {
-			got = append(got, e.ID)
+		for name, test := range map[string]struct {
+			query audit.Query
+			want  []string
+		}{
+			"all":       {audit.Query{}, ids},
+			"limit":     {audit.Query{Limit: 2}, ids[3:]},
+			"workspace": {audit.Query{Workspace: "other"}, ids[3:4]},
+			"agent":     {audit.Query{Agent: "lab"}, ids[2:3]},
+			"tool":      {audit.Query{Tool: "query"}, ids[1:2]},
+			"outcome":   {audit.Query{Outcome: audit.Refused}, ids[4:]},
+			"together":  {audit.Query{Workspace: "demo", Agent: "desk", Tool: "records", Limit: 1}, ids[4:]},
+			"since":     {audit.Query{Since: time.Now().Add(-time.Hour)}, ids},
+			"future":    {audit.Query{Since: time.Now().Add(time.Hour)}, nil},
+			"quoted":    {audit.Query{Agent: "' OR 1=1 --"}, nil},
+		} {
+			var got []string
+			for _, e := range list(t, s, test.query) {
+				got = append(got, e.ID)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
 		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
+	})
 }
 
 func TestOpenFolderHasOneOwner(t *testing.T) {
@@ -217,7 +219,7 @@ func TestOpenKeepsFilesPrivate(t *testing.T) {
 
 func TestConnectionsHaveTheirSettings(t *testing.T) {
 	s := open(t, t.TempDir())
-	for name, pool := range map[string]*sql.DB{"writer": s.writer, "reader": s.reader} {
+	for name, pool := range map[string]*pool{"writer": s.writer, "reader": s.reader} {
 		queryOnly := map[string]string{"writer": "0", "reader": "1"}[name]
 		for pragma, want := range map[string]string{
 			"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000", "query_only": queryOnly,
@@ -234,22 +236,23 @@ func TestConnectionsHaveTheirSettings(t *testing.T) {
 }
 
 func TestOpenRefusesNewerSchema(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Open(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Open(t.Context(), dir)
-	if err == nil || !strings.Contains(err.Error(), "schema 9999") {
-		t.Errorf("error %v", err)
-	}
+	engines(t, func(t *testing.T, d database) {
+		s, err := d.start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.start(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "schema 9999") {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 func TestOpenRefusesWhatIsNoDatabase(t *testing.T) {
@@ -269,14 +272,15 @@ func TestOpenRefusesWhatIsNoDatabase(t *testing.T) {
 }
 
 func TestOpenHonoursContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	dir := t.TempDir()
-	if s, err := Open(ctx, dir); err == nil {
-		s.Close()
-		t.Fatal("opened under a context that had ended")
-	}
-	open(t, dir) // and left nothing behind
+	engines(t, func(t *testing.T, d database) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if s, err := d.start(ctx); err == nil {
+			s.Close()
+			t.Fatal("opened under a context that had ended")
+		}
+		d.open(t) // and left nothing behind
+	})
 }
 
 // TestJoin: a command keeps a secret while the server runs, and is the only one
@@ -315,63 +319,65 @@ func TestJoin(t *testing.T) {
 
 // TestLook: a look needs a database and changes nothing, whoever has the folder.
 func TestLook(t *testing.T) {
-	ctx, dir := t.Context(), t.TempDir()
-	if _, err := Look(ctx, dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("without a database: %v", err)
-	}
-	if left, err := os.ReadDir(dir); len(left) != 0 || err != nil {
-		t.Errorf("a look made %v, %v", left, err)
-	}
-	server, err := Open(ctx, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.PutSecret(ctx, "sales", "x", []byte("sealed"), 0, 1); err != nil {
-		t.Fatal(err)
-	}
-	look := func(who string) {
-		t.Helper()
-		s, err := Look(ctx, dir)
+	engines(t, func(t *testing.T, d database) {
+		ctx := t.Context()
+		if _, err := d.look(ctx); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("without a database: %v", err)
+		}
+		if left, err := os.ReadDir(d.dir); d.dir != "" && (len(left) != 0 || err != nil) {
+			t.Errorf("a look made %v, %v", left, err)
+		}
+		server, err := d.start(ctx)
 		if err != nil {
-			t.Fatalf("%s: %v", who, err)
+			t.Fatal(err)
 		}
-		defer func() {
-			if err := s.Close(); err != nil {
-				t.Errorf("%s: %v", who, err)
-			}
-		}()
-		if got, _, err := s.Secret(ctx, "sales", "x"); string(got) != "sealed" || err != nil {
-			t.Errorf("%s: %q, %v", who, got, err)
+		if err := server.PutSecret(ctx, "sales", "x", []byte("sealed"), 0, 1); err != nil {
+			t.Fatal(err)
 		}
-		if err := s.PutSecret(ctx, "sales", "y", []byte("sealed"), 0, 1); err == nil {
-			t.Errorf("%s: a look has written", who)
-		}
-		if who == "alone" {
-			next, err := Open(ctx, dir)
+		look := func(who string) {
+			t.Helper()
+			s, err := d.look(ctx)
 			if err != nil {
-				t.Errorf("a look keeps a server from starting: %v", err)
-			} else if err := next.Close(); err != nil {
-				t.Error(err)
+				t.Fatalf("%s: %v", who, err)
+			}
+			defer func() {
+				if err := s.Close(); err != nil {
+					t.Errorf("%s: %v", who, err)
+				}
+			}()
+			if got, _, err := s.Secret(ctx, "sales", "x"); string(got) != "sealed" || err != nil {
+				t.Errorf("%s: %q, %v", who, got, err)
+			}
+			if err := s.PutSecret(ctx, "sales", "y", []byte("sealed"), 0, 1); err == nil {
+				t.Errorf("%s: a look has written", who)
+			}
+			if who == "alone" {
+				next, err := d.start(ctx)
+				if err != nil {
+					t.Errorf("a look keeps a server from starting: %v", err)
+				} else if err := next.Close(); err != nil {
+					t.Error(err)
+				}
 			}
 		}
-	}
-	look("beside a server")
-	if err := server.Close(); err != nil {
-		t.Fatal(err)
-	}
-	look("alone")
-	if server, err = Open(ctx, dir); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := server.writer.ExecContext(ctx, `DELETE FROM goose_db_version WHERE version_id > 3`); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Look(ctx, dir); err == nil || !strings.Contains(err.Error(), "has schema 3, this version of salesforce-mcp knows schema") {
-		t.Errorf("an older schema: %v", err)
-	}
+		look("beside a server")
+		if err := server.Close(); err != nil {
+			t.Fatal(err)
+		}
+		look("alone")
+		if server, err = d.start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.writer.ExecContext(ctx, `DELETE FROM goose_db_version WHERE version_id > 3`); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.look(ctx); err == nil || !strings.Contains(err.Error(), "has schema 3, this version of salesforce-mcp knows schema") {
+			t.Errorf("an older schema: %v", err)
+		}
+	})
 }
 
 // sqlOpen opens a database as another program does.

@@ -34,7 +34,7 @@ func (s *Server) instruction(w http.ResponseWriter, r *http.Request, who *identi
 	if up != nil {
 		c.Upload = &tools.Upload{Reader: up, Size: max(0, r.ContentLength)}
 	}
-	res, err := s.Tools.Call(r.Context(), c)
+	res, err := s.Tools.Call(tools.InTraceOf(r), c)
 	if up != nil {
 		if up.end(); up.tooLarge != nil {
 			err = up.tooLarge
@@ -189,7 +189,7 @@ func (s *Server) openAPI(w http.ResponseWriter, r *http.Request, who *identity) 
 func (s *Server) result(w http.ResponseWriter, r *http.Request, who *identity) {
 	id := r.PathValue("id")
 	to := &sink{w: w, patience: s.patience()}
-	res, err := s.Tools.Result(r.Context(), tools.Call{Who: who, Surface: "results", Stream: func(resp *salesforce.Response) error {
+	res, err := s.Tools.Result(tools.InTraceOf(r), tools.Call{Who: who, Surface: "results", Stream: func(resp *salesforce.Response) error {
 		w.Header().Set("Content-Disposition", attachment(id, resp))
 		if mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType != "text/csv" || r.URL.Query().Get("raw") == "true" {
 			return to.pass(resp)

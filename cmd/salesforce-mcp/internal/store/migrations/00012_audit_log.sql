@@ -1,31 +1,8 @@
--- The Merkle log over the journal (package proof), one for each workspace. leaf
--- is an entry's number in its log, from 0 and without gaps, in the order of
--- commit; entries that were there before are numbered in the order in which they
--- were inserted. audit_log has the newest signed checkpoint of each log,
--- audit_tile the hashes under it: the tile n of a level, at most 256 hashes.
+-- The Merkle log over the journal (package proof), one for each workspace: its
+-- newest signed checkpoint, and the hashes under it: the tile n of a level, at most
+-- 256 hashes. The entries' numbers are in the files beside this one.
 
 -- +goose Up
-DROP TRIGGER audit_entry_no_update;
-ALTER TABLE audit_entry ADD COLUMN leaf BIGINT;
-UPDATE audit_entry SET leaf = numbered.leaf
-FROM (SELECT rowid AS entry, row_number() OVER (PARTITION BY workspace ORDER BY rowid) - 1 AS leaf FROM audit_entry) AS numbered
-WHERE audit_entry.rowid = numbered.entry;
--- +goose StatementBegin
-CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry
-BEGIN
-    SELECT RAISE(ABORT, 'audit entries are never changed');
-END;
--- +goose StatementEnd
-DROP INDEX audit_entry_workspace;
-CREATE UNIQUE INDEX audit_entry_leaf ON audit_entry (workspace, leaf);
--- +goose StatementBegin
-CREATE TRIGGER audit_entry_in_order BEFORE INSERT ON audit_entry
-WHEN NEW.leaf IS NOT (SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = NEW.workspace)
-BEGIN
-    SELECT RAISE(ABORT, 'audit entries are numbered without gaps');
-END;
--- +goose StatementEnd
-
 CREATE TABLE audit_log (
     workspace  TEXT   NOT NULL PRIMARY KEY,
     size       BIGINT NOT NULL, -- entries under the checkpoint
@@ -38,19 +15,6 @@ CREATE TABLE audit_tile (
     hashes    BLOB   NOT NULL,
     PRIMARY KEY (workspace, level, n)
 );
--- +goose StatementBegin
-CREATE TRIGGER audit_log_grows BEFORE UPDATE ON audit_log
-WHEN NEW.workspace <> OLD.workspace OR NEW.size <= OLD.size
-BEGIN
-    SELECT RAISE(ABORT, 'audit checkpoints only advance');
-END;
--- +goose StatementEnd
--- +goose StatementBegin
-CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
-BEGIN
-    SELECT RAISE(ABORT, 'audit checkpoints are never removed');
-END;
--- +goose StatementEnd
 
 -- What a sink has written: the entries of a workspace before next.
 CREATE TABLE audit_sink (
