@@ -113,7 +113,7 @@ func TestReads(t *testing.T) {
 		// Aliases.
 		{"SELECT c.Email, a.Industry FROM Contact c, c.Account a, a.Parent p WHERE p.Type = 'x'",
 			"select Contact. Contact.AccountId Account. Account.ParentId Contact.Email Account.Industry; filter Contact.AccountId Account. Account.ParentId Account.Type"},
-		{"SELECT Contact.Email FROM Contact",
+		{"SELECT CONTACT.Email FROM Contact",
 			"select Contact. Contact.Email"},
 		{"SELECT Account.Email FROM Contact Account",
 			"select Contact. Contact.Email"},
@@ -123,6 +123,8 @@ func TestReads(t *testing.T) {
 			"select Contact. Contact.Id; filter Contact.Email"},
 		{"SELECT Id, (SELECT Id FROM a.Contacts WHERE a.Industry = 'x') FROM Account a",
 			"select Account. Account.Id Contact.AccountId Contact. Contact.Id; filter Account.Industry"},
+		{"SELECT (SELECT Owner.Name FROM Contacts) FROM Account owner",
+			"select Account. Contact.AccountId Contact. Contact.OwnerId User. User.Name Account.Name"},
 		// Child queries and semi-joins.
 		{"SELECT (SELECT Subject FROM Cases WHERE Status = 'x' ORDER BY CaseNumber) FROM Account",
 			"select Account. Case.AccountId Case. Case.Subject; filter Case.Status; sort Case.CaseNumber"},
@@ -141,6 +143,8 @@ func TestReads(t *testing.T) {
 			"select Case. Case.OwnerId Group. User. User.ProfileId Profile. Profile.Name"},
 		{"SELECT Id FROM Task WHERE What.Name = 'x'",
 			"select Task. Task.Id; filter Task.WhatId Account. Case. Secret__c. Account.Name Case.CaseNumber Secret__c.*"},
+		{"SELECT Who.USERNAME FROM Task",
+			"select Task. Task.WhoId Contact. Lead."},
 		{"SELECT What.Name FROM Task",
 			"select Task. Task.WhatId Account. Case. Secret__c. Account.Name Case.CaseNumber; filter Secret__c.*"},
 		{"SELECT What.Type FROM Task ORDER BY Who.Id",
@@ -287,6 +291,7 @@ func TestReadsRefuseUnknownNames(t *testing.T) {
 		{"SELECT Lost__r.Name FROM Line_Item__c", "Lost__r", "where the relationship Lost__r of Line_Item__c leads is not known"},
 		// Another meaning leads somewhere, but the one that is not known may be meant.
 		{"SELECT Lost__r.Name FROM Line_Item__c Lost__r", "Lost__r", "where the relationship Lost__r of Line_Item__c leads is not known"},
+		{"SELECT Owner.Profile.Name FROM Task, Task.What Owner", "Secret__c", "there is no sObject Secret__c"},
 		{"SELECT What.Owner.Email FROM Task, Task.Owner What", "Secret__c", "there is no sObject Secret__c"},
 		{"SELECT COUNT(Id) n FROM Account GROUP BY m", "m", "Account has no field m"},
 	} {
