@@ -156,6 +156,7 @@ var readsSeeds = []string{
 	"SELECT Contact.Name FROM Contact Account WHERE Account.Email != null ORDER BY Owner.Name",
 	"SELECT Id, (SELECT Id, What.Name FROM Account.Tasks WHERE Who.Type = 'Contact') FROM Account",
 	"SELECT HOUR_IN_DAY(convertTimezone(CreatedDate)), COUNT_DISTINCT(Owner.Email) FROM Case GROUP BY HOUR_IN_DAY(convertTimezone(CreatedDate))",
+	"SELECT LastModifiedBy.CreatedBy.CreatedBy.CreatedBy.Manager.Profile.CreatedDate, p.Owner.CreatedBy.Name FROM Account LastModifiedBy, Account.Parent.Parent p",
 	"SELECT Id FROM ProcessInstance WHERE TargetObject.Name LIKE 'a%'",
 	"SELECT CALENDAR_YEAR(ConvertTimeZone(CreAtedDAte)),SUM(Amount)FROM OpportunitY GROUP BY CALENDAR_YEAR(ConvertTimeZone(CreAtedDAte))",
 }

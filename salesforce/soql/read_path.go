@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// MaxPath is how many relationships a path may go over: the platform's limit.
-const MaxPath = 5
+// MaxPath is how many relationships Reads follows in a path. The platform follows 5; a name that is both an alias and a
+// relationship can stand for twice as many in the meaning that the org does not take.
+const MaxPath = 10
 
 // scope is the query a path stands in.
 type scope struct {

@@ -108,7 +108,7 @@ func TestReads(t *testing.T) {
 			"select Case. Case.AccountId Account. Account.Id"},
 		{"SELECT Merchandise__r.Industry FROM Line_Item__c",
 			"select Line_Item__c. Line_Item__c.Merchandise__c Account. Account.Industry"},
-		{"SELECT Id FROM Account ORDER BY Account.Parent.Parent.Parent.Parent.Parent.Id",
+		{"SELECT Id FROM Account ORDER BY Account.Parent.Parent.Parent.Parent.Parent.Parent.Parent.Parent.Parent.Parent.Id",
 			"select Account. Account.Id; sort Account.ParentId Account. Account.Id"},
 		// Aliases.
 		{"SELECT c.Email, a.Industry FROM Contact c, c.Account a, a.Parent p WHERE p.Type = 'x'",
@@ -287,7 +287,7 @@ func TestReadsRefuseUnknownNames(t *testing.T) {
 		{"SELECT Id FROM Contact c, c.Account c", "c", "the alias c stands twice in FROM"},
 		{"SELECT c FROM Contact c", "c", "Contact has no field c"},
 		{"SELECT TYPEOF What WHEN Lead THEN Name END FROM Task", "Lead", "What does not lead to Lead"},
-		{"SELECT Id FROM Account ORDER BY Parent.Parent.Parent.Parent.Parent.Parent.Name", "Parent", "Parent.Parent.Parent.Parent.Parent.Parent goes over 6 relationships, the limit is 5"},
+		{"SELECT Id FROM Account ORDER BY " + strings.Repeat("Parent.", 11) + "Name", "Parent", strings.Repeat("Parent.", 10) + "Parent goes over 11 relationships, the limit is 10"},
 		{"SELECT Lost__r.Name FROM Line_Item__c", "Lost__r", "where the relationship Lost__r of Line_Item__c leads is not known"},
 		// Another meaning leads somewhere, but the one that is not known may be meant.
 		{"SELECT Lost__r.Name FROM Line_Item__c Lost__r", "Lost__r", "where the relationship Lost__r of Line_Item__c leads is not known"},
