@@ -36,7 +36,7 @@ type Confirmation struct {
 // Effects are what its content may do beside op.Effect. It is asked after
 // [Gate.Allow]; a caller whom no rule covers needs an approval for everything.
 func (g *Gate) Confirm(caller Caller, op Operation, effects ...string) Confirmation {
-	w, ok := g.workspaces[caller.Workspace]
+	w, ok := g.Workspace(caller.Workspace)
 	if !ok {
 		return Confirmation{Needed: true, Within: defaultConfirmWithin}
 	}

@@ -79,6 +79,7 @@ type Entry struct {
 	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
 	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
 	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on
+	Changes   []Change      `json:"changes,omitempty"`    // what it changed, where the rule asks for that
 	Outcome   Status        `json:"outcome,omitempty"`    // how it ended; empty in an intent
 	Code      string        `json:"code,omitempty"`       // of an error or refusal, for programs
 	Message   string        `json:"message,omitempty"`    // of an error or refusal, for people
@@ -125,6 +126,7 @@ type Outcome struct {
 	Message   string
 	Exchanges []Exchange
 	Records   []string
+	Changes   []Change
 	Bytes     int64
 
 	// Of a call with a [Claim]: what is kept of the outcome, sealed, or that the

@@ -39,6 +39,7 @@ func (e *Entry) tidy() {
 	for i, id := range e.Records {
 		e.Records[i] = tidyText(id)
 	}
+	e.tidyChanges()
 	if len(e.Arguments) > maxArguments || len(e.Arguments) > 0 && !json.Valid(e.Arguments) {
 		e.Arguments = encode(cut(e.Arguments, ""))
 	}

@@ -268,6 +268,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	defer cancel() // after the outcome, which asks whether time was up
 
 	var t trace
+	var seen []was
 	sent := false
 	defer func() {
 		if r := recover(); r != nil {
@@ -286,6 +287,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
 			failure, err = &visible, &visible
 		}
+		out.Changes = changesOf(seen, a, out.Status)
 		s.settle(ctx, k, a, failure, sent, &out)
 		if failed := intent.End(ctx, out); failed != nil {
 			s.Log.Error().Err(failed).Str("intent", intent.ID()).Msg("outcome not recorded; it is closed as unknown at the next start")
@@ -299,7 +301,8 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if k.replays() {
 		resp, err = k.again()
 	} else {
-		resp, err = s.send(call, caller, op, args, c, &t, &sent)
+		resp, err = s.send(call, caller, op, args, c, &t, &sent, &seen)
+		err = op.withholdError(err)
 	}
 	if err != nil {
 		return nil, err
@@ -328,8 +331,8 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 }
 
 // send gets the credentials and sends what the row says. It notes each exchange,
-// and whether something was sent that may have changed the org.
-func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool) (*salesforce.Response, error) {
+// whether something was sent that may have changed the org, and what was there before.
+func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool, seen *[]was) (*salesforce.Response, error) {
 	if op.Own != nil {
 		return own(ctx, s, caller, op, args)
 	}
@@ -339,6 +342,11 @@ func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args
 	org, err := s.Orgs.Connect(connecting, caller, t.add)
 	stepped(span, err)
 	if err != nil {
+		return nil, err
+	}
+
+	// Read what the call is about to change, where the rule asks for it.
+	if *seen, err = s.before(ctx, org, caller, op, args); err != nil {
 		return nil, err
 	}
 

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -129,8 +131,23 @@ func (e *env) printCalls(entries []audit.Entry) error {
 		if _, err := fmt.Fprintln(out, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
+		if err := printChanges(out, c.Changes); err != nil {
+			return err
+		}
 	}
 	return out.Flush()
+}
+
+// printChanges prints what a call has changed, a line for each field, in the
+// columns of records and messages.
+func printChanges(out io.Writer, changes []audit.Change) error {
+	value := func(raw json.RawMessage) string { return cmp.Or(oneLine(string(raw)), "-") }
+	for _, c := range changes {
+		if _, err := fmt.Fprintf(out, "\t\t\t\t\t\t%s\t%s: %s -> %s\n", cmp.Or(oneLine(c.Record), "-"), oneLine(c.Field), value(c.Before), value(c.After)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // some names the first of the records and counts the others.

@@ -215,8 +215,10 @@ func TestInstructionsBulk(t *testing.T) {
 
 // TestDownload: the link of a large result is a file to its owner, without
 // formulas, and nothing to anybody else.
-func TestDownload(t *testing.T) {
-	w := newWorld(t)
+func TestDownload(t *testing.T) { download(t, newWorld(t)) }
+
+func download(t *testing.T, w *world) {
+	t.Helper()
 	job := w.instruction("createIngestJob", `{"object":"Lead","operation":"insert"}`).member(t, "id")
 	var csv strings.Builder
 	csv.WriteString("LastName,Company,Phone\n")

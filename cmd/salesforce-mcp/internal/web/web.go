@@ -61,7 +61,7 @@ type Server struct {
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
 //	GET  /healthz                                   200 while the process lives
-//	GET  /readyz                                    200 while the audit trail can be read
+//	GET  /readyz                                    200 while calls can be recorded, and more are wanted
 func (s *Server) Handler() http.Handler {
 	s.files = semaphore.NewWeighted(fileBodies)
 	security := newSecurityLog(s.Log)
