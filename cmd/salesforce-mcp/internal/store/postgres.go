@@ -47,6 +47,10 @@ func ParsePostgres(address salesforce.Secret) (*pgx.ConnConfig, error) {
 		u.RawQuery = q.Encode()
 	}
 	c, err := pgx.ParseConfig(u.String())
+	var file *fs.PathError // of a certificate
+	if errors.As(err, &file) {
+		return nil, fmt.Errorf("names a file that cannot be read: %w", file)
+	}
 	if err != nil {
 		return nil, wrong
 	}
