@@ -73,6 +73,9 @@ func (r Rule) PermitsSObject(name string) bool {
 	return !has(mixed, name) && !(keepsValues(name) && r.Restricts(base))
 }
 
+// DeniesSObject reports whether the deny list has an object by its name.
+func (r Rule) DeniesSObject(name string) bool { return has(r.SObjects.Deny, name) }
+
 // PermitsField reports whether a field may be touched, without a look at its
 // object. The ID of a record may be, unless it is denied.
 func (r Rule) PermitsField(sObject, field string) bool {

@@ -14,9 +14,11 @@
 // # The path
 //
 // [Server.Call] carries out one call. Its order is a security property:
-// identify, find the row, gate it, check the arguments, record the intent, get
-// credentials, send, record the outcome, shape the result. Nothing is sent that
-// was not recorded, and no refusal goes unrecorded. MCP, the instruction API and
+// identify, find the row, gate it, check the arguments, gate what they touch, record
+// the intent, get credentials, send, record the outcome, shape the result. Nothing is
+// sent that was not recorded, and no refusal goes unrecorded. Where the caller's rule
+// has lists of objects or fields, what a call touches is found out by [Op.Touches],
+// with descriptions of objects that Salesforce is asked for. MCP, the instruction API and
 // [Server.Result], which makes a large result again, all take it; they differ in
 // what is done with Salesforce's answer.
 //
@@ -28,7 +30,8 @@
 //
 // # To add an operation
 //
-// Write one row in the file of its tool and one testdata/ops/TOOL.ACTION.txtar
+// Write one row in the file of its tool, which says what it touches unless it names
+// an object as sObjectName, and one testdata/ops/TOOL.ACTION.txtar
 // with the sections args and response, then run
 //
 //	go generate ./tools

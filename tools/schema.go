@@ -17,6 +17,29 @@ import (
 type described struct {
 	soql.SObject
 	KeyPrefix string // of the IDs of its records; "" where they have none of their own
+
+	cascades []string // objects whose records are removed with it
+}
+
+// UnmarshalJSON reads the answer to GET /sobjects/{name}/describe.
+func (d *described) UnmarshalJSON(text []byte) error {
+	var more struct {
+		KeyPrefix          string
+		ChildRelationships []struct {
+			ChildSObject  string
+			CascadeDelete bool
+		}
+	}
+	if err := errors.Join(json.Unmarshal(text, &d.SObject), json.Unmarshal(text, &more)); err != nil {
+		return err
+	}
+	d.KeyPrefix = more.KeyPrefix
+	for _, c := range more.ChildRelationships {
+		if c.CascadeDelete {
+			d.cascades = append(d.cascades, c.ChildSObject)
+		}
+	}
+	return nil
 }
 
 // field returns the field of that name, or nil.

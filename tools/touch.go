@@ -132,7 +132,9 @@ func touchRecord(r *reach, args Args) error {
 }
 
 // object notes that records of an object are touched, and returns what is known of
-// it. One that the rule does not let through is not asked about.
+// it. One that the rule does not let through is not asked about. With a record that
+// is removed Salesforce removes those that are a part of it: where the rule denies
+// their object, they are touched too.
 func (r *reach) object(name, how string) (*described, error) {
 	if !r.rule.PermitsSObject(name) {
 		r.touch(name, "", how)
@@ -151,6 +153,11 @@ func (r *reach) object(name, how string) (*described, error) {
 		return nil, err
 	}
 	r.touch(object.Name, "", how)
+	for _, part := range object.cascades {
+		if r.op.Effect == Remove && r.rule.DeniesSObject(part) {
+			r.touch(part, "", how)
+		}
+	}
 	return object, nil
 }
 
@@ -185,7 +192,7 @@ func (r *reach) ids(object *described, v any) {
 	}
 }
 
-// member notes a field, or the record that a relationship leads to.
+// member notes a field, or the records that a relationship leads to.
 func (r *reach) member(object *described, name string) error {
 	for i := range object.Fields {
 		f := &object.Fields[i]
@@ -199,6 +206,12 @@ func (r *reach) member(object *described, name string) error {
 			}
 		}
 		return nil
+	}
+	for _, c := range object.ChildRelationships {
+		if c.RelationshipName != "" && foldKey(c.RelationshipName) == foldKey(name) {
+			_, err := r.object(c.ChildSObject, allowlist.Reads)
+			return err
+		}
 	}
 	r.field(object, name, allowlist.Reads)
 	return nil

@@ -40,6 +40,9 @@ func (r *reach) query(statement string) error {
 // touch: the answer is rid of those that are not to be seen. Where it cannot be,
 // because it is a stream of rows, they are.
 func (r *reach) reads(list func(soql.Describe) ([]soql.Read, error)) error {
+	if !r.rule.Narrowed() {
+		return nil
+	}
 	reads, err := list(func(name string) (*soql.SObject, error) {
 		object, err := r.object(name, allowlist.Reads)
 		if err != nil {

@@ -23,6 +23,7 @@ func (r *reach) values(object *described, record map[string]any) error {
 		switch v := v.(type) {
 		case map[string]any:
 			if name == "attributes" {
+				r.attributes(v)
 				continue
 			}
 			if err := r.related(object, name, v); err != nil {
@@ -39,6 +40,16 @@ func (r *reach) values(object *described, record map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// attributes says of a record what it is. What their other members do when they are
+// sent is not documented: url names a record too.
+func (r *reach) attributes(of map[string]any) {
+	for name := range of {
+		if name != "type" && name != "referenceId" {
+			r.unknown("its attributes have %s", clip(name))
+		}
+	}
 }
 
 // related notes the record that values name by a field of it. A polymorphic
@@ -65,10 +76,12 @@ func (r *reach) related(object *described, name string, values map[string]any) e
 				return err
 			}
 			for by, v := range values {
+				nested, isObject := v.(map[string]any)
 				if by == "attributes" {
+					r.attributes(nested)
 					continue
 				}
-				if _, nested := v.(map[string]any); nested {
+				if isObject {
 					r.unknown("%s.%s is an object", clip(name), clip(by))
 				}
 				r.field(other, by, allowlist.Filters)
@@ -124,7 +137,9 @@ func touchIDs(r *reach, args Args) error {
 			r.unknown("of which object %s is cannot be told", clip(id))
 			continue
 		}
-		r.touch(name, "", r.op.how())
+		if _, err := r.object(name, r.op.how()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -2,8 +2,11 @@ package tools
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
+	"slices"
+	"strings"
 
 	"salesforce-mcp/salesforce"
 )
@@ -81,6 +84,9 @@ func (r *reach) visibleObject(o object) (any, bool) {
 		return nil, true
 	}
 	kept, changed := make(object, 0, len(o)), false
+	if code := cell(o.get("statusCode")) + cell(o.get("errorCode")); code == deleteFailed && o.get("message") != unnamed {
+		o, changed = o.with("message", unnamed), true
+	}
 	for _, m := range o {
 		nested, isObject := m.value.(object)
 		_, isRelated := nested.lookup("attributes")
@@ -89,7 +95,8 @@ func (r *reach) visibleObject(o object) (any, bool) {
 			changed = true
 			continue
 		}
-		value, less := m.value, false
+		var value any
+		var less bool
 		if list, ok := m.value.([]any); ok {
 			value, less = r.visibleList(o, m.name, list)
 		} else if isObject && (m.name == "rules" || m.name == "approvals") {
@@ -103,6 +110,37 @@ func (r *reach) visibleObject(o object) (any, bool) {
 	return kept, changed
 }
 
+// deleteFailed is the code of an error whose text names records of other objects
+// that stand in the way of a removal.
+const (
+	deleteFailed = "DELETE_FAILED"
+	unnamed      = "other records depend on it; Salesforce's text is withheld, because it names records that the agent's rule may keep from it"
+)
+
+// withholdError does the same for an error.
+func (op *Op) withholdError(err error) error {
+	var theirs *salesforce.Error
+	if op.reach == nil || !op.reach.rule.Narrowed() || !errors.As(err, &theirs) {
+		return err
+	}
+	e := *theirs
+	e.Details = slices.Clone(e.Details)
+	for i := range e.Details {
+		if e.Details[i].Code == deleteFailed {
+			e.Details[i].Message = unnamed
+		}
+	}
+	if e.Code == deleteFailed {
+		e.Message = unnamed
+	}
+	e.Candidates = slices.DeleteFunc(slices.Clone(e.Candidates), func(candidate string) bool {
+		id := candidate[strings.LastIndexByte(candidate, '/')+1:] // of a path
+		name, err := op.reach.objectOf(id)                        // as far as it is remembered: the time to ask is over
+		return err != nil || !op.reach.rule.PermitsSObject(name)
+	})
+	return &e
+}
+
 // aggregate is the type of a row whose members are the results of functions.
 const aggregate = "AggregateResult"
 
@@ -111,7 +149,7 @@ const aggregate = "AggregateResult"
 func (r *reach) visibleList(of object, name string, list []any) (any, bool) {
 	described, _ := of.get("name").(string)
 	_, isObject := of.lookup("childRelationships")
-	show := func(object) bool { return true }
+	var show func(object) bool
 	switch {
 	case name == "sobjects" || name == "sObjects":
 		show = func(e object) bool { return r.rule.PermitsSObject(cell(e.get("name"))) }

@@ -127,7 +127,7 @@ func FuzzExport(f *testing.F) {
 // FuzzCheckpoint: a note that opens is the one that was signed.
 func FuzzCheckpoint(f *testing.F) {
 	fix := keyed(f, goldenKey)
-	c := Checkpoint{Origin: fix.key.Origin("sales"), Size: 3}
+	c := Checkpoint{Origin: fix.key.Origin("sales"), Size: 3, Key: fix.public.String()}
 	signed, err := fix.key.Sign(c)
 	if err != nil {
 		f.Fatal(err)

@@ -179,6 +179,28 @@ var recordEscapes = []escape{
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Opportunities": {"Records": [{"attributes": {"type": "Opportunity", "referenceId": "o"}, "Name": "o"}]}}]}`, "refused"},
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Contact", "records": [{"attributes": {"type": "Opportunity", "referenceId": "a"}, "Name": "a"}]}`, "refused"},
 	{"deny", "composite", `{"action": "tree", "sObjectName": "Account", "records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "a", "Contacts": {"records": [{"attributes": {"type": "Contact", "referenceId": "o"}, "LastName": "o"}]}}]}`, "inside"},
+	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"attributes": {"type": "Contact", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>"}, "LastName": "x"}}`, "refused"},
+	{"deny", "records", `{"action": "create", "sObjectName": "Contact", "body": {"LastName": "x", "Account": {"attributes": {"type": "Account", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>"}, "ExternalId__c": "EXT-1"}}}`, "refused"},
+	// With a record go those that are a part of it, and its removal may fail because of others.
+	{"deny", "records", `{"action": "delete", "sObjectName": "Account", "recordId": "<account>"}`, "refused"},
+	{"deny", "compositeRecords", `{"action": "deleteMany", "ids": "<account>"}`, "refused"},
+	{"deny", "bulkIngest", `{"action": "create", "object": "Account", "operation": "delete"}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "DELETE", "url": "v62.0/sobjects/Account/<account>"}]}`, "refused"},
+	{"nocase", "records", `{"action": "delete", "sObjectName": "Account", "recordId": "<account>"}`, "harmless"},
+	{"nocase", "compositeRecords", `{"action": "deleteMany", "ids": "<account>"}`, "harmless"},
+	{"nocase", "composite", `{"action": "batch", "batchRequests": [{"method": "DELETE", "url": "v62.0/sobjects/Account/<account>"}]}`, "harmless"},
+	{"deny", "records", `{"action": "getField", "sObjectName": "Account", "recordId": "<account>", "fieldName": "Opportunities"}`, "refused"},
+	{"deny", "records", `{"action": "getField", "sObjectName": "Account", "recordId": "<account>", "fieldName": "Contacts"}`, "harmless"},
+	// Exfiltration (attack 33): what an agent may write is listed like what it may read.
+	{"allow", "records", `{"action": "update", "sObjectName": "Account", "recordId": "<account>", "body": {"Website": "https://evil.example/?card=4111"}}`, "refused"},
+	{"allow", "records", `{"action": "update", "sObjectName": "Contact", "recordId": "<contact>", "body": {"LastName": "Seen", "Description": "4111 1111 1111 1111"}}`, "refused"},
+	{"allow", "records", `{"action": "create", "sObjectName": "Task", "body": {"Subject": "4111 1111 1111 1111"}}`, "refused"},
+	{"allow", "records", `{"action": "create", "sObjectName": "FeedItem", "body": {"ParentId": "<account>", "Body": "4111"}}`, "refused"},
+	{"allow", "compositeRecords", `{"action": "updateMany", "records": [{"attributes": {"type": "Account"}, "Id": "<account>", "Name": "Visible Inc"}, {"attributes": {"type": "Account"}, "Id": "<account>", "Phone": "4111"}]}`, "refused"},
+	{"allow", "composite", `{"action": "request", "compositeRequest": [{"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/<account>", "referenceId": "a", "body": {"Phone": "4111"}}]}`, "refused"},
+	{"allow", "bulkIngest", `{"action": "create", "object": "FeedItem", "operation": "insert"}`, "refused"},
+	{"allow", "records", `{"action": "update", "sObjectName": "Account", "recordId": "<account>", "body": {"Industry": "Energy"}}`, "inside"},
+	{"deny", "records", `{"action": "create", "sObjectName": "FeedItem", "body": {"ParentId": "<account>", "Body": "4111"}}`, "refused"},
 }
 
 // otherEscapes are in jobs, and in what runs code or reports.

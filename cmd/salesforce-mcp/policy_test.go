@@ -22,6 +22,7 @@ var policyRules = []allowlist.Rule{
 		SObjects: allowlist.Lists{Allow: []string{"Account", "Contact", "Case"}},
 		Fields:   allowlist.Lists{Allow: []string{"Account.Name", "Account.Industry", "Contact.LastName", "Contact.Email", "Contact.AccountId", "Case.Subject"}}},
 	{Agent: "bits", Actions: []string{"composite", "records.get", "records.create", "records.update", "query.soql", "bulkIngest.create"}},
+	{Agent: "nocase", Preset: "all", SObjects: allowlist.Lists{Deny: []string{"Case"}}},
 	{Agent: "adder", Preset: "read+add", SObjects: allowlist.Lists{Deny: []string{"Opportunity"}}},
 	{Agent: "named", Preset: "all", Actions: []string{"records", "query", "composite", "tooling.executeAnonymous"}, Fields: allowlist.Lists{Deny: []string{"Contact.Description"}}},
 }
@@ -83,6 +84,9 @@ func (e *escapes) send(agent, tool, args string) (failed bool, body string) {
 // describing matches what the gate itself may ask.
 var describing = regexp.MustCompile(`^/services/data/v\d+\.0(/tooling)?/sobjects(/\w+/describe)?$`)
 
+// caseNumber matches the number of a case, which is the name of its record.
+var caseNumber = regexp.MustCompile(`\b0000\d{4}\b`)
+
 // TestPolicyEscapes: whatever a call is wrapped in, it does not get at what a rule
 // keeps from its agent. It is refused (or invalid, whoever asks) before anything
 // but descriptions is asked of Salesforce; or it is inside of the rule and its
@@ -96,7 +100,7 @@ func TestPolicyEscapes(t *testing.T) {
 		mark := len(e.org.org.Requests())
 		failed, body := e.send(tt.agent, tt.tool, tt.args)
 		refused := strings.Contains(body, "This agent is not authorized to use this connector")
-		if strings.Contains(body, "SECRET") {
+		if strings.Contains(body, "SECRET") || tt.agent == "nocase" && caseNumber.MatchString(body) {
 			t.Errorf("%s: the answer tells of what is kept from the agent: %s", name, body)
 		}
 		switch {

@@ -53,7 +53,7 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
 	return root
 }
 
@@ -115,17 +115,18 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	o := newOrgs(c, kept, vault, log)
 	o.people = &connect.People{Secrets: kept, Rows: st, Journal: journal, Resolver: o.resolver, Login: login(c), PublicURL: c.Origin(), Log: log, Workspace: o.People}
 	server := &tools.Server{
-		Table:   tools.All,
-		Gate:    gate,
-		Journal: journal,
-		Orgs:    o,
-		Handles: st,
-		Results: st,
-		Claims:  st,
-		Sealer:  secrets.NewSealer(kept),
-		Schemas: new(tools.Schemas),
-		Timeout: callTimeout,
-		Log:     log,
+		Table:     tools.All,
+		Gate:      gate,
+		Journal:   journal,
+		Orgs:      o,
+		Handles:   st,
+		Results:   st,
+		Claims:    st,
+		Sealer:    secrets.NewSealer(kept),
+		Approvals: st,
+		Schemas:   new(tools.Schemas),
+		Timeout:   callTimeout,
+		Log:       log,
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
@@ -137,7 +138,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	a := &app{gate: gate, keys: keys, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
 	a.recovered = a.recoverOthers(ctx)
-	a.measure()
+	a.measure(sinks)
 	a.traced = a.trace()
 	return a, nil
 }
@@ -195,7 +196,7 @@ func (a *app) ready(ctx context.Context) error {
 // web is the HTTP face of the app.
 func (a *app) web() *web.Server {
 	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Log: a.log}
 }
 
 func (a *app) handler() http.Handler { return a.web().Handler() }

@@ -46,7 +46,15 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// told tells what is asked.
+// tell makes the call tell its statements to who wants to know them.
+func (c *call) tell() {
+	if hear := c.org.options.Statement; hear != nil {
+		request := c.Request
+		c.db = &told{querier: c.db, to: func(sql string) { hear(request, sql) }}
+	}
+}
+
+// told tells every statement before it runs it.
 type told struct {
 	querier
 	to func(sql string)

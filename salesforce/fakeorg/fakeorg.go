@@ -29,8 +29,9 @@ type Options struct {
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
 	// Statement is told every SQL statement that a request runs for its answer, before it runs; default nobody. The
-	// request is the one that was served: what is inside a composite request counts as that. It is called from the
-	// goroutine of the request. Package sqltrace tells which columns a statement reads.
+	// request is the one that was served: what is inside a composite request counts as that, and what a request has
+	// promised for later (the rows of a job) comes with an empty URL. Package sqltrace tells which columns a statement
+	// reads.
 	Statement func(request *http.Request, sql string)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -87,7 +88,11 @@ func (o *Org) catchUp() error {
 		if !found {
 			return nil
 		}
-		err := o.transact(&call{Request: new(http.Request), org: o, user: t.user, version: t.version, at: t.at}, t.do)
+		c := &call{Request: &http.Request{URL: new(url.URL)}, org: o, user: t.user, version: t.version, at: t.at}
+		err := o.transact(c, func(c *call) error {
+			c.tell()
+			return t.do(c)
+		})
 		if err != nil {
 			return fmt.Errorf("work promised for %s: %w", t.at.Format(time.RFC3339), err)
 		}

@@ -203,9 +203,7 @@ func (o *Org) take(c *call, r route) (*answer, error) {
 		if err := c.stillActive(); err != nil {
 			return nil, err
 		}
-		if o.options.Statement != nil {
-			c.db = &told{querier: c.db, to: func(sql string) { o.options.Statement(c.Request, sql) }}
-		}
+		c.tell()
 		return r.handle(c)
 	}
 	if r.reads || r.method == http.MethodGet && !r.writes {

@@ -93,9 +93,14 @@ func (t *translation) newScope(object *Object, q *soql.Query) (*scope, error) {
 		if _, err := s.follow(path); err != nil {
 			return nil, err
 		}
-		if join.Alias != nil {
-			s.names[strings.ToLower(join.Alias.Text)] = path
+		if join.Alias == nil {
+			continue
 		}
+		alias := strings.ToLower(join.Alias.Text)
+		if _, taken := s.names[alias]; taken {
+			return nil, t.refuse("MALFORMED_QUERY", *join.Alias, "duplicate alias: %s", join.Alias.Text)
+		}
+		s.names[alias] = path
 	}
 	return s, nil
 }

@@ -217,6 +217,9 @@ func (s *selection) fieldSet(set *soql.FieldSet, q *soql.Query) error {
 // typeOf adds a polymorphic parent that shows other fields for each type.
 func (s *selection) typeOf(item *soql.TypeOf) error {
 	path, _ := s.own(item.Field)
+	if len(path) == 0 {
+		return malformed("an alias is no relationship")
+	}
 	t, err := s.follow(path)
 	if err != nil {
 		return err
@@ -239,7 +242,10 @@ func (s *selection) typeOf(item *soql.TypeOf) error {
 	for _, target := range t.targets { // ELSE, and without it nothing but the attributes
 		branch := &shape{of: &source{alias: target.alias, object: target.object}, id: s.add(target.id())}
 		for _, path := range item.Else {
-			op, err := s.fieldOf(t, path[len(path)-1], path)
+			if len(path) > 1 {
+				return s.refuse("INVALID_FIELD", path, "TYPEOF shows fields of the object itself, %s is a path", path)
+			}
+			op, err := s.fieldOf(t, path[0], path)
 			if err == nil {
 				err = s.leaf(branch, op, path, "", false)
 			}
@@ -284,14 +290,14 @@ func (s *selection) branch(target *source, fields []soql.Path) (*shape, error) {
 func (s *selection) child(item *soql.Child) error {
 	q := item.Query
 	path := q.From.Path
-	if len(path) == 2 { // FROM Account.Contacts
-		path = path[1:]
+	if own, known := s.own(path); known && len(path) == 2 { // FROM Account.Contacts
+		path = own
 	}
 	relationship := s.root.object.Child(path[0].Text)
 	if relationship == nil || len(path) > 1 {
 		return s.refuse("INVALID_TYPE", q.From, "Didn't understand relationship '%s' in FROM part of query call. If you are attempting to use a "+
 			"custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call "+
-			"for the appropriate names.", q.From.Path)
+			"for the appropriate names.", path[0].Text)
 	}
 	if s.level >= maxLevels {
 		return s.refuse("MALFORMED_QUERY", item, "a query has at most %d levels of child relationships", maxLevels)

@@ -34,6 +34,7 @@ type Server struct {
 	Ready     func(context.Context) error
 	People    *connect.People
 	Orgs      Orgs
+	Admins    allowlist.Admins // who decide about calls that wait for a person
 	Log       zerolog.Logger
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For says where
 	// a request comes from.
@@ -54,6 +55,8 @@ type Server struct {
 //	POST /w/{workspace}/oauth/connect               links for a user, to a host that vouches for them
 //	GET  /w/{workspace}/oauth/connect?ticket=       a person connects; GET and POST …/disconnect likewise
 //	POST /w/{workspace}/oauth/disconnect            a host disconnects its user
+//	GET  /w/{workspace}/approvals, …/approvals/{id}  calls that a person has to approve, to an administrator
+//	POST /w/{workspace}/approvals/{id}/{approve|deny}  an administrator decides
 //	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
@@ -69,6 +72,7 @@ func (s *Server) Handler() http.Handler {
 	guarded.Handle("GET /w/{workspace}/openapi.json", s.authenticated(security, s.openAPI))
 	guarded.Handle("GET /w/{workspace}/results/{id}", s.authenticated(security, s.result))
 	s.oauth(guarded, security)
+	s.approvals(guarded, security)
 	guarded.HandleFunc("GET /.well-known/oauth-protected-resource/w/{workspace}/mcp", s.metadata)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

@@ -2,100 +2,12 @@ package soql
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
 
 // MaxPath is how many relationships a path may go over: the platform's limit.
 const MaxPath = 5
-
-// reader collects what a statement reads, and keeps the describes it asked for.
-type reader struct {
-	describe Describe
-	known    map[string]*sObject // by name in lower case
-	reads    []Read
-	seen     map[Read]bool // with At 0
-}
-
-func newReader(describe Describe) *reader {
-	return &reader{describe: describe, known: map[string]*sObject{}, seen: map[Read]bool{}}
-}
-
-func (r *reader) add(reads ...Read) {
-	for _, read := range reads {
-		key := read
-		key.At = 0
-		if !r.seen[key] {
-			r.seen[key] = true
-			r.reads = append(r.reads, read)
-		}
-	}
-}
-
-func (r *reader) unknown(at Name, format string, args ...any) *NameError {
-	return &NameError{Name: at.Text, At: at.At, Msg: fmt.Sprintf(format, args...)}
-}
-
-// sObject is a described sObject with its names in lower case.
-type sObject struct {
-	*SObject
-	fields   map[string]*Field
-	parents  map[string][]*Field // by relationship
-	children map[string]*ChildRelationship
-}
-
-// sObject describes an sObject, once.
-func (r *reader) sObject(name Name) (*sObject, error) {
-	key := lower(name.Text)
-	if known, ok := r.known[key]; ok && known != nil {
-		return known, nil
-	} else if ok {
-		return nil, r.unknown(name, "there is no sObject %s", name.Text)
-	}
-	described, err := r.describe(name.Text)
-	if errors.Is(err, ErrNoSObject) {
-		r.known[key] = nil
-		return nil, r.unknown(name, "there is no sObject %s", name.Text)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("describe %s: %w", name.Text, err)
-	}
-	o := &sObject{SObject: described, fields: map[string]*Field{}, parents: map[string][]*Field{}, children: map[string]*ChildRelationship{}}
-	for i := range described.Fields {
-		f := &described.Fields[i]
-		o.fields[lower(f.Name)] = f
-		if f.RelationshipName != "" {
-			o.parents[lower(f.RelationshipName)] = append(o.parents[lower(f.RelationshipName)], f)
-		}
-	}
-	for i := range described.ChildRelationships {
-		if c := &described.ChildRelationships[i]; c.RelationshipName != "" {
-			o.children[lower(c.RelationshipName)] = c
-		}
-	}
-	r.known[key] = o
-	return o, nil
-}
-
-// read lists a field, and the fields it is made of.
-func (o *sObject) read(f *Field, use Use, at int) []Read {
-	reads := []Read{{SObject: o.Name, Field: f.Name, Compound: f.wholeOf(), Use: use, At: at}}
-	for _, part := range o.Fields {
-		if part.wholeOf() != "" && strings.EqualFold(part.wholeOf(), f.Name) {
-			reads = append(reads, Read{SObject: o.Name, Field: part.Name, Compound: part.wholeOf(), Use: use, At: at})
-		}
-	}
-	return reads
-}
-
-// wholeOf names the compound field that a field is a part of. Some fields call themselves so (Account.Name).
-func (f *Field) wholeOf() string {
-	if strings.EqualFold(f.CompoundFieldName, f.Name) {
-		return ""
-	}
-	return f.CompoundFieldName
-}
 
 // scope is the query a path stands in.
 type scope struct {
@@ -114,7 +26,7 @@ func (s *scope) from(q *Query, show Use) error {
 	for _, join := range q.Joins {
 		paths := s.owned(join.Path)
 		if len(paths) == 0 {
-			return s.unknown(join.Path[0], "FROM has no alias %s before it", join.Path[0].Text)
+			return refuse(join.Path[0], "FROM has no alias %s before it", join.Path[0].Text)
 		}
 		if err := s.among(paths, func(path Path) ([]Read, error) {
 			end, err := s.follow(s.object, path, show)
@@ -127,7 +39,7 @@ func (s *scope) from(q *Query, show Use) error {
 		}
 		alias := lower(join.Alias.Text)
 		if s.aliases[alias] != nil {
-			return s.unknown(*join.Alias, "the alias %s stands twice in FROM", join.Alias.Text)
+			return refuse(*join.Alias, "the alias %s stands twice in FROM", join.Alias.Text)
 		}
 		s.aliases[alias] = paths
 	}
@@ -161,21 +73,14 @@ func (s *scope) owned(path Path) []Path {
 func (s *scope) each(path Path, read func(*sObject, Path) ([]Read, error)) error {
 	meanings := append([]Path{path}, s.owned(path)...)
 	err := s.among(meanings, func(path Path) ([]Read, error) { return read(s.object, path) })
-	unknown := (*NameError)(nil)
-	if err != nil && !errors.As(err, &unknown) {
-		return err
-	}
-	for outer := s.outer; outer != nil; outer = outer.outer {
+	for outer := s.outer; outer != nil && (err == nil || leadsNowhere(err)); outer = outer.outer {
 		meanings := outer.owned(path)
 		if len(meanings) == 0 {
 			continue
 		}
 		more := s.among(meanings, func(path Path) ([]Read, error) { return read(outer.object, path) })
-		if more != nil && !errors.As(more, &unknown) {
-			return more
-		}
-		if more == nil {
-			err = nil
+		if !leadsNowhere(more) {
+			err = more
 		}
 	}
 	return err
@@ -188,14 +93,15 @@ func (s *scope) among(paths []Path, read func(Path) ([]Read, error)) error {
 	found := false
 	for _, path := range paths {
 		reads, err := read(path)
-		if unknown := (*NameError)(nil); err != nil && !errors.As(err, &unknown) {
-			return err
-		} else if err != nil {
+		switch {
+		case leadsNowhere(err):
 			failed = err
-			continue
+		case err != nil:
+			return err
+		default:
+			found = true
+			s.add(reads...)
 		}
-		found = true
-		s.add(reads...)
 	}
 	if found {
 		return nil
@@ -207,7 +113,6 @@ func (s *scope) among(paths []Path, read func(Path) ([]Read, error)) error {
 type end struct {
 	objects     []Name // sObjects, with the place of the relationship
 	polymorphic bool   // a field here is one of the object Name
-	via         []Read // the references of the last relationship
 	reads       []Read // all references, and the rows they lead to
 }
 
@@ -215,16 +120,6 @@ func start(o *sObject) end { return end{objects: []Name{{Text: o.Name}}} }
 
 func (e end) leadsTo(object string) bool {
 	return slices.ContainsFunc(e.objects, func(n Name) bool { return strings.EqualFold(n.Text, object) })
-}
-
-// shown lists the references of the last relationship again, as read for use: what shows the id or the type of a parent shows
-// what the reference holds.
-func (e end) shown(use Use) []Read {
-	reads := slices.Clone(e.via)
-	for i := range reads {
-		reads[i].Use = use
-	}
-	return reads
 }
 
 // follow goes over the relationships of a path, the last name included.
@@ -235,14 +130,14 @@ func (r *reader) follow(from *sObject, path Path, use Use) (end, error) {
 
 func (r *reader) onward(at end, path Path, use Use) (end, error) {
 	if len(path) > MaxPath {
-		return end{}, r.unknown(path[0], "%s goes over %d relationships, the limit is %d", path, len(path), MaxPath)
+		return end{}, refuse(path[0], "%s goes over %d relationships, the limit is %d", path, len(path), MaxPath)
 	}
 	for _, name := range path {
 		next, err := r.parent(at, name, use)
 		if err != nil {
 			return end{}, err
 		}
-		next.reads = append(at.reads, next.reads...)
+		next.reads = slices.Concat(at.reads, next.reads)
 		at = next
 	}
 	return at, nil
@@ -250,27 +145,32 @@ func (r *reader) onward(at end, path Path, use Use) (end, error) {
 
 // parent goes over one relationship.
 func (r *reader) parent(at end, name Name, use Use) (end, error) {
-	next := end{}
+	next, found := end{}, false
+	led := map[string]bool{}
 	for _, object := range at.objects {
 		o, err := r.sObject(object)
 		if err != nil {
 			return end{}, err
 		}
 		for _, f := range o.parents[lower(name.Text)] {
-			next.via = append(next.via, o.read(f, Filtered, name.At)...)
+			found = true
+			next.reads = append(next.reads, o.read(f, use, name.At)...)
 			next.polymorphic = next.polymorphic || f.NamePointing || len(f.ReferenceTo) > 1
 			for _, target := range f.ReferenceTo {
-				if !next.leadsTo(target) {
+				if !led[lower(target)] {
+					led[lower(target)] = true
 					next.objects = append(next.objects, Name{Text: target, At: name.At})
 				}
 			}
 		}
 	}
+	if !found {
+		return end{}, nowhere(name, "%s has no relationship %s", at, name.Text)
+	}
 	if len(next.objects) == 0 {
-		return end{}, r.unknown(name, "%s has no relationship %s", at.String(), name.Text)
+		return end{}, refuse(name, "where the relationship %s of %s leads is not known", name.Text, at)
 	}
 	next.polymorphic = next.polymorphic || len(next.objects) > 1
-	next.reads = slices.Clone(next.via)
 	for _, target := range next.objects {
 		next.reads = append(next.reads, Read{SObject: target.Text, Use: use, At: name.At})
 	}
@@ -288,16 +188,13 @@ func (e end) String() string {
 // column reads the field at the end of a path.
 func (r *reader) column(from end, path Path, use Use, money bool) ([]Read, error) {
 	name := path[len(path)-1]
-	at, err := r.onward(end{objects: from.objects, polymorphic: from.polymorphic, via: from.via}, path[:len(path)-1], use)
+	at, err := r.onward(end{objects: from.objects, polymorphic: from.polymorphic}, path[:len(path)-1], use)
 	if err != nil {
 		return nil, err
 	}
-	reads, found := at.reads, false
-	if strings.EqualFold(name.Text, "Id") || at.polymorphic && strings.EqualFold(name.Text, "Type") {
-		reads = append(reads, at.shown(use)...)
-		if at.polymorphic {
-			return reads, nil
-		}
+	reads, found := at.reads, at.polymorphic && nameFields[lower(name.Text)]
+	if at.polymorphic && (strings.EqualFold(name.Text, "Id") || strings.EqualFold(name.Text, "Type")) {
+		return reads, nil // which the reference itself tells
 	}
 	for _, object := range at.objects {
 		o, err := r.sObject(object)
@@ -318,36 +215,7 @@ func (r *reader) column(from end, path Path, use Use, money bool) ([]Read, error
 		}
 	}
 	if !found {
-		return nil, r.unknown(name, "%s has no field %s", at.String(), name.Text)
+		return nil, nowhere(name, "%s has no field %s", at, name.Text)
 	}
 	return reads, nil
 }
-
-// named lists the fields a name may mean: over a polymorphic reference, Name is what names the record.
-func (o *sObject) named(name string, polymorphic bool) []*Field {
-	var fields []*Field
-	if f := o.fields[lower(name)]; f != nil {
-		fields = append(fields, f)
-	}
-	if !polymorphic || !strings.EqualFold(name, "Name") {
-		return fields
-	}
-	for i := range o.Fields {
-		if f := &o.Fields[i]; f.NameField && !slices.Contains(fields, f) {
-			fields = append(fields, f)
-		}
-	}
-	return fields
-}
-
-// back reads the reference of a child that leads to its parent.
-func (r *reader) back(child *sObject, field string, at Name) error {
-	f := child.fields[lower(field)]
-	if f == nil {
-		return r.unknown(at, "%s has no field %s", child.Name, field)
-	}
-	r.add(child.read(f, Filtered, at.At)...)
-	return nil
-}
-
-func lower(s string) string { return strings.ToLower(s) }
