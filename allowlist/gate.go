@@ -3,11 +3,13 @@ package allowlist
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
-// Gate decides for all workspaces. The zero Gate refuses everything.
+// Gate decides for all workspaces. The zero Gate refuses everything. It is safe for
+// concurrent use.
 type Gate struct {
-	workspaces map[string]*Workspace
+	workspaces atomic.Pointer[map[string]*Workspace]
 }
 
 // Decision is what a [Gate] decided, for the audit trail.
@@ -26,33 +28,49 @@ type Decision struct {
 // NewGate validates the workspaces and returns a gate over them. The error
 // holds every problem of all of them.
 func NewGate(workspaces ...*Workspace) (*Gate, error) {
-	g := &Gate{workspaces: make(map[string]*Workspace, len(workspaces))}
-	var problems []error
-	for _, w := range workspaces {
-		if err := w.Validate(); err != nil {
-			problems = append(problems, fmt.Errorf("workspace %q: %w", w.Name, err))
-		}
-		if g.workspaces[w.Name] != nil {
-			problems = append(problems, fmt.Errorf("workspace %q: is there twice", w.Name))
-		}
-		g.workspaces[w.Name] = w
-	}
-	if err := errors.Join(problems...); err != nil {
+	g := &Gate{}
+	if err := g.Replace(workspaces...); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
+// Replace puts workspaces in the place of those of the gate, all at once: what is
+// decided from then on is decided by them. When one of them is not valid nothing
+// changes, and the error holds every problem.
+func (g *Gate) Replace(workspaces ...*Workspace) error {
+	next := make(map[string]*Workspace, len(workspaces))
+	var problems []error
+	for _, w := range workspaces {
+		if err := w.Validate(); err != nil {
+			problems = append(problems, fmt.Errorf("workspace %q: %w", w.Name, err))
+		}
+		if next[w.Name] != nil {
+			problems = append(problems, fmt.Errorf("workspace %q: is there twice", w.Name))
+		}
+		next[w.Name] = w
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	g.workspaces.Store(&next)
+	return nil
+}
+
 // Workspace returns the workspace of that name.
 func (g *Gate) Workspace(name string) (*Workspace, bool) {
-	w, ok := g.workspaces[name]
+	all := g.workspaces.Load()
+	if all == nil {
+		return nil, false
+	}
+	w, ok := (*all)[name]
 	return w, ok
 }
 
 // Allow decides whether the caller may do op. The decision is filled in either
 // way; the error, a *[Refusal], is nil exactly when it is allowed.
 func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
-	w, ok := g.workspaces[caller.Workspace]
+	w, ok := g.Workspace(caller.Workspace)
 	if !ok {
 		return Decision{}, notListed(caller)
 	}
@@ -68,7 +86,7 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 
 // Rule returns the rule that decides about a caller.
 func (g *Gate) Rule(caller Caller) (Rule, bool) {
-	w, ok := g.workspaces[caller.Workspace]
+	w, ok := g.Workspace(caller.Workspace)
 	if !ok {
 		return Rule{}, false
 	}
@@ -137,7 +155,7 @@ func (r Rule) notPermitted(op Operation) *Refusal {
 // tools/list shows to a host that names the agent only in tools/call; each call
 // is decided by [Gate.Allow] all the same.
 func (g *Gate) MayEver(workspace, host string, op Operation) bool {
-	w, ok := g.workspaces[workspace]
+	w, ok := g.Workspace(workspace)
 	if !ok {
 		return false
 	}

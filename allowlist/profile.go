@@ -52,6 +52,12 @@ type Profile struct {
 	// who opens it: with any other, an agent could have its own link opened by
 	// somebody else and work as them.
 	Vouches bool `yaml:"vouches"`
+
+	// Elicits is the administrator's declaration that this host shows what it is
+	// asked (MCP elicitation) to the person whom it names as the user, and lets
+	// neither a model nor a program answer. Then that person's yes approves what a
+	// rule wants confirmed; without it an administrator decides.
+	Elicits bool `yaml:"elicits"`
 }
 
 // HashToken returns the form in which a profile keeps a bearer token. Tokens

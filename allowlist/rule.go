@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // anyAgent is the agent of the rule for all agents.
@@ -54,6 +55,15 @@ type Rule struct {
 	Preset string `yaml:"preset"`
 	// Actions are names of tools ("records") and operations ("records.get").
 	Actions []string `yaml:"actions"`
+	// Changes are the objects of whose records the audit trail keeps what changes.
+	Changes Changes `yaml:"changes"`
+	// Confirm is what the agent may do only after a person has approved it: effects
+	// ("add", "set", "remove", "act"), tools ("records") and operations
+	// ("records.delete"). A call whose content could have one of the effects, as
+	// that of "act" can have any, is confirmed as well.
+	Confirm []string `yaml:"confirm"`
+	// ConfirmWithin is how long a call waits for that. Default 24 h.
+	ConfirmWithin time.Duration `yaml:"confirmWithin"`
 	// Limits bound how much the agent may do.
 	Limits Limits `yaml:"limits"`
 	// SObjects are names of objects ("Account"), and Fields of fields ("Contact.Email",
@@ -71,6 +81,9 @@ func (r Rule) Permits(op Operation) bool {
 	}
 	if r.Preset == "" && len(r.Actions) == 0 {
 		return false
+	}
+	if op.Tool == approvalsTool { // of no use to anybody else
+		return len(r.Confirm) > 0
 	}
 	if r.Preset != "" && !slices.Contains(presets[r.Preset], op.Effect) {
 		return false
@@ -90,7 +103,7 @@ func (r Rule) String() string {
 	if r.Host != "" {
 		text += " through " + r.Host
 	}
-	return text + ": " + r.grants()
+	return text + ": " + r.grants() + r.confirmation()
 }
 
 // mostNames is how many names of a list a description has: each entry of the audit
@@ -143,7 +156,8 @@ func (r Rule) validate(field string) error {
 				field, i, action))
 		}
 	}
-	return errors.Join(append(problems, r.validateContent(field))...)
+	problems = append(problems, r.Changes.validate(field), r.validateConfirm(field), r.validateContent(field))
+	return errors.Join(problems...)
 }
 
 // actionName reports whether text has the form of a tool or of an operation.

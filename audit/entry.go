@@ -71,9 +71,15 @@ type Entry struct {
 	Reasoning  string   `json:"reasoning,omitempty"`
 	Confidence *float64 `json:"confidence,omitempty"` // from 0 to 1
 
+	// Of a call that a person has to approve, and of their decision.
+	Approval string `json:"approval,omitempty"` // ID of the approval
+	Digest   string `json:"digest,omitempty"`   // SHA-256, in hexadecimal, of the arguments it is for
+	By       string `json:"by,omitempty"`       // who decided
+
 	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
 	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
 	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on
+	Changes   []Change      `json:"changes,omitempty"`    // what it changed, where the rule asks for that
 	Outcome   Status        `json:"outcome,omitempty"`    // how it ended; empty in an intent
 	Code      string        `json:"code,omitempty"`       // of an error or refusal, for programs
 	Message   string        `json:"message,omitempty"`    // of an error or refusal, for people
@@ -86,6 +92,11 @@ type Entry struct {
 	// Charge is counted with an intent, but no part of it. It is nil where nothing
 	// limits the agent.
 	Charge *Charge `json:"-"`
+
+	// Consent and Verdict likewise: the approval that an intent uses, and what its
+	// outcome makes of one that waits.
+	Consent *Consent `json:"-"`
+	Verdict *Verdict `json:"-"`
 }
 
 // Version is that of the entries that are made now.
@@ -115,6 +126,7 @@ type Outcome struct {
 	Message   string
 	Exchanges []Exchange
 	Records   []string
+	Changes   []Change
 	Bytes     int64
 
 	// Of a call with a [Claim]: what is kept of the outcome, sealed, or that the
@@ -122,4 +134,7 @@ type Outcome struct {
 	// say whether it was made.
 	Keep    []byte
 	Release bool
+
+	// Of a decision on the entry's Approval.
+	Verdict *Verdict
 }

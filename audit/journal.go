@@ -79,7 +79,8 @@ func NewJournal(store Store) *Journal {
 // error. One that ends later is not: the intent stands and wants its outcome.
 //
 // An entry with a claim that another has is not recorded; the error is
-// [ErrClaimed]. Neither is one with a charge that exceeds a limit: [ErrSpent].
+// [ErrClaimed]. Neither is one with a charge that exceeds a limit, [ErrSpent], or
+// with an approval that cannot be used, [ErrUsed].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
 	started := time.Now()
@@ -93,6 +94,9 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	if e.Charge != nil && e.Charge.Spent != nil {
 		return nil, ErrSpent
 	}
+	if e.Consent != nil && e.Consent.Taken {
+		return nil, ErrUsed
+	}
 	e.ID = id
 	return &Intent{journal: j, entry: e, started: started}, nil
 }
@@ -101,7 +105,7 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 // when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
-	e.Phase, e.Intent, e.Claim, e.Charge = PhaseRefusal, "", nil, nil
+	e.Phase, e.Intent, e.Claim, e.Charge, e.Consent = PhaseRefusal, "", nil, nil, nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	return j.record(ctx, e)
 }
@@ -125,6 +129,14 @@ type Intent struct {
 // ID returns the ID of the intent's entry.
 func (i *Intent) ID() string { return i.entry.ID }
 
+// Approval returns the ID of the approval that the call uses, or "".
+func (i *Intent) Approval() string {
+	if i.entry.Consent == nil {
+		return ""
+	}
+	return i.entry.Consent.ID
+}
+
 // Outcome returns how the call ended, or "" while it has not.
 func (i *Intent) Outcome() Status {
 	status, _ := i.outcome.Load().(Status)
@@ -134,7 +146,8 @@ func (i *Intent) Outcome() Status {
 // End records how the call ended. It does so also when ctx has ended, since the
 // call has happened all the same. It is called once; the error of a later call
 // says so. Otherwise it is [ErrEnded], or wraps [ErrUnavailable]: then the intent
-// stays open and [Journal.Recover] closes it at the next start.
+// stays open and [Journal.Recover] closes it at the next start. After [ErrDecided]
+// it is called again, without the verdict.
 func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if i.ended.Swap(true) {
 		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
@@ -144,14 +157,18 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
-	e.Exchanges, e.Records, e.Bytes = o.Exchanges, o.Records, o.Bytes
-	e.Claim, e.Charge = i.entry.Claim.settled(o), nil
+	e.Exchanges, e.Records, e.Changes, e.Bytes = o.Exchanges, o.Records, o.Changes, o.Bytes
+	e.Claim, e.Charge, e.Consent, e.Verdict = i.entry.Claim.settled(o), nil, nil, o.Verdict
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	_, err := i.journal.record(ctx, e)
+	if err == nil && o.Verdict != nil && o.Verdict.Void {
+		i.ended.Store(false)
+		return ErrDecided
+	}
 	return err
 }
 

@@ -18,6 +18,11 @@ import (
 // is left out: its claim is marked as taken, and the other entries are kept.
 // Charges of intents are counted with them likewise ([Counts.Take]): an intent
 // whose charge exceeds a limit is left out, with its claim.
+//
+// Likewise an intent whose [Consent] is to an approval of its workspace that is not
+// approved, or not any more, is left out with its claim and marked; all others use
+// their approval up. An outcome with a [Verdict] on an approval that does not wait is
+// left out and marked; every other verdict takes effect.
 type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }

@@ -20,7 +20,7 @@ func (e *Entry) tidy() {
 	for _, text := range []*string{
 		&e.Workspace, &e.Host, &e.Agent, &e.User, &e.Context, &e.Surface,
 		&e.Tool, &e.Action, &e.Instruction, &e.Effect,
-		&e.Decision, &e.Rule, &e.Reasoning, &e.Code, &e.Message,
+		&e.Decision, &e.Rule, &e.Approval, &e.Digest, &e.By, &e.Reasoning, &e.Code, &e.Message,
 	} {
 		*text = tidyText(*text)
 	}
@@ -39,6 +39,7 @@ func (e *Entry) tidy() {
 	for i, id := range e.Records {
 		e.Records[i] = tidyText(id)
 	}
+	e.tidyChanges()
 	if len(e.Arguments) > maxArguments || len(e.Arguments) > 0 && !json.Valid(e.Arguments) {
 		e.Arguments = encode(cut(e.Arguments, ""))
 	}

@@ -82,6 +82,11 @@ func TestWritesAreCounted(t *testing.T) {
 // limited is a gate with limits.
 type limited struct{ allowlist.Limits }
 
+// Confirm asks nobody.
+func (limited) Confirm(allowlist.Caller, allowlist.Operation, ...string) allowlist.Confirmation {
+	return allowlist.Confirmation{}
+}
+
 func (l limited) Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error) {
 	return allowlist.Decision{Allowed: true, Rule: "r", Limits: l.Limits}, nil
 }

@@ -38,11 +38,11 @@ var (
 // Bulk API 2.0 documentation; whether the results need the header Accept:
 // text/csv is not documented, so it is sent.
 var BulkIngest = Tool{Name: "bulkIngest", Doc: "Bulk API 2.0 jobs that write many rows.", Ops: []Op{
-	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add, Touches: touchIngest,
+	{Action: "create", Instruction: "createIngestJob", Doc: "Make a job; then uploadData, update to UploadComplete, get until JobComplete.", Effect: Add, Touches: touchIngest, Carries: jobEffects,
 		Call: "POST /jobs/ingest", Gives: Job, Needs: []Param{jobObject, ingestKind}, Takes: []Param{upsertField, contentType, lineEnding, delimiter, assignment}, Note: jobNote},
 	{Action: "uploadData", Instruction: "uploadIngestData", Doc: "Give an open job its rows, once.", Effect: Act, Touches: touchUpload,
 		Call: "PUT /jobs/ingest/{jobId}/batches", Needs: []Param{jobID, rawBody}, Run: uploadData},
-	{Action: "update", Instruction: "updateIngestJob", Doc: "Start or abort a job.", Effect: Set, Touches: touchHandle, Once: true,
+	{Action: "update", Instruction: "updateIngestJob", Doc: "Start or abort a job.", Effect: Set, Touches: touchHandle, Carries: startEffects, Once: true,
 		Call: "PATCH /jobs/ingest/{jobId}", Needs: []Param{jobID, ingestState}, Note: jobNote},
 	{Action: "get", Instruction: "getIngestJob", Doc: "Show state and counts of a job.", Effect: Read, Touches: touchHandle,
 		Call: "GET /jobs/ingest/{jobId}", Needs: []Param{jobID}, Note: jobNote},
@@ -142,4 +142,18 @@ func jobNote(_ Args, v any) string {
 		return fmt.Sprintf("Rows that were written stay: action getSuccessful; the others: action getFailed and action getUnprocessed; jobId %q.", id)
 	}
 	return ""
+}
+
+// jobEffects are those of the rows of a job, which its operation says.
+func jobEffects(args Args) []Effect {
+	return map[any][]Effect{"insert": {Add}, "update": {Set}, "upsert": {Add, Set}, "delete": {Remove}, "hardDelete": {Remove}}[args[ingestKind.Name]]
+}
+
+// startEffects are those of starting a job, which does what was said when it was
+// made, and of aborting it.
+func startEffects(args Args) []Effect {
+	if args[ingestState.Name] == "UploadComplete" {
+		return every
+	}
+	return nil
 }

@@ -36,6 +36,9 @@ type Identity interface {
 // Gate says whether a caller may do something. *allowlist.Gate is one.
 type Gate interface {
 	Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision, error)
+	// Confirm says whether a person has to approve what is allowed; effects are what
+	// its content may do beside the operation's own.
+	Confirm(caller allowlist.Caller, op allowlist.Operation, effects ...string) allowlist.Confirmation
 	// AllowTouches decides about an operation with all that it touches.
 	AllowTouches(allowlist.Caller, allowlist.Operation, []allowlist.Touch) (allowlist.Decision, error)
 	// Rule is the rule that both go by; ok is false when there is none for the caller.
@@ -66,6 +69,11 @@ type Call struct {
 	// shaped for a model: Result.Raw has those that are not streamed.
 	Stream func(*salesforce.Response) error
 
+	// Elicits says that the client can ask its user a question. Answer is what they
+	// answered to the one that an earlier call of this kind has put.
+	Elicits bool
+	Answer  *Answer
+
 	paged bool      // Stream reads a page at once, not at the pace of a client
 	until time.Time // until when a call with the same idempotency key is waited for; zero is not yet known
 	began time.Time // zero is not yet
@@ -80,17 +88,18 @@ type Upload struct {
 // A Server answers calls. Its fields are set before the first call and not
 // changed. It is safe for concurrent use.
 type Server struct {
-	Table   Table
-	Gate    Gate
-	Journal *audit.Journal
-	Orgs    Orgs
-	Handles Handles       // remembers who was given what; nil lets everybody go on with everything
-	Results Results       // remembers large results; nil offers none
-	Claims  Claims        // finds earlier calls with the same idempotency key; nil refuses keys
-	Sealer  Sealer        // seals what is kept for them; nil refuses keys
-	Timeout time.Duration // bounds one call; 0 means two minutes
-	Schemas *Schemas      // remembers what objects are, for the gate; nil asks each time
-	Log     zerolog.Logger
+	Table     Table
+	Gate      Gate
+	Journal   *audit.Journal
+	Orgs      Orgs
+	Handles   Handles       // remembers who was given what; nil lets everybody go on with everything
+	Results   Results       // remembers large results; nil offers none
+	Claims    Claims        // finds earlier calls with the same idempotency key; nil refuses keys
+	Sealer    Sealer        // seals what is kept for them; nil refuses keys
+	Approvals Approvals     // keeps calls that wait for a person; nil refuses them
+	Schemas   *Schemas      // remembers what objects are, for the gate; nil asks each time
+	Timeout   time.Duration // bounds one call; 0 means two minutes
+	Log       zerolog.Logger
 	// Ended, when set, is told of each call when it has ended, whatever it came to.
 	Ended func(Ended)
 	// Tracer begins the spans of calls; nil begins none. What a call does is in
@@ -180,17 +189,33 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		entry.Claim, entry.Replay = k.claim, k.intent
 	}
 
+	// Confirm: where the rule asks for it, a person approves the call before it is
+	// made. What was done before is not approved again.
+	if !k.replays() {
+		err := s.confirm(ctx, caller, op, checked, k, c, &entry)
+		if errors.Is(err, errAgain) {
+			return s.Call(ctx, c) // somebody was faster: what becomes of that?
+		}
+		if err != nil {
+			return nil, s.refuse(ctx, entry, err)
+		}
+		c.Answer = nil // it has taken effect
+	}
+
 	// What it takes of the agent's budget.
 	entry.Charge, err = op.charge(caller, decision, checked, k)
 	if err != nil {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
-	// Claim the key, take from the budget and record the intent, in one commit: what
-	// cannot be recorded is not done.
+	// Claim the key, take from the budget, use the approval and record the intent, in
+	// one commit: what cannot be recorded is not done.
 	intent, err := s.Journal.Begin(ctx, entry)
 	if errors.Is(err, audit.ErrClaimed) {
 		return s.Call(ctx, c) // somebody was faster: what becomes of that?
+	}
+	if errors.Is(err, audit.ErrUsed) {
+		return nil, s.refuse(ctx, entry, used(entry.Approval))
 	}
 	if errors.Is(err, audit.ErrSpent) {
 		return nil, s.refuse(ctx, entry, spent(entry.Charge, time.Now()))
@@ -243,6 +268,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	defer cancel() // after the outcome, which asks whether time was up
 
 	var t trace
+	var seen []was
 	sent := false
 	defer func() {
 		if r := recover(); r != nil {
@@ -261,9 +287,13 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
 			failure, err = &visible, &visible
 		}
+		out.Changes = changesOf(seen, a, out.Status)
 		s.settle(ctx, k, a, failure, sent, &out)
 		if failed := intent.End(ctx, out); failed != nil {
 			s.Log.Error().Err(failed).Str("intent", intent.ID()).Msg("outcome not recorded; it is closed as unknown at the next start")
+		}
+		if err != nil && intent.Approval() != "" && !sent && (op.Effect != Read || len(t) == 0) {
+			s.giveBack(ctx, intent)
 		}
 	}()
 
@@ -271,7 +301,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if k.replays() {
 		resp, err = k.again()
 	} else {
-		resp, err = s.send(call, caller, op, args, c, &t, &sent)
+		resp, err = s.send(call, caller, op, args, c, &t, &sent, &seen)
 		err = op.withholdError(err)
 	}
 	if err != nil {
@@ -301,13 +331,22 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 }
 
 // send gets the credentials and sends what the row says. It notes each exchange,
-// and whether something was sent that may have changed the org.
-func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool) (*salesforce.Response, error) {
+// whether something was sent that may have changed the org, and what was there before.
+func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool, seen *[]was) (*salesforce.Response, error) {
+	if op.Own != nil {
+		return own(ctx, s, caller, op, args)
+	}
+
 	// Credentials.
 	connecting, span := step(ctx, "credentials")
 	org, err := s.Orgs.Connect(connecting, caller, t.add)
 	stepped(span, err)
 	if err != nil {
+		return nil, err
+	}
+
+	// Read what the call is about to change, where the rule asks for it.
+	if *seen, err = s.before(ctx, org, caller, op, args); err != nil {
 		return nil, err
 	}
 

@@ -28,8 +28,8 @@ type steps struct {
 	tools.Gate
 	tools.Orgs
 	memory
-	refuse, refuseContent bool
-	rule                  allowlist.Rule
+	refuse, confirm, refuseContent bool
+	rule                           allowlist.Rule
 }
 
 func (s *steps) note(step string) { s.seen = append(s.seen, step) }
@@ -47,6 +47,21 @@ func (s *steps) Allow(allowlist.Caller, allowlist.Operation) (allowlist.Decision
 		return allowlist.Decision{}, &allowlist.Refusal{Message: "no"}
 	}
 	return allowlist.Decision{Allowed: true, Rule: "r"}, nil
+}
+
+func (s *steps) Confirm(_ allowlist.Caller, op allowlist.Operation, _ ...string) allowlist.Confirmation {
+	s.note("confirm")
+	return allowlist.Confirmation{Needed: s.confirm, Within: time.Hour}
+}
+
+func (s *steps) OpenApproval(ctx context.Context, call tools.AskedCall) (tools.Approval, bool, error) {
+	s.note("approval")
+	return s.memory.OpenApproval(ctx, call)
+}
+
+func (s *steps) AskApproval(ctx context.Context, a tools.Approval) (tools.Approval, error) {
+	s.note("park")
+	return s.memory.AskApproval(ctx, a)
 }
 
 func (s *steps) Append(ctx context.Context, entries []audit.Entry) error {
@@ -100,7 +115,7 @@ func TestCallOrder(t *testing.T) {
 	journal := audit.NewJournal(s)
 	t.Cleanup(journal.Close)
 	server.Gate, server.Orgs, server.Journal = s, s, journal
-	server.Claims, server.Sealer, server.Handles = s, unsealed{}, s
+	server.Claims, server.Sealer, server.Handles, server.Approvals = s, unsealed{}, s, s
 	call := func(args map[string]any) (*tools.Result, error) {
 		tool := "records"
 		if args["jobId"] != nil {
@@ -113,6 +128,16 @@ func TestCallOrder(t *testing.T) {
 	listed := map[string]any{"action": "delete", "jobId": "7505g00000AbCdFAAV", "idempotencyKey": "listed"}
 	keyed := maps.Clone(good)
 	keyed["idempotencyKey"] = "k"
+	asked := maps.Clone(keyed)
+	asked["idempotencyKey"] = "asked"
+	approve := func() {
+		if len(s.asked) != 1 {
+			t.Fatalf("%d calls wait", len(s.asked))
+		}
+		if _, err := tools.Decide(t.Context(), journal, s, "w", s.asked[0].ID, tools.Verdict{Approve: true, By: "maria"}); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	for _, tt := range []struct {
 		name   string
@@ -121,20 +146,29 @@ func TestCallOrder(t *testing.T) {
 		broken bool
 		want   []string
 	}{
-		{"done within its lists", listed, false, false, []string{"identify", "gate", "handles", "touches", "content", "replay", "intent", "credentials", "send", "outcome"}},
+		{"done", good, false, false, []string{"identify", "gate", "confirm", "intent", "credentials", "send", "outcome"}},
+		{"done within its lists", listed, false, false, []string{"identify", "gate", "handles", "touches", "content", "replay", "confirm", "intent", "credentials", "send", "outcome"}},
 		{"refused for its content", listed, true, false, []string{"identify", "gate", "handles", "touches", "content", "refusal"}},
-		{"done", good, false, false, []string{"identify", "gate", "intent", "credentials", "send", "outcome"}},
 		{"bad argument", map[string]any{"action": "delete", "sObjectName": "Account"}, false, false, []string{"identify", "gate", "refusal"}},
 		{"refused before its arguments are read", map[string]any{"action": "delete"}, true, false, []string{"identify", "gate", "refusal"}},
-		{"done once", keyed, false, false, []string{"identify", "gate", "replay", "intent", "credentials", "send", "outcome"}},
-		{"done with what it was given", job, false, false, []string{"identify", "gate", "handles", "replay", "intent", "credentials", "send", "outcome"}},
+		{"done once", keyed, false, false, []string{"identify", "gate", "replay", "confirm", "intent", "credentials", "send", "outcome"}},
+		{"done with what it was given", job, false, false, []string{"identify", "gate", "handles", "replay", "confirm", "intent", "credentials", "send", "outcome"}},
 		{"done again", keyed, false, false, []string{"identify", "gate", "replay", "intent", "outcome"}},
 		{"refused before it is replayed", keyed, true, false, []string{"identify", "gate", "refusal"}},
 		{"not replayed, not done", keyed, false, true, []string{"identify", "gate", "replay", "refusal"}},
-		{"not recorded, not done", good, false, true, []string{"identify", "gate", "intent"}},
+		{"not recorded, not done", good, false, true, []string{"identify", "gate", "confirm", "intent"}},
+		{"parked until a person approves", asked, false, false, []string{"identify", "gate", "replay", "confirm", "approval", "replay", "park", "refusal"}},
+		{"parked once", asked, false, false, []string{"identify", "gate", "replay", "confirm", "approval", "replay", "refusal"}},
+		{"not to be asked for, not done", asked, false, true, []string{"identify", "gate", "replay", "refusal"}},
+		{"refused before it is asked for", asked, true, false, []string{"identify", "gate", "refusal"}},
+		{"done once approved", asked, false, false, []string{"identify", "gate", "replay", "confirm", "approval", "intent", "credentials", "send", "outcome"}},
+		{"done again, not approved again", asked, false, false, []string{"identify", "gate", "replay", "intent", "outcome"}},
 		{"refused and not recorded", good, true, true, []string{"identify", "gate", "refusal"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if s.confirm = tt.args["idempotencyKey"] == "asked"; tt.name == "done once approved" {
+				approve()
+			}
 			s.seen, s.refuse, s.broken, s.rule, s.refuseContent = nil, tt.refuse, nil, allowlist.Rule{Preset: allowlist.PresetAll}, false
 			if tt.args["jobId"] == listed["jobId"] {
 				s.rule.SObjects.Deny, s.refuse, s.refuseContent = []string{"Payment__c"}, false, tt.refuse

@@ -224,6 +224,9 @@ func (t Table) Instructions(v View) string {
 	return b.String()
 }
 
+// ownCall stands for the request of a row that sends none.
+const ownCall = "answered by the server itself"
+
 // WriteDoc writes the table as the Markdown page people read.
 func (t Table) WriteDoc(w io.Writer) error {
 	var b strings.Builder
@@ -240,7 +243,7 @@ func (t Table) WriteDoc(w io.Writer) error {
 			if op.Opaque {
 				effect += ", *opaque*"
 			}
-			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | `%s` |\n", op.signature(), op.Instruction, effect, strings.ReplaceAll(op.Doc, "|", `\|`), op.Call)
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | `%s` |\n", op.signature(), op.Instruction, effect, strings.ReplaceAll(op.Doc, "|", `\|`), cmp.Or(op.Call, ownCall))
 		}
 		b.WriteString("\n| argument | type | |\n| --- | --- | --- |\n")
 		seen := map[string]bool{outputFormat.Name: true, idempotencyKey.Name: true}

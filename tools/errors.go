@@ -35,7 +35,15 @@ const (
 	OutcomeUnknown  Code = "outcome_unknown"
 	RateLimited     Code = "rate_limited"
 	BudgetExceeded  Code = "budget_exceeded"
-	Internal        Code = "internal_error"
+	// Of calls that a person has to approve.
+	ApprovalRequired Code = "approval_required"
+	ApprovalDenied   Code = "approval_denied"
+	ApprovalUsed     Code = "approval_used"
+	ManyApprovals    Code = "too_many_approvals"
+	NoApproval       Code = "no_approval"
+	NotWaiting       Code = "approval_not_waiting"
+	FourEyes         Code = "approval_by_requester"
+	Internal         Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.
@@ -52,6 +60,10 @@ type Error struct {
 	Hint       string   `json:"hint,omitempty"`        // what to do next
 	ConnectURL string   `json:"connect_url,omitempty"` // where the user connects Salesforce
 	Scopes     []string `json:"scopes,omitempty"`      // what the user is asked to grant there
+	ApprovalID string   `json:"approvalId,omitempty"`  // of a call that a person has to approve
+	ExpiresAt  string   `json:"expiresAt,omitempty"`   // until when it waits for that
+
+	ask *question // what the person is asked for whom the agent works, where that can be done
 }
 
 // Error returns everything a model needs, because many hosts hand it the text
@@ -84,6 +96,9 @@ func (e *Error) Error() string {
 	}
 	if e.ConnectURL != "" {
 		b.WriteString("\nconnect_url: " + e.ConnectURL)
+	}
+	if e.ApprovalID != "" {
+		b.WriteString("\napproval id: " + cell(e.ApprovalID))
 	}
 	if e.RequestID != "" {
 		b.WriteString("\nSalesforce request id: " + cell(e.RequestID))

@@ -36,7 +36,9 @@ type MCP struct {
 	lib      *server.MCPServer
 	sessions atomic.Uint64
 	elicits  atomic.Bool // the client of stdio can open URLs
-	lists    sync.Map    // which rows are visible → map[string]server.ServerTool
+	forms    atomic.Bool // it can ask its user
+	client   atomic.Pointer[lineClient]
+	lists    sync.Map // which rows are visible → map[string]server.ServerTool
 	listed   atomic.Int64
 }
 
@@ -169,7 +171,16 @@ func (m *MCP) handler(s *session) server.ToolHandlerFunc {
 				return failed(&Error{Code: InvalidArgument, Message: "the arguments are no JSON object"}), nil
 			}
 		}
-		res, err := m.server.Call(ctx, Call{Who: s.who, Surface: s.surface, Tool: r.Params.Name, Args: args})
+		c := Call{Who: s.who, Surface: s.surface, Tool: r.Params.Name, Args: args, Elicits: m.canAsk(ctx, s), Answer: answerIn(r)}
+		res, err := m.server.Call(ctx, c)
+		if q := questionIn(err); q != nil {
+			if s.modern {
+				return q.result(), nil
+			}
+			if c.Answer = m.client.Load().ask(ctx, q); c.Answer != nil {
+				res, err = m.server.Call(ctx, c)
+			}
+		}
 		if err != nil {
 			e := AsError(err)
 			if e.Code == UnknownTool { // an error of the protocol: MCP, "Tools", Error Handling

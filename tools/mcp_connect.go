@@ -42,6 +42,7 @@ func (m *MCP) noteClient(s *session, msg *message, agreed string) {
 	var params mcp.InitializeParams
 	err := json.Unmarshal(msg.params, &params)
 	m.elicits.Store(err == nil && agreed == mcp.ProtocolVersion20251125 && elicitsURL(&params.Capabilities))
+	m.forms.Store(err == nil && agreed >= mcp.ProtocolVersion20250618 && elicitsForms(&params.Capabilities))
 }
 
 // authRequired is the structured form of an error of a user who has to connect,

@@ -2,10 +2,12 @@ package tools_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/tools"
 )
 
 // memory keeps entries for a test to look at, with their claims, and can be told
@@ -14,6 +16,7 @@ type memory struct {
 	mu      sync.Mutex
 	entries []audit.Entry
 	claims  map[string]audit.Claim
+	asked   []tools.Approval // in the order of asking
 	counts  map[audit.Account]*audit.Counts
 	broken  error
 }
@@ -29,6 +32,10 @@ func (m *memory) Append(_ context.Context, entries []audit.Entry) error {
 			continue
 		}
 		if e.Charge != nil && !m.charge(e.Charge, e.Time) {
+			delete(m.claims, scopeOf(e))
+			continue
+		}
+		if !m.decide(e) {
 			delete(m.claims, scopeOf(e))
 			continue
 		}
@@ -75,6 +82,83 @@ func (m *memory) claim(e audit.Entry) bool {
 		m.claims[e.Claim.Scope] = there
 	}
 	return true
+}
+
+// decide uses an approval or lets a verdict take effect, if it is there to be.
+func (m *memory) decide(e audit.Entry) bool {
+	for i := range m.asked {
+		a := &m.asked[i]
+		switch {
+		case a.ID != e.Approval:
+		case e.Consent != nil && a.State == tools.Approved:
+			a.State, a.Call = tools.Used, e.ID
+			return true
+		case e.Verdict != nil && a.State == tools.Waiting:
+			if a.State = tools.Denied; e.Verdict.Approved {
+				a.State = tools.Approved
+			}
+			a.By, a.Note = e.By, e.Verdict.Note
+			return true
+		}
+	}
+	if e.Consent != nil {
+		e.Consent.Taken = true
+	}
+	if e.Verdict != nil {
+		e.Verdict.Void = true
+	}
+	return e.Consent == nil && e.Verdict == nil
+}
+
+// OpenApproval and those that follow implement tools.Approvals, without time.
+func (m *memory) OpenApproval(_ context.Context, call tools.AskedCall) (tools.Approval, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, a := range m.asked {
+		if a.AskedCall == call && slices.Contains([]tools.State{tools.Waiting, tools.Approved, tools.Denied}, a.State) {
+			return a, true, m.broken
+		}
+	}
+	return tools.Approval{}, false, m.broken
+}
+
+func (m *memory) AskApproval(_ context.Context, a tools.Approval) (tools.Approval, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.asked) >= tools.MaxWaiting {
+		return a, tools.ErrManyWait
+	}
+	m.asked = append(m.asked, a)
+	return a, m.broken
+}
+
+func (m *memory) Approval(_ context.Context, workspace, id string) (tools.Approval, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := slices.IndexFunc(m.asked, func(a tools.Approval) bool { return a.ID == id && a.Workspace == workspace })
+	if i < 0 {
+		return tools.Approval{}, false, m.broken
+	}
+	return m.asked[i], true, m.broken
+}
+
+func (m *memory) ListApprovals(_ context.Context, q tools.ApprovalQuery) ([]tools.Approval, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := slices.Clone(m.asked)
+	slices.Reverse(list)
+	return list, m.broken
+}
+
+func (m *memory) GiveBack(_ context.Context, id, intent string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.asked {
+		if m.asked[i].ID == id && m.asked[i].Call == intent {
+			m.asked[i].State = tools.Approved
+		}
+	}
+	return m.broken
 }
 
 // Claim implements tools.Claims.

@@ -80,11 +80,7 @@ func (op *Op) once(caller allowlist.Caller, args Args) (*once, error) {
 	if !ok {
 		return nil, nil
 	}
-	asked := maps.Clone(args)
-	for _, name := range notAsked {
-		delete(asked, name)
-	}
-	text, err := encode(asked)
+	text, err := op.asked(args)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +90,16 @@ func (op *Op) once(caller allowlist.Caller, args Args) (*once, error) {
 	}
 	sum := sha256.Sum256(scope)
 	return &once{workspace: caller.Workspace, scope: hex.EncodeToString(sum[:]), digest: sha256.Sum256(text)}, nil
+}
+
+// asked are the checked arguments that say what is to be done, as JSON: the same
+// for every way to say the same.
+func (op *Op) asked(args Args) ([]byte, error) {
+	asked := maps.Clone(args)
+	for _, name := range notAsked {
+		delete(asked, name)
+	}
+	return encode(asked)
 }
 
 // errAgain says that a call with the same key ended without having been made.

@@ -27,10 +27,11 @@ type Op struct {
 	Instruction string  // the same operation's name as an instruction, as in "getRecord"
 	Doc         string  // one imperative sentence, read by models and by people
 	Effect      Effect  // what it does to the org; the zero value is a mistake that Table.Check finds
-	Call        string  // the request as a ServeMux pattern below /services/data/{version}: "GET /sobjects/{sObjectName}"
+	Call        string  // the request as a ServeMux pattern below /services/data/{version}: "GET /sobjects/{sObjectName}"; "" with Own
 	Needs       []Param // arguments that must be given
 	Takes       []Param // arguments that may be given
 	Run         Run     // does what one plain request cannot; nil for most rows
+	Own         Own     // answers from what the server itself keeps, and sends nothing; nil for most rows
 
 	// Once marks a row whose request is never sent twice, whatever its effect
 	// would allow: it makes a job, or a repetition would be refused.
@@ -40,6 +41,9 @@ type Op struct {
 	// Flat marks a row that takes the members of its JSON body as arguments of
 	// their own only, and not inside an argument "body" as well.
 	Flat bool
+	// Carries says which effects its content has beside the row's own; nil is none
+	// or, of a row whose effect is Act, any.
+	Carries func(Args) []Effect
 	// Content is what the answer is; JSON for most rows.
 	Content Content
 	// Brief names what is kept of an answer too large for a model: the members
@@ -136,6 +140,10 @@ type Org interface {
 // have passed Op.Check. It returns what Salesforce answered, or an answer of
 // the same kind made from several.
 type Run func(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error)
+
+// Own answers an operation that is not Salesforce's, with what encodes to JSON. It
+// is gated, audited and shaped like any other, and only reads.
+type Own func(ctx context.Context, s *Server, caller allowlist.Caller, args Args) (any, error)
 
 // Args are the checked arguments of one call by name. Numbers are json.Number,
 // so that they keep every digit.
@@ -355,7 +363,10 @@ func (t Table) Check() (errs []error) {
 			if op.Doc == "" || op.Instruction == "" {
 				bad("has no doc or no instruction")
 			}
-			if !callRE.MatchString(op.Call) {
+			switch {
+			case op.Own != nil && (op.Call != "" || op.Run != nil || op.Effect != Read):
+				bad("is answered by the server itself, and so only reads and sends nothing")
+			case op.Own == nil && !callRE.MatchString(op.Call):
 				bad("its call %q is not METHOD /path", op.Call)
 			}
 			for _, p := range op.params() {

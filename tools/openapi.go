@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 )
@@ -49,6 +50,8 @@ var failureSchema = object{
 			{"fields", listOfStrings}, {"candidates", listOfStrings}, {"also", listOfStrings},
 			{"requestId", object{{"type", "string"}, {"description", "Salesforce's X-SFDC-Request-Id"}}},
 			{"retryAfter", object{{"type", "integer"}, {"description", "Seconds to wait before trying again"}}},
+			{"approvalId", object{{"type", "string"}, {"description", "Of a call that a person has to approve"}}},
+			{"expiresAt", object{{"type", "string"}, {"description", "Until when it waits for that"}}},
 			{"hint", object{{"type", "string"}, {"description", "What to do next"}}},
 		}},
 	}}}},
@@ -65,7 +68,7 @@ func (op *Op) openAPI() object {
 	operation := object{
 		{"operationId", op.Instruction},
 		{"summary", op.Doc},
-		{"description", text + " Request: " + op.Call},
+		{"description", text + " Request: " + cmp.Or(op.Call, ownCall)},
 		{"tags", []string{op.tool}},
 		{"x-effect", op.Effect.String()},
 	}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
@@ -100,7 +101,11 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	if op := slices.IndexFunc(tools.All.Operations(), func(op allowlist.Operation) bool { return op.Tool == tool && op.Action == action }); op >= 0 && tools.All.Operations()[op].Effect != "read" {
 		args["reasoning"], args["confidence"] = "which is for the audit trail only", json.Number("0.5")
 	}
-	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: "admin"}}, Surface: "mcp", Tool: tool, Args: args})
+	agent := "admin"
+	if tool == tools.ApprovalsTool.Name {
+		agent, server.Approvals = "asker", approvalsOf("asker")
+	}
+	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: agent}}, Surface: "mcp", Tool: tool, Args: args})
 	if err != nil {
 		result = "error " + callLine.ReplaceAllString(err.Error(), "")
 	} else {
@@ -112,6 +117,17 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	add("result", result)
 	add("structured", structured)
 	return out
+}
+
+// approvalsOf has two approvals of an agent.
+func approvalsOf(agent string) *memory {
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	decided := at.Add(time.Hour)
+	a := tools.Approval{ID: "01a20d23-2726-78d7-8db0-a3541a770ae2", State: tools.Waiting, AskedCall: tools.AskedCall{Workspace: "w", Host: "h", Agent: agent, Instruction: "deleteRecord"},
+		Arguments: json.RawMessage(`{"action":"delete","sObjectName":"Lead","recordId":"00Q5g00000XyZ12EAF"}`), Requested: at, Expires: at.Add(24 * time.Hour)}
+	b := a
+	b.ID, b.State, b.Decided, b.By, b.Note = "01a20d23-2726-78d7-8db0-a3541a770ae3", tools.Denied, &decided, "maria", "not this one"
+	return &memory{asked: []tools.Approval{a, b}}
 }
 
 // namesOperations: the calls that a result advises exist.
@@ -176,6 +192,8 @@ func newTestServer(t *testing.T, handle http.HandlerFunc) *tools.Server {
 	t.Cleanup(org.Close)
 	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{
 		{Agent: "admin", Preset: "all"}, {Agent: "reader", Preset: "read"}, {Agent: "adder", Preset: "read+add"},
+		{Agent: "careful", Preset: "read", Confirm: []string{"query.soql"}},
+		{Agent: "asker", Preset: "all", Confirm: []string{"set", "remove", "act"}},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,8 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		}
 		broken = errors.Join(broken, err)
 	}
+	client := &lineClient{send: send, waiting: map[string]chan json.RawMessage{}}
+	m.client.Store(client)
 	go readLines(ctx, in, m.MaxMessage, lines)
 	defer running.Wait()
 	for {
@@ -55,9 +58,11 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 			send(new(message).fail(&rpcError{Code: codeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d bytes", m.MaxMessage)}))
 			continue
 		case errors.Is(l.err, io.EOF):
+			client.gone()
 			running.Wait()
 			return broken
 		case l.err != nil:
+			client.gone()
 			return l.err
 		case len(l.text) == 0:
 			continue
@@ -67,7 +72,8 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		case failure != nil:
 			who.Refused(failure.Message)
 			send(msg.fail(failure))
-		case msg.method == "": // a response, and we ask nothing
+		case msg.method == "":
+			client.answered(msg)
 		case msg.id == nil:
 			m.notify(ctx, msg)
 		case workers.Acquire(ctx, 1) == nil:

@@ -183,7 +183,7 @@ func ReadCheckpoints(r io.Reader, key PublicKey) (all []Checkpoint, problems []P
 		return nil, nil, err
 	}
 	if !bytes.HasPrefix(text, []byte("{")) && len(bytes.TrimSpace(text)) > 0 {
-		c, err := key.Open(text)
+		c, err := key.OpenKept(text)
 		if err != nil {
 			return nil, []Problem{{Leaf: -1, What: "the second place: " + err.Error()}}, nil
 		}
@@ -196,7 +196,7 @@ func ReadCheckpoints(r io.Reader, key PublicKey) (all []Checkpoint, problems []P
 		if json.Unmarshal(line, &k) != nil {
 			continue
 		}
-		c, err := key.Open([]byte(k.Checkpoint))
+		c, err := key.OpenKept([]byte(k.Checkpoint))
 		if err != nil {
 			problems = append(problems, Problem{Line: n, Leaf: -1, What: "the second place: " + err.Error()})
 			continue

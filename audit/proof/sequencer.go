@@ -84,7 +84,11 @@ func (s *Sequencer) Once(ctx context.Context) error {
 func (s *Sequencer) advance(ctx context.Context, h Head, key Key, public PublicKey) error {
 	c := Checkpoint{Origin: key.Origin(h.Workspace)}
 	if h.Checkpoint != nil {
-		old, err := public.Open(h.Checkpoint)
+		open := public.Open
+		if key.Changing() { // the other key may have been the last to sign
+			open = public.OpenKept
+		}
+		old, err := open(h.Checkpoint)
 		if err != nil {
 			return err
 		}

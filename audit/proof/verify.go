@@ -48,10 +48,29 @@ type Report struct {
 	Size      int64     `json:"size"`     // entries that are signed
 	Root      string    `json:"root"`     // of their tree
 	Key       string    `json:"key"`      // with which they are signed
+	Keys      []KeyUse  `json:"keys"`     // with which checkpoints were signed, in order: those of the second place, and the last
 	Compared  int       `json:"compared"` // checkpoints of the second place that agree
 	Waiting   int64     `json:"waiting"`  // entries that are not signed yet
 	Problems  []Problem `json:"problems"` // the first of them
 	More      int       `json:"more"`     // problems that are not listed
+}
+
+// A KeyUse is what one key has signed: checkpoints of so many entries, from the
+// first to the last that were looked at.
+type KeyUse struct {
+	Key   string `json:"key"`
+	First int64  `json:"first"`
+	Last  int64  `json:"last"`
+}
+
+// signedWith notes with which key a checkpoint was signed. Those of a log come by
+// their size.
+func (r *Report) signedWith(c Checkpoint) {
+	if n := len(r.Keys); n > 0 && r.Keys[n-1].Key == c.Key {
+		r.Keys[n-1].Last = max(c.Size, r.Keys[n-1].Last)
+		return
+	}
+	r.Keys = append(r.Keys, KeyUse{c.Key, c.Size, c.Size})
 }
 
 // OK reports whether nothing is wrong.
@@ -110,6 +129,12 @@ func newVerifier(r *Report, signed Checkpoint, kept []Checkpoint) *verifier {
 		}
 	}
 	slices.SortFunc(v.kept, func(a, b Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
+	for _, k := range v.kept {
+		r.signedWith(k)
+	}
+	if signed.Key != "" {
+		r.signedWith(signed)
+	}
 	r.Workspace, r.Size, r.Root = signed.Workspace(), signed.Size, signed.Root.String()
 	return v
 }

@@ -15,6 +15,7 @@ import (
 	"salesforce-mcp/audit"
 	"salesforce-mcp/audit/proof"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/salesforce"
@@ -97,23 +98,60 @@ func (r *records) workspace(named string) (string, error) {
 
 func (e *env) auditKey() *cobra.Command {
 	var file string
+	var rotate bool
 	cmd := &cobra.Command{
-		Use:   "key --config FILE",
-		Short: "Print the public key with which the audit trail is verified",
-		Args:  cobra.NoArgs,
+		Use:   "key --config FILE [--rotate]",
+		Short: "Print the public key with which the audit trail is verified, or replace the key",
+		Long: `Print the public key with which the audit trail is verified and, if there were
+others before, those after it, the newest first.
+
+With --rotate, replace the signing key, while the server runs or not: the next checkpoint of
+each log is signed with both keys, an entry in each says which, and the old
+private key is gone. After a crash in between, run it again.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if rotate {
+				return e.rotateAuditKey(cmd.Context(), file)
+			}
 			return e.withRecords(cmd.Context(), file, func(r *records) error {
 				public, err := r.publicKey(cmd.Context())
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintln(e.stdout, public)
-				return err
+				return e.printKeys(public)
 			})
 		},
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().BoolVar(&rotate, "rotate", false, "replace the key")
 	return cmd
+}
+
+// printKeys prints public keys, one a line.
+func (e *env) printKeys(public string) error {
+	_, err := fmt.Fprintln(e.stdout, strings.Join(strings.Fields(public), "\n"))
+	return err
+}
+
+func (e *env) rotateAuditKey(ctx context.Context, file string) error {
+	c, err := config.Load(file, e.getenv)
+	if err != nil {
+		return err
+	}
+	return e.withSecrets(ctx, c, func(ctx context.Context, st *store.Store, kept secrets.Store) error {
+		var told func([]byte) error
+		if c.Audit.Checkpoints != "" {
+			told = func(signed []byte) error { return trail.KeepCheckpoint(c.Audit.Checkpoints, signed) }
+		}
+		public, err := trail.RotateKey(ctx, st, kept, func(workspace, public string) error {
+			entry := audit.Entry{Workspace: workspace, Tool: "audit", Action: "rotateKey", Effect: "set"}
+			return recorded(ctx, st, entry, map[string]any{"publicKeys": strings.Fields(public)}, func() error { return nil })
+		}, told)
+		if err != nil {
+			return err
+		}
+		return e.printKeys(public)
+	})
 }
 
 func (e *env) auditExport() *cobra.Command {

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -122,15 +124,30 @@ func (e *env) printCalls(entries []audit.Entry) error {
 		if c.Phase == audit.PhaseIntent {
 			outcome = "under way"
 		}
-		cells := []string{c.Time.Format(time.DateTime), c.Workspace, c.Agent, c.User, name, outcome, some(c.Records), strings.TrimPrefix(c.Code+": "+c.Message, ": ")}
+		cells := []string{c.Time.Format(time.DateTime), c.Workspace, c.Agent, cmp.Or(c.By, c.User), name, outcome, some(c.Records), strings.TrimPrefix(c.Code+": "+c.Message, ": ")}
 		for i, cell := range cells {
 			cells[i] = cmp.Or(oneLine(cell), "-")
 		}
 		if _, err := fmt.Fprintln(out, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
+		if err := printChanges(out, c.Changes); err != nil {
+			return err
+		}
 	}
 	return out.Flush()
+}
+
+// printChanges prints what a call has changed, a line for each field, in the
+// columns of records and messages.
+func printChanges(out io.Writer, changes []audit.Change) error {
+	value := func(raw json.RawMessage) string { return cmp.Or(oneLine(string(raw)), "-") }
+	for _, c := range changes {
+		if _, err := fmt.Fprintf(out, "\t\t\t\t\t\t%s\t%s: %s -> %s\n", cmp.Or(oneLine(c.Record), "-"), oneLine(c.Field), value(c.Before), value(c.After)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // some names the first of the records and counts the others.

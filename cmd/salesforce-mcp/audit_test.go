@@ -166,7 +166,50 @@ func TestAuditCommands(t *testing.T) {
 	}
 }
 
-// TestAuditTampered: the database that was changed, put back or replaced while the
+// TestAuditKeyRotated: the signing key is replaced while the server runs; what was
+// signed before is verified, and with which key.
+func TestAuditKeyRotated(t *testing.T) {
+	a := newAuditWorld(t)
+	a.create("Abitbol")
+	a.signed()
+	old := strings.TrimSpace(a.must("audit", "key", "--config", a.file))
+	before := a.write(a.must("audit", "export", "--config", a.file, "--workspace", "a"))
+	keys := strings.Fields(a.must("audit", "key", "--config", a.file, "--rotate"))
+	if len(keys) != 2 || keys[1] != old || strings.Join(keys, "\n")+"\n" != a.must("audit", "key", "--config", a.file) {
+		t.Errorf("keys %v after %s", keys, old)
+	}
+	a.create("Second")
+	a.signed()
+	out := a.must("audit", "verify", "--config", a.file, "--workspace", "a")
+	if n := strings.Count(out, " are signed with "); n != 3 || !strings.Contains(out, "verified: entries 6 of 6") {
+		t.Errorf("verified: %s", out)
+	}
+	after := a.write(a.must("audit", "export", "--config", a.file, "--workspace", "a"))
+	for _, c := range []struct{ file, key, want string }{
+		{before, old, "verified: entries 2 of 2"},
+		{before, keys[0], "is not signed with the key"},
+		{before, keys[0] + " " + old, "a former key, and not with"},
+		{after, old, "is not signed with the key"},
+		{after, keys[0], "verified: entries 6 of 6"},
+		{after, keys[0] + " " + old, "verified: entries 6 of 6"},
+	} {
+		out, err := a.run("audit", "verify", "--export", c.file, "--key", c.key)
+		if !strings.Contains(out, c.want) || (err == nil) != strings.HasPrefix(c.want, "verified") {
+			t.Errorf("%v, want %s: %s", err, c.want, out)
+		}
+	}
+	if out := a.must("audit", "verify", "--export", after, "--key", strings.Join(keys, " "), "--checkpoint", a.kept); !strings.Contains(out, "signed with "+strings.Join(strings.SplitN(keys[0], "+", 3)[:2], "+")+" and ") {
+		t.Errorf("with the second place: %s", out)
+	}
+	if out := a.must("audit", "show", "--config", a.file, "--tool", "audit.rotateKey", "--json"); !strings.Contains(out, `"publicKeys":["`+keys[0]+`","`+old+`"]`) {
+		t.Errorf("the entry: %s", out)
+	}
+	if log := a.log.String(); strings.Contains(log, "cannot sign") {
+		t.Errorf("log %s", log)
+	}
+}
+
+// TestAuditTampered (attack 39): the database that was changed, put back or replaced while the
 // server was down is seen.
 func TestAuditTampered(t *testing.T) {
 	a := newAuditWorld(t)

@@ -47,7 +47,7 @@ trail was put back to an older state, or signed anew by somebody who has the key
 	cmd.Flags().StringVar(&v.file, "config", "", "configuration file of the trail, or of the key")
 	cmd.Flags().StringVar(&v.export, "export", "", "file that audit export has printed")
 	cmd.Flags().StringVar(&v.bundle, "bundle", "", "file that audit prove has printed")
-	cmd.Flags().StringVar(&v.key, "key", "", "public key; without it that of the configuration's secret store")
+	cmd.Flags().StringVar(&v.key, "key", "", "public key, and former ones after it with a blank between; without it those of the configuration's secret store")
 	cmd.Flags().StringVar(&v.checkpoints, "checkpoint", "", "file of checkpoints, or of one; without it audit.checkpoints of the configuration")
 	cmd.Flags().StringVar(&v.workspace, "workspace", "", "only this workspace of the configuration")
 	cmd.Flags().BoolVar(&v.json, "json", false, "print the reports as JSON")
@@ -201,6 +201,11 @@ func (e *env) printText(reports []*proof.Report, problems []proof.Problem) error
 		}
 		if r.Size > 0 {
 			text = fmt.Appendf(text, "  root %s, signed with %s\n", r.Root, r.Key)
+		}
+		for _, k := range r.Keys {
+			if len(r.Keys) > 1 {
+				text = fmt.Appendf(text, "  checkpoints of %d to %d entries are signed with %s\n", k.First, k.Last, k.Key)
+			}
 		}
 	}
 	if len(reports) == 0 {

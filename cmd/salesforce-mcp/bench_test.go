@@ -11,15 +11,20 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
-// BenchmarkQuery asks for 50 Accounts through the server (identified, gated,
-// audited on disk) and, in the same run, straight from the simulated org, by one
-// and by 16 callers. The difference is what the server costs. Besides ns/op it
+// BenchmarkQuery asks for 50 Accounts through the server (identified, gated, within
+// limits, audited on disk) and, in the same run, straight from the simulated org, by
+// one and by 64 callers. The difference is what the server costs. Besides ns/op it
 // reports the median and 99th percentile of one call.
 func BenchmarkQuery(b *testing.B) {
 	const soql = "SELECT Id, Name, Industry, Phone, BillingCity, AnnualRevenue FROM Account LIMIT 50"
-	w := newWorld(b)
+	w := newWorld(b, func(c *config.Config) {
+		c.Workspaces[0].Rules = []allowlist.Rule{{Agent: demoAgent, Preset: allowlist.PresetAll, Limits: allowlist.Limits{CallsPerMinute: 1 << 40, WritesPerDay: 1 << 40}}}
+	})
 	direct := func() *http.Request {
 		r, _ := http.NewRequest(http.MethodGet, w.org.ready.Org+"/services/data/v62.0/query?q="+url.QueryEscape(soql), nil)
 		r.Header.Set("Authorization", "Bearer "+w.org.ready.OrgToken)
@@ -33,7 +38,7 @@ func BenchmarkQuery(b *testing.B) {
 		request func() *http.Request
 		want    string
 	}{{"direct", direct, `"totalSize":50`}, {"mcp", through, `totalSize: 50\n`}} {
-		for _, callers := range []int{1, 16} {
+		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%s/callers=%d", target.name, callers), func(b *testing.B) {
 				var left atomic.Int64
 				left.Store(int64(b.N))

@@ -30,6 +30,8 @@ const (
 	demoPeople    = "people" // where each person works as their own Salesforce user
 	demoAgent     = "demo-agent"
 	demoReader    = "demo-reader"
+	demoCareful   = "demo-careful" // for whom a person approves what changes or removes something
+	demoAdmin     = "demo-admin"
 	demoUser      = "demo-user"
 )
 
@@ -77,7 +79,10 @@ func (e *env) demo() *cobra.Command {
 			}
 			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
 			token := "demo-" + rand.Text()
-			a, err := build(ctx, demoConfig(l.Addr().String(), data, org.ready, key, token), logger(e.stderr, "warn"))
+			admin := "admin-" + rand.Text()
+			c := demoConfig(l.Addr().String(), data, org.ready, key, token)
+			c.Admins = allowlist.Admins{{Name: demoAdmin, Tokens: []string{allowlist.HashToken(admin)}, Workspaces: []string{demoWorkspace, demoPeople}}}
+			a, err := build(ctx, c, logger(e.stderr, "warn"))
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
@@ -85,7 +90,7 @@ func (e *env) demo() *cobra.Command {
 			served := make(chan error, 1)
 			go func() { served <- serveUntil(ctx, l, a.handler(), a.log) }()
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
-				AgentID: demoAgent, UserID: demoUser, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
+				AgentID: demoAgent, UserID: demoUser, AdminToken: admin, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
 				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace)}
 			if err := ready.print(e.stdout, asJSON); err != nil {
 				cancel()
@@ -119,7 +124,8 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 				User:    append(user, source(allowlist.FromArgument, "user_id")),
 				Context: []allowlist.Source{source(allowlist.FromArgument, "context_id")},
 			}},
-			Rules: []allowlist.Rule{{Agent: demoAgent, Preset: "all"}, {Agent: demoReader, Preset: "read"}},
+			Rules: []allowlist.Rule{{Agent: demoAgent, Preset: "all"}, {Agent: demoReader, Preset: "read"},
+				{Agent: demoCareful, Preset: "all", Confirm: []string{"set", "remove", "act"}}},
 		}}
 	}
 	return &config.Config{
@@ -141,7 +147,8 @@ func (r demoReady) print(w io.Writer, asJSON bool) error {
 
 MCP endpoint     %s
 host token       %s
-agents           %s (may do all), %s (may only read)
+agents           %s (may do all), %s (may only read), %s (asks a person before it changes or removes)
+admin token      %s (of %s, who decides what %s asks; see docs/approvals.md)
 simulated org    %s
 people           in workspace %s each works as their own Salesforce user (see the README)
 
@@ -152,6 +159,6 @@ curl -s %s \
   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{"action":"soql","q":"SELECT Name, Industry, AnnualRevenue FROM Account ORDER BY AnnualRevenue DESC NULLS LAST LIMIT 5"}}}'
 
 Stop it with Ctrl-C.
-`, r.MCP, r.HostToken, demoAgent, demoReader, r.Org, demoPeople, r.MCP, r.HostToken, demoAgent)
+`, r.MCP, r.HostToken, demoAgent, demoReader, demoCareful, r.AdminToken, demoAdmin, demoCareful, r.Org, demoPeople, r.MCP, r.HostToken, demoAgent)
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/pgtest"
 	"salesforce-mcp/salesforce/fakeorg"
 )
 
@@ -27,7 +28,7 @@ var (
 )
 
 // TestFaults is the fault harness. Several agents do random operations through
-// servers that are killed at any moment and started again, against a simulated org
+// one server over SQLite, and then through three over Postgres, that are killed at any moment and started again, against a simulated org
 // with its faults on. Afterwards what each write came to is compared with what the
 // org has, what the org was asked with what the audit trail says, and the trail is
 // verified. What the dice do follows from the seed; when a process gets its turn
@@ -40,8 +41,12 @@ func TestFaults(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("seed %d", seed)
-	h := newHarness(t, seed)
+	t.Run("sqlite", func(t *testing.T) { newHarness(t, seed, 1, "").run(t) })
+	t.Run("postgres", func(t *testing.T) { newHarness(t, seed, 3, pgtest.URL(t)).run(t) })
+}
+
+func (h *harness) run(t *testing.T) {
+	t.Logf("seed %d, servers %d", h.seed, len(h.cluster.members))
 	ctx, stop := context.WithTimeout(t.Context(), *faultsFor)
 	defer stop()
 	var work sync.WaitGroup
@@ -88,7 +93,9 @@ type arrival struct {
 // markRE finds the marks of writes: they stand in what is written.
 var markRE = regexp.MustCompile(`mark-\d+-\d+`)
 
-func newHarness(t *testing.T, seed uint64) *harness {
+// newHarness starts an org, and servers over one database: a Postgres where an
+// address is given.
+func newHarness(t *testing.T, seed uint64, servers int, database string) *harness {
 	h := &harness{t: t, seed: seed, arrivals: map[string][]arrival{}, deleted: map[string]bool{}, faults: map[string]int{}}
 	org, err := fakeorg.New(fakeorg.Options{DailyCalls: 5_000_000, Clients: []fakeorg.Client{{Key: harnessClient, Secret: harnessSecret, RunAs: fakeorg.IntegrationUser}}})
 	if err != nil {
@@ -106,7 +113,7 @@ func newHarness(t *testing.T, seed uint64) *harness {
 	}))
 	t.Cleanup(served.Close)
 	h.url = served.URL
-	h.cluster = newCluster(t, served.URL)
+	h.cluster = newCluster(t, served.URL, servers, database)
 	return h
 }
 

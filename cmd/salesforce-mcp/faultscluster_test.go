@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
@@ -32,14 +33,22 @@ type cluster struct {
 	kills   int
 }
 
-func newCluster(t *testing.T, org string) *cluster {
-	c := &cluster{t: t}
+func newCluster(t *testing.T, org string, servers int, database string) *cluster {
+	c := &cluster{t: t, members: make([]*exec.Cmd, servers)}
 	dir := t.TempDir()
-	addr := freeAddr(t)
-	file := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf(`
+	key := filepath.Join(dir, "master.key")
+	if err := run(t.Context(), []string{"keys", "new", "--out", key}, os.Getenv, strings.NewReader(""), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.members {
+		addr, file := freeAddr(t), filepath.Join(dir, fmt.Sprintf("config-%d.yaml", i))
+		state := "data: " + filepath.Join(dir, "data")
+		if database != "" {
+			state = fmt.Sprintf("database: %q", database)
+		}
+		text := fmt.Sprintf(`
 listen: %s
-data: %s
+%s
 allowLoopbackOrg: true
 logLevel: error
 secrets: {keyFile: %s}
@@ -49,12 +58,11 @@ workspaces:
     auth: {mode: clientCredentials, loginURL: %q, clientID: %q, clientSecret: %q}
     profiles: [{name: desk, tokens: [%s], agent: ["header:agent-id"]}]
     rules: [{agent: "*", preset: all}]
-`, addr, filepath.Join(dir, "data"), filepath.Join(dir, "master.key"), filepath.Join(dir, "checkpoints"), org, harnessClient, harnessSecret, allowlist.HashToken("token-a"))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.files, c.addrs, c.members = []string{file}, []string{addr}, make([]*exec.Cmd, 1)
-	for i := range c.members {
+`, addr, state, key, filepath.Join(dir, "checkpoints"), org, harnessClient, harnessSecret, allowlist.HashToken("token-a"))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.files, c.addrs = append(c.files, file), append(c.addrs, addr)
 		c.start(i)
 	}
 	t.Cleanup(func() {
@@ -98,7 +106,8 @@ func (c *cluster) start(i int) {
 		}
 		pause(c.t.Context(), 10e6)
 	}
-	c.t.Errorf("a server did not start: %s", said.String())
+	_ = cmd.Process.Kill()
+	c.t.Errorf("a server did not start: %v: %s", cmd.Wait(), said.String())
 }
 
 // stop kills a server.
@@ -120,6 +129,9 @@ func (c *cluster) trail(t *testing.T) (entries []audit.Entry) {
 		c.stop(i)
 	}
 	c.start(0)
+	if len(c.members) > 1 {
+		pause(t.Context(), 15*time.Second) // the others are taken for dead by then
+	}
 	_ = c.members[0].Process.Signal(os.Interrupt) // which signs what is left
 	_ = c.members[0].Wait()
 	for _, args := range [][]string{{"verify"}, {"export"}} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
@@ -84,10 +85,15 @@ all data keys with it, and the old one can be taken out.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, st.Close()) }()
+			entry := audit.Entry{Workspace: wholeServer, Tool: "keys", Action: "rotate", Effect: "set"}
 			if c.Secrets.MasterKeys != "" {
-				return e.rotateVariable(ctx, c, st)
+				return recorded(ctx, st, entry, map[string]any{"keys": c.Secrets.KeysFrom()}, func() error { return e.rotateVariable(ctx, c, st) })
 			}
-			n, err := secrets.RotateFile(ctx, st, c.Secrets.KeyFile)
+			n := 0
+			err = recorded(ctx, st, entry, map[string]any{"keys": c.Secrets.KeyFile}, func() (err error) {
+				n, err = secrets.RotateFile(ctx, st, c.Secrets.KeyFile)
+				return err
+			})
 			if errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("%w: it is made when the first secret is stored; if there are some, bring it back", err)
 			}

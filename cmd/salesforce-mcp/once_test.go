@@ -54,8 +54,10 @@ func onceReply(t *testing.T, origin, agent, key, name string) (reply, error) {
 
 // TestOnceForAHundred (promise P5): of a hundred callers with one key one is sent,
 // and all have the same answer, byte for byte, over MCP and over HTTP.
-func TestOnceForAHundred(t *testing.T) {
-	w := newWorld(t)
+func TestOnceForAHundred(t *testing.T) { onceForAHundred(t, newWorld(t)) }
+
+func onceForAHundred(t *testing.T, w *world) {
+	t.Helper()
 	for round := range 5 {
 		name, key := fmt.Sprint("P5-", round), fmt.Sprint("key-", round)
 		answers := make([]string, 100)
@@ -412,6 +414,14 @@ func (o *runningOrg) names(t *testing.T) (names []string) {
 // what kills it.
 func serveChild(t *testing.T, file string) (origin string, kill func()) {
 	t.Helper()
+	address, process := startChild(t, file)
+	return "http://" + address + "/w/a", func() { process(os.Kill) }
+}
+
+// startChild starts the server as a process of its own, and returns its address,
+// and what sends it a signal and waits for its end.
+func startChild(t *testing.T, file string) (address string, end func(os.Signal)) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -426,19 +436,17 @@ func serveChild(t *testing.T, file string) (origin string, kill func()) {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	kill = func() {
-		once.Do(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		})
+	end = func(signal os.Signal) {
+		_ = cmd.Process.Signal(signal)
+		once.Do(func() { _ = cmd.Wait() })
 	}
-	t.Cleanup(kill)
+	t.Cleanup(func() { end(os.Kill) })
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
 		if _, after, ok := strings.Cut(lines.Text(), `"listen":"`); ok {
 			addr, _, _ := strings.Cut(after, `"`)
 			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return "http://" + addr + "/w/a", kill
+			return addr, end
 		}
 	}
 	t.Fatal("the server did not start")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -27,7 +28,7 @@ const largestAnswer = 16 << 20
 type orgs struct {
 	client     *salesforce.Client
 	resolver   *auth.Resolver
-	workspaces map[string]*config.Workspace
+	workspaces atomic.Pointer[map[string]*config.Workspace]
 	secrets    secrets.Store   // of administrators
 	vault      *secrets.Vault  // nil where secrets are kept elsewhere
 	people     *connect.People // set by whoever makes both
@@ -36,12 +37,36 @@ type orgs struct {
 
 func newOrgs(c *config.Config, kept secrets.Store, vault *secrets.Vault, log zerolog.Logger) *orgs {
 	client := salesforce.New(salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()})
-	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)}, workspaces: map[string]*config.Workspace{},
+	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)},
 		secrets: secrets.NewLastKnown(kept), vault: vault, log: log}
-	for i := range c.Workspaces {
-		o.workspaces[c.Workspaces[i].Name] = &c.Workspaces[i]
-	}
+	o.replace(c.Workspaces)
 	return o
+}
+
+// replace puts workspaces in the place of those that there are.
+func (o *orgs) replace(workspaces []config.Workspace) {
+	next := make(map[string]*config.Workspace, len(workspaces))
+	for i := range workspaces {
+		next[workspaces[i].Name] = &workspaces[i]
+	}
+	o.workspaces.Store(&next)
+}
+
+// workspace returns the workspace of that name. One that is gone, as it may be in
+// the middle of a call, has no settings.
+func (o *orgs) workspace(name string) *config.Workspace {
+	if w := (*o.workspaces.Load())[name]; w != nil {
+		return w
+	}
+	return &config.Workspace{APIVersion: salesforce.DefaultVersion}
+}
+
+// auth returns the settings of a workspace, whose zero value has no secret.
+func (o *orgs) auth(workspace string) *config.Auth {
+	if a := o.workspace(workspace).Auth; a != nil {
+		return a
+	}
+	return &config.Auth{}
 }
 
 // Connect makes sure of an access token for the caller.
@@ -58,7 +83,7 @@ func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(s
 	if _, err := credentials.Token(ctx); err != nil {
 		return nil, err
 	}
-	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspaces[caller.Workspace].APIVersion, Sent: sent}, nil
+	return &salesforce.Org{Client: o.client, Credentials: credentials, Version: o.workspace(caller.Workspace).APIVersion, Sent: sent}, nil
 }
 
 // tokens returns the tokens that a caller works with: those of their person in mode
@@ -109,8 +134,8 @@ func (o *orgs) explain(ctx context.Context, caller allowlist.Caller, s auth.Sett
 // read again, and a secret that stands nowhere else is in the secret store: what
 // an administrator changes there holds from the next call on.
 func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, error) {
-	w := o.workspaces[workspace]
-	if w == nil || w.Auth == nil {
+	w := o.workspace(workspace)
+	if w.Auth == nil {
 		return auth.Settings{}, &tools.Error{Code: tools.NotConnected,
 			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}
 	}
@@ -139,7 +164,7 @@ func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, e
 }
 
 func (o *orgs) withProof(workspace string, s auth.Settings) connect.Workspace {
-	return connect.Workspace{Settings: s, Proof: connect.Proof(o.workspaces[workspace].Auth.Proof)}
+	return connect.Workspace{Settings: s, Proof: connect.Proof(o.auth(workspace).Proof)}
 }
 
 // People returns a workspace whose people connect.
@@ -158,7 +183,7 @@ func (o *orgs) People(ctx context.Context, workspace string) (connect.Workspace,
 func (o *orgs) Status(ctx context.Context, caller allowlist.Caller) (connect.Status, error) {
 	w, err := o.People(ctx, caller.Workspace)
 	if errors.Is(err, connect.ErrNobodyConnects) {
-		return connect.Status{Connected: true, AuthMethod: o.workspaces[caller.Workspace].Auth.Mode}, nil
+		return connect.Status{Connected: true, AuthMethod: o.auth(caller.Workspace).Mode}, nil
 	}
 	if err != nil {
 		return connect.Status{}, err

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +53,7 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.check(), e.secret(), e.keys(), e.fakeorg(), e.version())
 	return root
 }
 
@@ -64,6 +63,7 @@ const callTimeout = 2 * time.Minute
 // app is the server with everything joined.
 type app struct {
 	gate    *allowlist.Gate
+	keys    *allowlist.Keys // of the issuers of hosts' tokens
 	store   *store.Store
 	secrets secrets.Store
 	journal *audit.Journal
@@ -91,12 +91,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	keys.Failed = func(issuer string, err error) {
 		log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
 	}
-	policies := make([]*allowlist.Workspace, len(c.Workspaces))
-	for i := range c.Workspaces {
-		policies[i] = &c.Workspaces[i].Workspace
-		policies[i].Keys = keys
-	}
-	gate, err := allowlist.NewGate(policies...)
+	gate, err := allowlist.NewGate(policies(c, keys)...)
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +106,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	} else if n > 0 {
 		log.Warn().Int("calls", n).Msg(interrupted)
 	}
-	for _, w := range c.Workspaces {
-		if slices.ContainsFunc(w.Rules, func(r allowlist.Rule) bool { return r.Agent == "*" }) {
-			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
-		}
-	}
+	warnOfAll(c, log)
 	kept, vault, err := openSecrets(ctx, c, st, log)
 	if err != nil {
 		journal.Close()
@@ -124,17 +115,18 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	o := newOrgs(c, kept, vault, log)
 	o.people = &connect.People{Secrets: kept, Rows: st, Journal: journal, Resolver: o.resolver, Login: login(c), PublicURL: c.Origin(), Log: log, Workspace: o.People}
 	server := &tools.Server{
-		Table:   tools.All,
-		Gate:    gate,
-		Journal: journal,
-		Orgs:    o,
-		Handles: st,
-		Results: st,
-		Claims:  st,
-		Sealer:  secrets.NewSealer(kept),
-		Schemas: new(tools.Schemas),
-		Timeout: callTimeout,
-		Log:     log,
+		Table:     tools.All,
+		Gate:      gate,
+		Journal:   journal,
+		Orgs:      o,
+		Handles:   st,
+		Results:   st,
+		Claims:    st,
+		Sealer:    secrets.NewSealer(kept),
+		Approvals: st,
+		Schemas:   new(tools.Schemas),
+		Timeout:   callTimeout,
+		Log:       log,
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)
@@ -144,9 +136,9 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		return nil, errors.Join(err, st.Close())
 	}
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
-	a := &app{gate: gate, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
+	a := &app{gate: gate, keys: keys, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
 	a.recovered = a.recoverOthers(ctx)
-	a.measure()
+	a.measure(sinks)
 	a.traced = a.trace()
 	return a, nil
 }
@@ -192,20 +184,19 @@ func (a *app) close() error {
 	return a.store.Close()
 }
 
-// ready reports whether the journal can be reached, and the server is not about to
+// ready reports whether calls can be recorded, and the server is not about to
 // stop.
 func (a *app) ready(ctx context.Context) error {
 	if a.draining.Load() {
-		return errDraining
+		return web.ErrStopping
 	}
-	_, err := a.store.List(ctx, audit.Query{Limit: 1})
-	return err
+	return a.store.Ready(ctx)
 }
 
 // web is the HTTP face of the app.
 func (a *app) web() *web.Server {
 	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Log: a.log}
 }
 
 func (a *app) handler() http.Handler { return a.web().Handler() }

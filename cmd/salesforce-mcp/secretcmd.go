@@ -12,9 +12,11 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"salesforce-mcp/audit"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
 )
 
@@ -56,15 +58,19 @@ func (e *env) setSecret() *cobra.Command {
 			if err := checkSecret(c, w, value); err != nil {
 				return err
 			}
-			return e.withSecrets(cmd.Context(), c, func(ctx context.Context, kept secrets.Store) error {
-				if _, err := kept.Put(ctx, w.Name, args[1], value, secrets.Any); err != nil {
+			return e.withSecrets(cmd.Context(), c, func(ctx context.Context, st *store.Store, kept secrets.Store) error {
+				entry := audit.Entry{Workspace: w.Name, Tool: "secret", Action: "set", Effect: "set"}
+				if err := recorded(ctx, st, entry, map[string]any{"name": args[1]}, func() error {
+					_, err := kept.Put(ctx, w.Name, args[1], value, secrets.Any)
+					return err
+				}); err != nil {
 					return err
 				}
 				if instead := w.Instead(e.getenv); instead != "" {
-					_, err = fmt.Fprintf(e.stdout, "stored %s of workspace %s, which is NOT used: %s stands before it; take that out\n", args[1], w.Name, instead)
+					_, err := fmt.Fprintf(e.stdout, "stored %s of workspace %s, which is NOT used: %s stands before it; take that out\n", args[1], w.Name, instead)
 					return err
 				}
-				_, err = fmt.Fprintf(e.stdout, "stored %s of workspace %s; the next call uses it\n", args[1], w.Name)
+				_, err := fmt.Fprintf(e.stdout, "stored %s of workspace %s; the next call uses it\n", args[1], w.Name)
 				return err
 			})
 		},
@@ -91,11 +97,12 @@ func (e *env) deleteSecret() *cobra.Command {
 				if known.Name != args[1] {
 					continue
 				}
-				return e.withSecrets(cmd.Context(), c, func(ctx context.Context, kept secrets.Store) error {
-					if err := kept.Delete(ctx, w.Name, args[1]); err != nil {
+				return e.withSecrets(cmd.Context(), c, func(ctx context.Context, st *store.Store, kept secrets.Store) error {
+					entry := audit.Entry{Workspace: w.Name, Tool: "secret", Action: "delete", Effect: "remove"}
+					if err := recorded(ctx, st, entry, map[string]any{"name": args[1]}, func() error { return kept.Delete(ctx, w.Name, args[1]) }); err != nil {
 						return err
 					}
-					_, err = fmt.Fprintf(e.stdout, "workspace %s has no stored %s any more\n", w.Name, args[1])
+					_, err := fmt.Fprintf(e.stdout, "workspace %s has no stored %s any more\n", w.Name, args[1])
 					return err
 				})
 			}
@@ -163,23 +170,24 @@ func checkSecret(c *config.Config, w *config.Workspace, value salesforce.Secret)
 	return err
 }
 
-// withSecrets opens the secret store beside a server, or without one.
-func (e *env) withSecrets(ctx context.Context, c *config.Config, work func(context.Context, secrets.Store) error) (err error) {
+// withSecrets opens the store, beside a server or without one, and the secret
+// store.
+func (e *env) withSecrets(ctx context.Context, c *config.Config, work func(context.Context, *store.Store, secrets.Store) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of Vault's renewals
-	if c.Secrets.Store == config.StoreVault {
-		vault, err := secrets.NewVault(ctx, c.Secrets.Vault, zerolog.Nop())
-		if err != nil {
-			return err
-		}
-		return work(ctx, vault)
-	}
 	st, err := joinStore(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	return work(ctx, secrets.NewSealed(st, c.Secrets.Keys(func(file string) {
+	if c.Secrets.Store == config.StoreVault {
+		vault, err := secrets.NewVault(ctx, c.Secrets.Vault, zerolog.Nop())
+		if err != nil {
+			return err
+		}
+		return work(ctx, st, vault)
+	}
+	return work(ctx, st, secrets.NewSealed(st, c.Secrets.Keys(func(file string) {
 		_, _ = fmt.Fprintf(e.stderr, "made the master key that opens the stored secrets, %s: back it up, apart from the database\n", file)
 	})))
 }

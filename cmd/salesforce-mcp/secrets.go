@@ -38,7 +38,7 @@ func (o *orgs) missing(ctx context.Context, workspace string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch name := o.workspaces[workspace].Auth.Secret().Name; {
+	switch name := o.auth(workspace).Secret().Name; {
 	case s.Mode == auth.ModeOAuth, s.Signer != nil: // an app may have no secret; Vault has the key
 		return "", nil
 	case name == "privateKey" && s.PrivateKey == "", name == "clientSecret" && s.ClientSecret == "", name == "accessToken" && s.AccessToken == "":
@@ -51,7 +51,7 @@ func (o *orgs) missing(ctx context.Context, workspace string) (string, error) {
 // found out beside what follows.
 func (o *orgs) warnOfMissing(ctx context.Context) {
 	warn := func() {
-		for name, w := range o.workspaces {
+		for name, w := range *o.workspaces.Load() {
 			if w.Auth == nil {
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 
 func (e *env) serve() *cobra.Command {
 	var file, metrics string
+	change := func(c *config.Config) { c.MetricsListen = cmp.Or(metrics, c.MetricsListen) }
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the server",
@@ -26,11 +28,18 @@ func (e *env) serve() *cobra.Command {
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
+			reading, end := context.WithCancel(ctx)
+			var work sync.WaitGroup
+			work.Go(func() {
+				a.follow(reading, func() (*config.Config, error) { return config.Load(file, e.getenv, change) }, file)
+			})
+			defer work.Wait()
+			defer end()
 			a.log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(a.config.Workspaces)).Str("version", version()).Msg("serving")
 			err = a.serveUntil(ctx, l)
 			a.log.Info().Msg("stopped")
 			return errors.Join(err, stop())
-		}, func(c *config.Config) { c.MetricsListen = cmp.Or(metrics, c.MetricsListen) }),
+		}, change),
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&metrics, "metrics-listen", "", "address for metrics, as in 127.0.0.1:9464; instead of metricsListen")

@@ -13,15 +13,22 @@ import (
 )
 
 // measure counts what the app does, when somebody may ask.
-func (a *app) measure() {
+func (a *app) measure(sinks []place) {
 	if a.config.MetricsListen == "" {
 		return
 	}
 	m := sight.NewMetrics(version())
 	m.Orgs, m.Log = a.orgs.client.Orgs, a.log
-	m.Gauges = []sight.Gauge{{Name: "audit_unsigned_entries", Help: "Audit entries that no signed checkpoint covers yet.", Count: a.store.Unsigned}}
-	if a.config.Audit.File != "" {
-		m.Gauges = append(m.Gauges, a.behind("file"))
+	m.Gauges = []sight.Gauge{
+		{Name: "audit_unsigned_entries", Help: "Audit entries that no signed checkpoint covers yet.", Count: a.store.Unsigned},
+		{Name: "approvals_waiting", Help: "Calls that wait for a person to approve them.", Count: a.waiting},
+	}
+	workspaces := map[string][]string{} // of a sink
+	for _, p := range sinks {
+		workspaces[p.sink.Name] = append(workspaces[p.sink.Name], p.sink.Workspace)
+	}
+	for sink, names := range workspaces {
+		m.Gauges = append(m.Gauges, a.behind(sink, names))
 	}
 	a.server.Ended, a.orgs.resolver.Minted, a.metrics = m.Ended, m.Minted, m
 }
@@ -43,10 +50,29 @@ func (a *app) trace() (stop func()) {
 	return stop
 }
 
-// behind is how far a sink of the audit trail is behind.
-func (a *app) behind(sink string) sight.Gauge {
+// waiting counts the calls that wait for a person, in all workspaces: a label would
+// name them.
+func (a *app) waiting(ctx context.Context) (calls int64, err error) {
+	counts, err := a.store.WaitingApprovals(ctx)
+	for _, n := range counts {
+		calls += n
+	}
+	return calls, err
+}
+
+// behind is how far a sink of the audit trail is behind, in all of its workspaces.
+func (a *app) behind(sink string, workspaces []string) sight.Gauge {
 	return sight.Gauge{Name: "audit_sink_behind_entries", Help: "Audit entries that a sink has not written yet.", Labels: prometheus.Labels{"sink": sink},
-		Count: func(ctx context.Context) (int64, error) { return a.store.Unexported(ctx, sink) }}
+		Count: func(ctx context.Context) (entries int64, err error) {
+			for _, workspace := range workspaces {
+				n, err := a.store.Unexported(ctx, sink, workspace)
+				if err != nil {
+					return 0, err
+				}
+				entries += n
+			}
+			return entries, nil
+		}}
 }
 
 // serveMetrics serves metrics on a listener of their own, if they are wanted, until

@@ -16,8 +16,8 @@ import (
 	"salesforce-mcp/salesforce/fakeorg"
 )
 
-// collector is a receiver of OTLP/HTTP in JSON.
-type collector struct {
+// spanCollector is a receiver of OTLP/HTTP in JSON.
+type spanCollector struct {
 	*httptest.Server
 	mu     sync.Mutex
 	raw    []string
@@ -55,9 +55,9 @@ func (s span) attribute(key string) string {
 	return ""
 }
 
-// newCollector answers with the statuses in turn, and then 200.
-func newCollector(t *testing.T, statuses ...int) *collector {
-	c := &collector{}
+// newSpanCollector answers with the statuses in turn, and then 200.
+func newSpanCollector(t *testing.T, statuses ...int) *spanCollector {
+	c := &spanCollector{}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		c.mu.Lock()
@@ -99,7 +99,7 @@ func newCollector(t *testing.T, statuses ...int) *collector {
 }
 
 // under returns the spans below a span, at any depth, in the order of their start.
-func (c *collector) under(id string) (all []span) {
+func (c *spanCollector) under(id string) (all []span) {
 	for _, s := range c.spans {
 		if s.ParentSpanID == id {
 			all = append(append(all, s), c.under(s.SpanID)...)
@@ -112,7 +112,7 @@ func (c *collector) under(id string) (all []span) {
 // TestTraces: a call and all it does are one trace, which goes on that of the
 // caller; nothing of what was asked, answered or proven is in it.
 func TestTraces(t *testing.T) {
-	c := newCollector(t, http.StatusServiceUnavailable)
+	c := newSpanCollector(t, http.StatusServiceUnavailable)
 	w := newWorld(t, func(cfg *config.Config) {
 		cfg.Tracing = config.Tracing{URL: c.URL + "/v1/traces", Headers: map[string]string{"Api-Key": "collector-secret"}}
 	})

@@ -267,6 +267,11 @@ func TestQueryRefuses(t *testing.T) {
 		{"SELECT Id FROM Account ORDER BY Name" + strings.Repeat(", Id", 32), "MALFORMED_QUERY", "ORDER BY takes at most 32 fields"},
 		{"SELECT " + strings.Repeat("MAX(Id), ", 1000) + "MIN(Id) FROM Account", "QUERY_TOO_COMPLICATED", "*more than 1000 fields"},
 		{"SELECT Id FROM Account WHERE Parent.Parent.Parent.Parent.Parent.Parent.Name = 'x'", "INVALID_FIELD", "*at most 5 relationships"},
+		{"SELECT Id FROM Contact c, c.Account a, c.Owner A", "MALFORMED_QUERY", "*duplicate alias: A"},
+		{"SELECT Id FROM Contact c, c.Account c", "MALFORMED_QUERY", "*duplicate alias: c"},
+		{"SELECT (SELECT Id FROM x.Contacts) FROM Account a", "INVALID_TYPE", "*Didn't understand relationship 'x' in FROM part of query call. "},
+		{"SELECT TYPEOF What WHEN Account THEN Name ELSE Owner.Name END FROM Task", "INVALID_FIELD", "*TYPEOF shows fields of the object itself, Owner.Name is a path"},
+		{"SELECT TYPEOF What WHEN Account THEN Name END FROM Task What", "MALFORMED_QUERY", "an alias is no relationship"},
 		{"SELECT Id FROM Account ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed in this context"},
 		{"SELECT Id FROM Account WHERE Name = 'a' AND Name = 'b' OR Name = 'c'", "MALFORMED_QUERY", "*unexpected token: 'OR'"},
 	} {

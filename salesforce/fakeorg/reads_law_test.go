@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 type readsWorld struct {
 	*sqltrace.Recorder
 	token   string
+	root    string                   // of the API
 	objects map[string]*soql.SObject // by name in lower case
 	names   []string                 // of the objects that can be queried
 }
@@ -39,8 +41,14 @@ func newReadsWorld(t testing.TB) *readsWorld {
 			t.Error(err)
 		}
 	})
-	w := &readsWorld{Recorder: r, token: r.Org().MintToken(fakeorg.IntegrationUser), objects: map[string]*soql.SObject{}}
-	_, body := w.ask("/services/data/v62.0/sobjects")
+	return (&readsWorld{Recorder: r, token: r.Org().MintToken(fakeorg.IntegrationUser)}).under(t, "/services/data/v62.0")
+}
+
+// under is the same org as another API of it shows it.
+func (w *readsWorld) under(t testing.TB, root string) *readsWorld {
+	t.Helper()
+	w = &readsWorld{Recorder: w.Recorder, token: w.token, root: root, objects: map[string]*soql.SObject{}}
+	_, body := w.ask("/sobjects")
 	var global struct {
 		SObjects []struct {
 			Name      string
@@ -51,7 +59,7 @@ func newReadsWorld(t testing.TB) *readsWorld {
 		t.Fatal(err)
 	}
 	for _, o := range global.SObjects {
-		status, body := w.ask("/services/data/v62.0/sobjects/" + o.Name + "/describe")
+		status, body := w.ask("/sobjects/" + o.Name + "/describe")
 		described := &soql.SObject{}
 		if err := json.Unmarshal(body, described); err != nil || status != 200 {
 			t.Fatalf("describe %s: %d %v", o.Name, status, err)
@@ -65,7 +73,7 @@ func newReadsWorld(t testing.TB) *readsWorld {
 }
 
 func (w *readsWorld) ask(path string) (status int, body []byte) {
-	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r := httptest.NewRequest(http.MethodGet, w.root+path, nil)
 	r.Header.Set("Authorization", "Bearer "+w.token)
 	answer := httptest.NewRecorder()
 	w.Org().Handler().ServeHTTP(answer, r)
@@ -84,7 +92,7 @@ func (w *readsWorld) describe(name string) (*soql.SObject, error) {
 func (w *readsWorld) check(t rapid.TB, path, statement string) bool {
 	t.Helper()
 	w.Statements()
-	status, body := w.ask("/services/data/v62.0/" + path + "?q=" + url.QueryEscape(statement))
+	status, body := w.ask("/" + path + "?q=" + url.QueryEscape(statement))
 	if status != 200 {
 		if status >= 500 {
 			t.Fatalf("%s: %d %s", statement, status, body)
@@ -148,7 +156,21 @@ var readsSeeds = []string{
 	"SELECT Contact.Name FROM Contact Account WHERE Account.Email != null ORDER BY Owner.Name",
 	"SELECT Id, (SELECT Id, What.Name FROM Account.Tasks WHERE Who.Type = 'Contact') FROM Account",
 	"SELECT HOUR_IN_DAY(convertTimezone(CreatedDate)), COUNT_DISTINCT(Owner.Email) FROM Case GROUP BY HOUR_IN_DAY(convertTimezone(CreatedDate))",
+	"SELECT LastModifiedBy.CreatedBy.CreatedBy.CreatedBy.Manager.Profile.CreatedDate, p.Owner.CreatedBy.Name FROM Account LastModifiedBy, Account.Parent.Parent p",
 	"SELECT Id FROM ProcessInstance WHERE TargetObject.Name LIKE 'a%'",
+	"SELECT CALENDAR_YEAR(ConvertTimeZone(CreAtedDAte)),SUM(Amount)FROM OpportunitY GROUP BY CALENDAR_YEAR(ConvertTimeZone(CreAtedDAte))",
+}
+
+// readsTraps are statements that the org answered once where it should have refused, or where Reads did not know what it
+// does; and what a statement might hide a name with.
+var readsTraps = []string{
+	"SELECT Id FROM Contact c, c.Account a, c.Owner A WHERE a.Name = null",
+	"SELECT TYPEOF What WHEN Account THEN Name ELSE Owner.Name END FROM Task What",
+	"SELECT (SELECT Id FROM x.Contacts WHERE a.Name = null) FROM Account a",
+	"SELECT What.Email, Who.Username FROM Task",
+	"SELECT Name, (SELECT Name.Name FROM Contacts Name) FROM Account Name, Name.Parent Owner WHERE OWNER.Owner.Name = null",
+	"SELECT COUNT(Id) Owner FROM Case Owner GROUP BY Owner.Subject HAVING MAX(owner.Owner.Name) = null ORDER BY Owner.Owner.Name",
+	"SELECT\u00a0Id FROM Account /* x */ -- y\n",
 }
 
 var searchSeeds = []string{
@@ -159,18 +181,26 @@ var searchSeeds = []string{
 	"FIND {harbor} IN SIDEBAR FIELDS RETURNING Task(What.Name WHERE Who.Name != null)",
 }
 
+// drawnSeeds are statements of testdata/reads.txt, one a line: drawn by the law below, taken, and each of another shape.
+func drawnSeeds(t testing.TB) []string {
+	t.Helper()
+	file, err := os.ReadFile("testdata/reads.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(file)), "\n")
+}
+
 // The seeds are taken, or they would show nothing.
 func TestReadsSeeds(t *testing.T) {
 	w := newReadsWorld(t)
-	for _, s := range readsSeeds {
-		if !w.check(t, "query", s) {
-			_, body := w.ask("/services/data/v62.0/query?q=" + url.QueryEscape(s))
-			t.Errorf("%s: %s", s, body)
+	for _, s := range slices.Concat(readsSeeds, searchSeeds) {
+		path := "query"
+		if strings.HasPrefix(strings.ToUpper(s), "FIND") {
+			path = "search"
 		}
-	}
-	for _, s := range searchSeeds {
-		if !w.check(t, "search", s) {
-			_, body := w.ask("/services/data/v62.0/search?q=" + url.QueryEscape(s))
+		if !w.check(t, path, s) {
+			_, body := w.ask("/" + path + "?q=" + url.QueryEscape(s))
 			t.Errorf("%s: %s", s, body)
 		}
 	}
@@ -196,7 +226,7 @@ func corpusStatements(t testing.TB) []string {
 // FuzzReads: what SQL reads for a statement that the org takes is what Reads said.
 func FuzzReads(f *testing.F) {
 	w := newReadsWorld(f)
-	for _, s := range append(append(corpusStatements(f), readsSeeds...), searchSeeds...) {
+	for _, s := range slices.Concat(corpusStatements(f), drawnSeeds(f), readsSeeds, searchSeeds, readsTraps) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, statement string) {

@@ -297,7 +297,7 @@ func (s *selection) child(item *soql.Child) error {
 	if relationship == nil || len(path) > 1 {
 		return s.refuse("INVALID_TYPE", q.From, "Didn't understand relationship '%s' in FROM part of query call. If you are attempting to use a "+
 			"custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call "+
-			"for the appropriate names.", q.From.Path)
+			"for the appropriate names.", path[0].Text)
 	}
 	if s.level >= maxLevels {
 		return s.refuse("MALFORMED_QUERY", item, "a query has at most %d levels of child relationships", maxLevels)

@@ -6,8 +6,12 @@
 // tree (the simulated org, which translates it to SQL, or a gate, which asks
 // what a query touches) can say exactly where something stands. The grammar is
 // the platform's: what a real org refuses as malformed is refused here, at the
-// same place as far as that place is known. Names are not resolved against a
+// same place as far as that place is known. Parsing resolves no names against a
 // schema.
+//
+// Query.Reads and Search.Reads do that: they list every sObject and field that a
+// statement reads, and what for, with the describes of the org, so that a gate can
+// hold lists of sObjects and fields against them.
 //
 // Query.String and Search.String write a statement in one canonical form that
 // parses to the same tree. Quote, QuoteLike and EscapeSearch make literals out

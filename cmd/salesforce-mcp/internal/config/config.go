@@ -80,6 +80,8 @@ type Config struct {
 	// Login is the OpenID provider with which people prove who they are before
 	// they connect their Salesforce user. Nil where nobody has to.
 	Login *Login `yaml:"login"`
+	// Admins are the people who decide about calls that wait for one. Default none.
+	Admins allowlist.Admins `yaml:"admins"`
 	// Workspaces are the tenants; at least one.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -296,7 +298,17 @@ func (c *Config) validate(secrets bool) error {
 		names[w.Name] = true
 		problems = append(problems, w.validate(fmt.Sprintf("workspaces[%d].", i), c.AllowLoopbackOrg, secrets))
 	}
+	problems = append(problems, c.Admins.Validate(c.policies()...))
 	return errors.Join(problems...)
+}
+
+// policies are those of all workspaces.
+func (c *Config) policies() []*allowlist.Workspace {
+	all := make([]*allowlist.Workspace, len(c.Workspaces))
+	for i := range c.Workspaces {
+		all[i] = &c.Workspaces[i].Workspace
+	}
+	return all
 }
 
 func (w *Workspace) validate(at string, loopback, secrets bool) error {
@@ -317,6 +329,11 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 		for k, action := range rule.Actions {
 			if err := checkAction(action); err != nil {
 				bad("rules[%d].actions[%d]: %w", i, k, err)
+			}
+		}
+		for k, action := range rule.ConfirmedNames() {
+			if err := checkAction(action); err != nil {
+				bad("rules[%d].confirm[%d]: %w", i, k, err)
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -46,6 +47,40 @@ func URL(t testing.TB) string {
 	return s.url(name)
 }
 
+// Copy returns the address of a new database that is as the one of the address is,
+// to which nobody may be connected.
+func Copy(t testing.TB, address string) string {
+	t.Helper()
+	s, err := shared()
+	if err != nil {
+		t.Fatalf("postgres for tests: %v", err)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	s.Exec(t, `CREATE DATABASE `+name+` TEMPLATE `+strings.Trim(u.Path, "/"))
+	return s.url(name)
+}
+
+// At runs statements in a database.
+func At(t testing.TB, address string, statements ...string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(ctx)
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
 // Exec runs statements as the server's superuser, outside of any test's database.
 func Exec(t testing.TB, statements ...string) {
 	t.Helper()
@@ -56,23 +91,26 @@ func Exec(t testing.TB, statements ...string) {
 	s.Exec(t, statements...)
 }
 
-// shared is the server of this test binary.
-var shared = sync.OnceValues(func() (*Server, error) { return launch() })
+// shared is the server of this test binary. Tests kill processes, but not the
+// machine: it need not wait for the disk.
+var shared = sync.OnceValues(func() (*Server, error) { return launch("off") })
 
 // A Server is a Postgres that runs as long as the test binary, or until it is
 // stopped.
 type Server struct {
-	dir     string   // its data, and its socket
+	dir     string // its data, and its socket
+	fsync   string
 	bin     string   // its programs
 	guarded *os.File // the server ends when this is closed, however that happens
 	admin   sync.Mutex
 	system  *syscall.SysProcAttr
 }
 
-// New returns a server of the test's own, to be stopped and started.
+// New returns a server of the test's own, to be stopped and started, which waits
+// for the disk as one in production does.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s, err := launch()
+	s, err := launch("on")
 	if errors.Is(err, errAbsent) && os.Getenv("SALESFORCE_MCP_TEST_POSTGRES") != "required" {
 		t.Skipf("!!! SKIPPED: THE POSTGRES HALF OF THIS TEST WAS NOT RUN: %v", err)
 	}
@@ -133,12 +171,12 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 }
 
 // launch makes a cluster and starts a server for it.
-func launch() (s *Server, err error) {
+func launch(fsync string) (s *Server, err error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if len(found) == 0 {
 		return nil, errAbsent
 	}
-	s = &Server{bin: filepath.Dir(found[len(found)-1]), system: &syscall.SysProcAttr{Setpgid: true}}
+	s = &Server{fsync: fsync, bin: filepath.Dir(found[len(found)-1]), system: &syscall.SysProcAttr{Setpgid: true}}
 	if s.dir, err = os.MkdirTemp("", "pg"); err != nil { // a short name: sockets have at most 107 characters
 		return nil, err
 	}
@@ -152,7 +190,7 @@ func launch() (s *Server, err error) {
 		if err := os.Chown(s.dir, uid, gid); err != nil {
 			return nil, err
 		}
-		s.system.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // G115: they are small
+		s.system.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
 	if out, err := s.command("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
@@ -181,7 +219,7 @@ func (s *Server) guard() error {
 }
 
 func (s *Server) start() error {
-	settings := "-c listen_addresses= -c unix_socket_directories=" + s.dir + " -c max_connections=300 -c shared_buffers=64MB"
+	settings := "-c listen_addresses= -c unix_socket_directories=" + s.dir + " -c fsync=" + s.fsync + " -c max_connections=300 -c shared_buffers=64MB"
 	if out, err := s.command("pg_ctl", "-D", "data", "-l", "log", "-o", settings, "-w", "start").CombinedOutput(); err != nil {
 		text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 		return fmt.Errorf("pg_ctl start: %w\n%s\n%s", err, out, text)

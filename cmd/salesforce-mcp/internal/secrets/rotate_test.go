@@ -112,56 +112,54 @@ func TestRotateFileRefuses(t *testing.T) {
 // TestRotateFileWhileOthersWrite: processes that make new data keys and open old
 // ones while the master key is rotated lose nothing.
 func TestRotateFileWhileOthersWrite(t *testing.T) {
-	ctx, dir := t.Context(), t.TempDir()
-	file := filepath.Join(dir, "master.key")
-	db := rows(t, dir)
-	keys := secrets.FileKeys(file, func(string) {})
-	if _, err := secrets.NewSealed(db, keys).Put(ctx, "first", "x", "of first", 0); err != nil {
-		t.Fatal(err)
-	}
-	const writers, each = 4, 8
-	progress := make(chan struct{}) // one rotation for each write, so that none waits for the database too long
-	var running sync.WaitGroup
-	for w := range writers {
-		beside, err := store.Join(ctx, dir)
-		if err != nil {
+	engines(t, func(t *testing.T, open func(testing.TB) *store.Store) {
+		ctx := t.Context()
+		file := filepath.Join(t.TempDir(), "master.key")
+		db := open(t)
+		keys := secrets.FileKeys(file, func(string) {})
+		if _, err := secrets.NewSealed(db, keys).Put(ctx, "first", "x", "of first", 0); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = beside.Close() })
-		running.Go(func() {
-			for i := range each {
-				s := secrets.NewSealed(beside, keys) // knows no data key yet
-				workspace := fmt.Sprint("w", w, "-", i)
-				if _, err := s.Put(ctx, workspace, "x", salesforce.Secret("of "+workspace), 0); err != nil {
-					t.Error(err)
+		const writers, each = 4, 8
+		progress := make(chan struct{}) // one rotation for each write, so that none waits for the database too long
+		var running sync.WaitGroup
+		for w := range writers {
+			beside := open(t)
+			running.Go(func() {
+				for i := range each {
+					s := secrets.NewSealed(beside, keys) // knows no data key yet
+					workspace := fmt.Sprint("w", w, "-", i)
+					if _, err := s.Put(ctx, workspace, "x", salesforce.Secret("of "+workspace), 0); err != nil {
+						t.Error(err)
+					}
+					if got, _, err := secrets.NewSealed(beside, keys).Get(ctx, "first", "x"); got != "of first" || err != nil {
+						t.Error(err)
+					}
+					progress <- struct{}{}
 				}
-				if got, _, err := secrets.NewSealed(beside, keys).Get(ctx, "first", "x"); got != "of first" || err != nil {
-					t.Error(err)
-				}
-				progress <- struct{}{}
+			})
+		}
+		go func() { running.Wait(); close(progress) }()
+		for range progress {
+			if _, err := secrets.RotateFile(ctx, db, file); err != nil {
+				t.Error(err)
 			}
-		})
-	}
-	go func() { running.Wait(); close(progress) }()
-	for range progress {
-		if _, err := secrets.RotateFile(ctx, db, file); err != nil {
+		}
+		last, err := secrets.ReadMasters(file)
+		if err != nil || len(last) != 1 {
+			t.Errorf("%d master keys left, %v", len(last), err)
+		}
+		after := secrets.NewSealed(db, secrets.FixedKeys(last...))
+		if err := after.Check(ctx); err != nil {
 			t.Error(err)
 		}
-	}
-	last, err := secrets.ReadMasters(file)
-	if err != nil || len(last) != 1 {
-		t.Errorf("%d master keys left, %v", len(last), err)
-	}
-	after := secrets.NewSealed(db, secrets.FixedKeys(last...))
-	if err := after.Check(ctx); err != nil {
-		t.Error(err)
-	}
-	for w := range writers {
-		for i := range each {
-			workspace := fmt.Sprint("w", w, "-", i)
-			if got, _, err := after.Get(ctx, workspace, "x"); got.Reveal() != "of "+workspace || err != nil {
-				t.Errorf("%s: %v", workspace, err)
+		for w := range writers {
+			for i := range each {
+				workspace := fmt.Sprint("w", w, "-", i)
+				if got, _, err := after.Get(ctx, workspace, "x"); got.Reveal() != "of "+workspace || err != nil {
+					t.Errorf("%s: %v", workspace, err)
+				}
 			}
 		}
-	}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"salesforce-mcp/cmd/salesforce-mcp/internal/pgtest"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
@@ -27,15 +28,47 @@ func rows(t *testing.T, dir string) *store.Store {
 	return s
 }
 
-func TestSealedConformance(t *testing.T) {
-	masters := []secrets.Master{secrets.NewMaster()}
-	stores := map[string]*store.Store{} // by subtest
-	conformance(t, func(t *testing.T) secrets.Store {
-		if stores[t.Name()] == nil {
-			stores[t.Name()] = rows(t, t.TempDir())
+// engines runs a test on an empty database of each engine, which open opens as
+// another process does.
+func engines(t *testing.T, test func(t *testing.T, open func(testing.TB) *store.Store)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, sqliteDatabase(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgresDatabase(t)) })
+}
+
+func sqliteDatabase(t testing.TB) func(testing.TB) *store.Store {
+	dir := t.TempDir()
+	return func(t testing.TB) *store.Store { return closed(t)(store.Join(t.Context(), dir)) }
+}
+
+func postgresDatabase(t testing.TB) func(testing.TB) *store.Store {
+	address := salesforce.Secret(pgtest.URL(t))
+	return func(t testing.TB) *store.Store { return closed(t)(store.OpenPostgres(t.Context(), address)) }
+}
+
+func closed(t testing.TB) func(*store.Store, error) *store.Store {
+	return func(s *store.Store, err error) *store.Store {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-		return secrets.NewSealed(stores[t.Name()], secrets.FixedKeys(masters...)) // with a cache of its own, as another process has
-	})
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+}
+
+func TestSealedConformance(t *testing.T) {
+	for name, database := range map[string]func(testing.TB) func(testing.TB) *store.Store{"sqlite": sqliteDatabase, "postgres": postgresDatabase} {
+		t.Run(name, func(t *testing.T) {
+			masters := []secrets.Master{secrets.NewMaster()}
+			open := map[string]func(testing.TB) *store.Store{} // by subtest
+			conformance(t, func(t *testing.T) secrets.Store {
+				if open[t.Name()] == nil {
+					open[t.Name()] = database(t)
+				}
+				return secrets.NewSealed(open[t.Name()](t), secrets.FixedKeys(masters...)) // with a cache of its own, as another process has
+			})
+		})
+	}
 }
 
 // TestSealedOnDisk: what is on disk does not show a secret, and opens with the

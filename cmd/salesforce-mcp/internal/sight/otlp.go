@@ -204,7 +204,7 @@ func encodeAttributes(attributes []attribute.KeyValue) []otlpAttribute {
 		case attribute.INT64:
 			v.Int = strconv.FormatInt(a.Value.AsInt64(), 10)
 		default:
-			text := a.Value.Emit()
+			text := a.Value.String()
 			v.String = &text
 		}
 		out = append(out, otlpAttribute{string(a.Key), v})

@@ -15,8 +15,8 @@ import (
 // charge counts the charges of the intents among the entries, and returns the
 // entries that are left: those that exceed no limit. However many calls of an
 // agent are in a batch, they cost two statements; agents without limits cost
-// nothing. Accounts are locked in their order, so that two processes do not wait
-// for each other.
+// nothing. An account is of one workspace, and its transaction has that workspace
+// alone.
 func (s *Store) charge(ctx context.Context, tx *tx, entries []audit.Entry) ([]audit.Entry, error) {
 	charged := map[audit.Account][]audit.Entry{}
 	var accounts []audit.Account

@@ -23,14 +23,11 @@ func charged(agent string, writes, writesPerDay, callsPerDay int64) audit.Entry 
 // TestBudgetOnReplicas: two servers over one database let through exactly what an
 // agent may do, whoever asks at once, and keep an intent for each call that they
 // let through and for no other.
-func TestBudgetOnReplicas(t *testing.T) {
-	dir := t.TempDir()
-	one := open(t, dir)
-	two, err := Join(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = two.Close() })
+func TestBudgetOnReplicas(t *testing.T) { engines(t, testBudgetOnReplicas) }
+
+func testBudgetOnReplicas(t *testing.T, d database) {
+	one := d.open(t)
+	two := d.join(t)
 	journals := []*audit.Journal{journal(t, one), journal(t, two)}
 	const agents, callers, limit = 3, 40, 25
 	began := time.Now()
@@ -67,9 +64,10 @@ func TestBudgetOnReplicas(t *testing.T) {
 // TestBudgetOnItsClock follows one account through a day: limits outlast a
 // restart, a call that is not let through takes nothing and claims nothing, and
 // whoever is idle is forgotten.
-func TestBudgetOnItsClock(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Open(t.Context(), dir)
+func TestBudgetOnItsClock(t *testing.T) { engines(t, testBudgetOnItsClock) }
+
+func testBudgetOnItsClock(t *testing.T, d database) {
+	s, err := d.start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +115,7 @@ func TestBudgetOnItsClock(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if s, err = Open(t.Context(), dir); err != nil {
+		if s, err = d.start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

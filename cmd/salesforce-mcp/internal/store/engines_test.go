@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	"salesforce-mcp/audit"
@@ -18,13 +19,38 @@ type database struct {
 // engines runs a test on each engine.
 func engines(t *testing.T, test func(*testing.T, database)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, database{dir: t.TempDir()}) })
-	t.Run("postgres", func(t *testing.T) { test(t, database{url: pgtest.URL(t)}) })
+	t.Run("postgres", func(t *testing.T) { test(t, onPostgres(t)) })
 }
+
+// onPostgres is a database on Postgres that has its tables.
+func onPostgres(t testing.TB) database {
+	t.Helper()
+	migrated.Do(func() {
+		of := database{url: pgtest.URL(t)}
+		s, err := of.start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		template = of.url
+	})
+	if template == "" {
+		return database{url: pgtest.URL(t)} // says why there is none
+	}
+	return database{url: pgtest.Copy(t, template)}
+}
+
+var (
+	migrated sync.Once
+	template string
+)
 
 // enginesBench runs a benchmark on each engine.
 func enginesBench(b *testing.B, bench func(*testing.B, database)) {
 	b.Run("sqlite", func(b *testing.B) { bench(b, database{dir: b.TempDir()}) })
-	b.Run("postgres", func(b *testing.B) { bench(b, database{url: pgtest.URL(b)}) })
+	b.Run("postgres", func(b *testing.B) { bench(b, database{url: pgtest.New(b).URL()}) })
 }
 
 // start opens the database as a server does.

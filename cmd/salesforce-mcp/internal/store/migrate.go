@@ -127,15 +127,15 @@ func migrate(ctx context.Context, db *pool, ours bool) error {
 	if have > newest {
 		return fmt.Errorf("has schema %d, this version of salesforce-mcp knows schema %d: start the version that wrote it, or a newer one", have, newest)
 	}
-	if have == newest {
-		return nil
-	}
-	if !ours {
-		return errors.New("is in use by an older version of salesforce-mcp: use the commands of that one, or stop it")
-	}
 	provider, err := migrator(db.DB, db.engine)
 	if err != nil {
 		return err
+	}
+	if pending, err := provider.HasPending(ctx); err != nil || !pending {
+		return err
+	}
+	if !ours {
+		return errors.New("is in use by an older version of salesforce-mcp: use the commands of that one, or stop it")
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)

@@ -19,7 +19,7 @@ import (
 // TestPostgresJournalIsAppendOnly: the same as on SQLite, in Postgres' words, also
 // for the owner of the tables.
 func TestPostgresJournalIsAppendOnly(t *testing.T) {
-	s := database{url: pgtest.URL(t)}.open(t)
+	s := onPostgres(t).open(t)
 	j := journal(t, s)
 	record(t, j, "demo", 1)
 	if _, err := j.Refuse(t.Context(), call()); err != nil {
@@ -61,7 +61,7 @@ func TestPostgresJournalIsAppendOnly(t *testing.T) {
 // TestPostgresTampered: who owns the database can change it; verification says
 // where.
 func TestPostgresTampered(t *testing.T) {
-	s := database{url: pgtest.URL(t)}.open(t)
+	s := onPostgres(t).open(t)
 	j := journal(t, s)
 	for _, c := range []struct {
 		name, statement string
@@ -125,7 +125,7 @@ func TestPostgresStartsAtOnce(t *testing.T) {
 // the others, while their own calls run. If the process was only still, its outcome
 // comes too late, and harms no other's.
 func TestPostgresDeadProcess(t *testing.T) {
-	d := database{url: pgtest.URL(t)}
+	d := onPostgres(t)
 	still, a, b := d.open(t), d.open(t), d.open(t)
 	js, ja, jb := journal(t, still), journal(t, a), journal(t, b)
 	begin := func(j *audit.Journal, scope string) *audit.Intent {
@@ -208,7 +208,7 @@ func TestPostgresDeadProcess(t *testing.T) {
 // TestPostgresClaimsOfProcesses: of all callers of one key, in three processes, one
 // has the claim.
 func TestPostgresClaimsOfProcesses(t *testing.T) {
-	d := database{url: pgtest.URL(t)}
+	d := onPostgres(t)
 	var journals []*audit.Journal
 	for range 3 {
 		journals = append(journals, journal(t, d.open(t)))
@@ -242,7 +242,7 @@ func TestPostgresClaimsOfProcesses(t *testing.T) {
 // TestPostgresIsStill: a process that is stopped in the middle of a commit does not
 // keep the others from recording.
 func TestPostgresIsStill(t *testing.T) {
-	d := database{url: pgtest.URL(t)}
+	d := onPostgres(t)
 	stopped, other := d.open(t), d.open(t)
 	tx, err := stopped.writer.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -334,6 +334,9 @@ func TestParsePostgres(t *testing.T) {
 		if must := c.TLSConfig != nil && !c.TLSConfig.InsecureSkipVerify && len(c.Fallbacks) == 0; must != protected {
 			t.Errorf("%s: must be verified: %v, want %v", address, must, protected)
 		}
+	}
+	if _, err := ParsePostgres("postgres://u:hunter2@h/x?sslmode=verify-full&sslrootcert=/no/such.pem"); err == nil || !strings.Contains(err.Error(), "/no/such.pem") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a certificate that is not there: %v", err)
 	}
 	for _, address := range []string{"", "x", "mysql://u:hunter2@h/x", "postgres://u:hunter2@h", "postgres://u:hunter2@h/", "postgres://u:hunter2@h:port/x", "postgres://u:hunter2 @h/x?sslmode=no", "host=h password=hunter2", "postgres://u:hunter2@h/x?sslmode=maybe"} {
 		if _, err := ParsePostgres(salesforce.Secret(address)); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "write postgres://") {

@@ -24,8 +24,9 @@ const (
 type process struct {
 	life time.Duration // 0: until it ends; nobody else has the database
 
-	mu sync.Mutex
-	id string // "" when it is none
+	mu   sync.Mutex
+	id   string // "" when it is none
+	last error  // of the last time that it said so
 }
 
 func (p *process) current() string {
@@ -34,11 +35,29 @@ func (p *process) current() string {
 	return p.id
 }
 
+// Ready returns an error unless calls can be recorded, as far as was seen in the
+// last seconds.
+func (s *Store) Ready(ctx context.Context) error {
+	s.process.mu.Lock()
+	last := s.process.last
+	s.process.mu.Unlock()
+	if last != nil {
+		return last
+	}
+	var n int
+	return s.reader.QueryRowContext(ctx, `SELECT count(*) FROM process`).Scan(&n)
+}
+
 // live says that the process is alive. One that was taken for dead goes on as
 // another.
 func (s *Store) live(ctx context.Context) error {
 	s.process.mu.Lock()
 	defer s.process.mu.Unlock()
+	s.process.last = s.say(ctx)
+	return s.process.last
+}
+
+func (s *Store) say(ctx context.Context) error {
 	life := int64(math.MaxInt64 / 2)
 	if s.process.life > 0 {
 		life = s.process.life.Milliseconds()

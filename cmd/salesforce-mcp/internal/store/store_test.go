@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/pgtest"
 )
 
 // open opens a store for the length of the test.
@@ -321,6 +322,9 @@ func TestJoin(t *testing.T) {
 func TestLook(t *testing.T) {
 	engines(t, func(t *testing.T, d database) {
 		ctx := t.Context()
+		if d.url != "" {
+			d.url = pgtest.URL(t) // one without tables
+		}
 		if _, err := d.look(ctx); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("without a database: %v", err)
 		}

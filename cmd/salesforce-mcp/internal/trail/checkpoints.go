@@ -10,8 +10,11 @@ import (
 )
 
 // keep adds a checkpoint to the file of the second place.
-func (t *Trail) keep(signed []byte) error {
-	if err := appendLines(t.Checkpoints, proof.KeptLine(time.Now().UTC().Format(time.RFC3339), signed)); err != nil {
+func (t *Trail) keep(signed []byte) error { return KeepCheckpoint(t.Checkpoints, signed) }
+
+// KeepCheckpoint adds a checkpoint to a file.
+func KeepCheckpoint(file string, signed []byte) error {
+	if err := appendLines(file, proof.KeptLine(time.Now().UTC().Format(time.RFC3339), signed)); err != nil {
 		return fmt.Errorf("keep the checkpoint in the second place: %w", err)
 	}
 	return nil

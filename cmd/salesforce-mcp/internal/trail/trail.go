@@ -55,7 +55,9 @@ func (t *Trail) Start(ctx context.Context) (stop func()) {
 	if t.Checkpoints != "" {
 		sequencer.Signed = t.keep
 	}
-	work.Go(func() { every(ctx, restPause, sequencer.Once, t.failed("sign the audit trail")) })
+	work.Go(func() {
+		every(ctx, restPause, func(ctx context.Context) error { return t.sign(ctx, &sequencer) }, t.failed("sign the audit trail"))
+	})
 	for _, s := range t.Sinks {
 		work.Go(func() { t.follow(ctx, hurry, s) })
 	}

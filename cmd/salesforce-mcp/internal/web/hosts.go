@@ -23,10 +23,7 @@ func (s *Server) authenticated(log *securityLog, next func(http.ResponseWriter, 
 		}
 		token, given := bearer(r)
 		from := s.source(r)
-		if wait := s.attempts.wait(from, token); given && wait > 0 {
-			s.shutOut.refused(r, "attempts", from.String())
-			w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
-			http.Error(w, "too many requests from this address did not prove who sends them; wait, then send the right token", http.StatusTooManyRequests)
+		if given && s.tooMany(w, r, from, token) {
 			return
 		}
 		presented := allowlist.Presented{Bearer: token, Header: r.Header, Peer: peer(r), Resource: s.resource(r)}
@@ -47,6 +44,18 @@ func (s *Server) authenticated(log *securityLog, next func(http.ResponseWriter, 
 		}
 		next(w, r, &identity{gate: s.Gate, workspace: workspace, host: host, request: r, log: log})
 	})
+}
+
+// tooMany answers a request of an address that has failed to prove itself too often.
+func (s *Server) tooMany(w http.ResponseWriter, r *http.Request, from netip.Addr, token string) bool {
+	wait := s.attempts.wait(from, token)
+	if wait == 0 {
+		return false
+	}
+	s.shutOut.refused(r, "attempts", from.String())
+	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
+	http.Error(w, "too many requests from this address did not prove who sends them; wait, then send the right token", http.StatusTooManyRequests)
+	return true
 }
 
 // why is what an operator wants to know about a failed proof: nothing about

@@ -290,6 +290,8 @@ var ours = map[tools.Code]int{
 	tools.UnknownTool: http.StatusNotFound, tools.UnknownAction: http.StatusNotFound, tools.NoResult: http.StatusNotFound, tools.NoHandle: http.StatusNotFound,
 	tools.UnknownArgument: http.StatusBadRequest, tools.MissingArgument: http.StatusBadRequest, tools.InvalidArgument: http.StatusBadRequest,
 	tools.KeyMismatch: http.StatusUnprocessableEntity, tools.InProgress: http.StatusConflict, tools.OutcomeUnknown: http.StatusConflict,
+	tools.NoApproval: http.StatusNotFound, tools.NotWaiting: http.StatusConflict, tools.FourEyes: http.StatusForbidden,
+	tools.ApprovalRequired: http.StatusForbidden, tools.ApprovalDenied: http.StatusForbidden, tools.ApprovalUsed: http.StatusConflict, tools.ManyApprovals: http.StatusTooManyRequests,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
 	tools.RateLimited: http.StatusTooManyRequests, tools.BudgetExceeded: http.StatusTooManyRequests,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,

@@ -5,6 +5,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,6 +35,7 @@ type Server struct {
 	Ready     func(context.Context) error
 	People    *connect.People
 	Orgs      Orgs
+	Admins    allowlist.Admins // who decide about calls that wait for a person
 	Log       zerolog.Logger
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For says where
 	// a request comes from.
@@ -54,11 +56,13 @@ type Server struct {
 //	POST /w/{workspace}/oauth/connect               links for a user, to a host that vouches for them
 //	GET  /w/{workspace}/oauth/connect?ticket=       a person connects; GET and POST …/disconnect likewise
 //	POST /w/{workspace}/oauth/disconnect            a host disconnects its user
+//	GET  /w/{workspace}/approvals, …/approvals/{id}  calls that a person has to approve, to an administrator
+//	POST /w/{workspace}/approvals/{id}/{approve|deny}  an administrator decides
 //	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
 //	GET  /healthz                                   200 while the process lives
-//	GET  /readyz                                    200 while the audit trail can be read
+//	GET  /readyz                                    200 while calls can be recorded, and more are wanted
 func (s *Server) Handler() http.Handler {
 	s.files = semaphore.NewWeighted(fileBodies)
 	security := newSecurityLog(s.Log)
@@ -69,6 +73,7 @@ func (s *Server) Handler() http.Handler {
 	guarded.Handle("GET /w/{workspace}/openapi.json", s.authenticated(security, s.openAPI))
 	guarded.Handle("GET /w/{workspace}/results/{id}", s.authenticated(security, s.result))
 	s.oauth(guarded, security)
+	s.approvals(guarded, security)
 	guarded.HandleFunc("GET /.well-known/oauth-protected-resource/w/{workspace}/mcp", s.metadata)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -94,11 +99,16 @@ func HTTP(h http.Handler, callTimeout time.Duration, log zerolog.Logger) *http.S
 
 func (s *Server) patience() time.Duration { return cmp.Or(s.Patience, 30*time.Second) }
 
+// ErrStopping is why a server is not ready that was told to stop.
+var ErrStopping = errors.New("the server was told to stop")
+
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	if err := s.Ready(ctx); err != nil {
-		s.Log.Error().Err(err).Msg("not ready")
+		if !errors.Is(err, ErrStopping) {
+			s.Log.Error().Err(err).Msg("not ready")
+		}
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return
 	}

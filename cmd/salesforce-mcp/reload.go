@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"os"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+)
+
+// rereadEvery is how often the configuration file is read to see whether it has
+// changed.
+const rereadEvery = 500 * time.Millisecond
+
+// follow reads the configuration file again and again until ctx ends. When it has
+// changed, what its workspaces say (hosts, rules, credentials) holds from then on
+// for every call, those of open connections too. A file that is not valid changes
+// nothing.
+func (a *app) follow(ctx context.Context, load func() (*config.Config, error), file string) {
+	// The first time it may have changed since the server read it.
+	var last [sha256.Size]byte
+	first := true
+	tick := time.NewTicker(rereadEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now, err := digest(file)
+		if err != nil || now == last {
+			continue // while it is replaced it may not be there
+		}
+		last = now
+		c, err := load()
+		if err == nil {
+			err = a.take(c, first)
+		}
+		first = false
+		if err != nil {
+			a.log.Error().Err(err).Msg("the changed configuration is not valid; the one of before goes on")
+		}
+	}
+}
+
+func digest(file string) ([sha256.Size]byte, error) {
+	text, err := os.ReadFile(file)
+	return sha256.Sum256(text), err
+}
+
+// take puts the workspaces of a configuration in the place of those that the app
+// has. Of anything else that has changed the log says that it needs a restart; quietly it says nothing else.
+func (a *app) take(c *config.Config, quietly bool) error {
+	if err := a.gate.Replace(policies(c, a.keys)...); err != nil {
+		return err
+	}
+	a.orgs.replace(c.Workspaces)
+	if fields := needRestart(a.config, c); fields != nil {
+		a.log.Warn().Strs("needRestart", fields).Msg("the configuration has changed where the server reads it at the start only")
+	}
+	if !quietly {
+		warnOfAll(c, a.log)
+		a.log.Info().Int("workspaces", len(c.Workspaces)).Msg("the configuration has changed")
+	}
+	return nil
+}
+
+// needRestart names the fields in which a configuration differs from the one that
+// the server was started with, and which are read at the start only.
+func needRestart(started, now *config.Config) (fields []string) {
+	before, after := reflect.ValueOf(started).Elem(), reflect.ValueOf(now).Elem()
+	for i := range before.NumField() {
+		field := before.Type().Field(i)
+		if field.Name != "Workspaces" && !reflect.DeepEqual(before.Field(i).Interface(), after.Field(i).Interface()) {
+			fields = append(fields, field.Tag.Get("yaml"))
+		}
+	}
+	audited := func(c *config.Config) map[string]any {
+		logs := map[string]any{}
+		for _, w := range c.Workspaces {
+			if w.AuditLog != nil {
+				logs[w.Name] = *w.AuditLog
+			}
+		}
+		return logs
+	}
+	if !reflect.DeepEqual(audited(started), audited(now)) {
+		fields = append(fields, "workspaces.auditLog")
+	}
+	return fields
+}
+
+// policies are the hosts and rules of a configuration's workspaces.
+func policies(c *config.Config, keys *allowlist.Keys) []*allowlist.Workspace {
+	all := make([]*allowlist.Workspace, len(c.Workspaces))
+	for i := range c.Workspaces {
+		all[i] = &c.Workspaces[i].Workspace
+		all[i].Keys = keys
+	}
+	return all
+}
+
+// warnOfAll warns of rules for all agents.
+func warnOfAll(c *config.Config, log zerolog.Logger) {
+	for _, w := range c.Workspaces {
+		if slices.ContainsFunc(w.Rules, func(r allowlist.Rule) bool { return r.Agent == "*" }) {
+			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/salesforce"
+)
+
+var approvalID = Param{Name: "approvalId", Type: "string", Form: Key, In: Local, Doc: "that a call was told when a person had to approve it"}
+
+// ApprovalsTool is the tool with which an agent reads what became of its calls that
+// a person has to approve. They are kept here, not in Salesforce; agents decide
+// nothing. It is there for agents whose rule has something confirmed.
+var ApprovalsTool = Tool{Name: "approvals", Doc: "Calls that a person has to approve.", Ops: []Op{
+	{Action: "get", Instruction: "getApproval", Doc: "Show whether a call is approved.", Effect: Read, Touches: nothing, Needs: []Param{approvalID}, Own: getApproval},
+	{Action: "list", Instruction: "listApprovalRequests", Doc: "List the latest 50: what waits, and what was decided.", Effect: Read, Touches: nothing, Own: listApprovals},
+}}
+
+// A request is an approval as the agent sees it that has asked for it. Who decided
+// is not for it to know.
+type request struct {
+	ApprovalID  string     `json:"approvalId"`
+	State       State      `json:"state"`
+	Instruction string     `json:"instruction"`
+	RequestedAt time.Time  `json:"requestedAt"`
+	ExpiresAt   time.Time  `json:"expiresAt"`
+	DecidedAt   *time.Time `json:"decidedAt,omitempty"`
+	Note        string     `json:"note,omitempty"`
+	Next        string     `json:"next,omitempty"`
+
+	Arguments json.RawMessage `json:"arguments,omitempty"` // of one that is asked for by its ID
+}
+
+// own is what a row of ours answers, in the form of Salesforce's answers.
+func own(ctx context.Context, s *Server, caller allowlist.Caller, op *Op, args Args) (*salesforce.Response, error) {
+	content, err := op.Own(ctx, s, caller, args)
+	if err != nil {
+		return nil, err
+	}
+	body, err := encode(content)
+	if err != nil {
+		return nil, err
+	}
+	return &salesforce.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+}
+
+// goOn says how an agent goes on.
+var goOn = map[State]string{
+	Waiting:  "Wait: a person has not decided yet.",
+	Approved: "Repeat the identical call before expiresAt.",
+	Denied:   "Do not make the call.",
+	Used:     "The call was made. To make it once more, repeat it to ask again.",
+	Expired:  "Nobody decided, or the call was not made in time. Repeat it to ask again.",
+}
+
+func requestOf(a Approval) request {
+	return request{ApprovalID: a.ID, State: a.State, Instruction: a.Instruction, RequestedAt: a.Requested, ExpiresAt: a.Expires, DecidedAt: a.Decided, Note: a.Note, Next: goOn[a.State]}
+}
+
+// getApproval answers approvals.get. Another agent's approval is none.
+func getApproval(ctx context.Context, s *Server, caller allowlist.Caller, args Args) (any, error) {
+	if s.Approvals == nil {
+		return nil, noApproval()
+	}
+	id, _ := args[approvalID.Name].(string)
+	a, found, err := s.Approvals.Approval(ctx, caller.Workspace, id)
+	if err != nil {
+		return nil, err
+	}
+	if !found || !a.of(caller) {
+		return nil, noApproval()
+	}
+	r := requestOf(a)
+	r.Arguments = a.Arguments
+	return r, nil
+}
+
+// listApprovals answers approvals.list.
+func listApprovals(ctx context.Context, s *Server, caller allowlist.Caller, _ Args) (any, error) {
+	list := []request{}
+	if s.Approvals != nil {
+		kept, err := s.Approvals.ListApprovals(ctx, ApprovalQuery{Workspace: caller.Workspace, Of: &caller})
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range kept {
+			list = append(list, requestOf(a))
+		}
+	}
+	return map[string]any{"approvals": list}, nil
+}

@@ -1,0 +1,110 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"salesforce-mcp/audit"
+)
+
+// maxNote is how many bytes a person may say about a decision.
+const maxNote = 2000
+
+// A Verdict is what a person decides on a call that waits.
+type Verdict struct {
+	Approve bool
+	By      string // who decides
+	Note    string // what they say, which the agent reads
+	Surface string // how they decide: "admin", "command", or the surface of the call
+	Asked   bool   // its own person was asked, through a host that may: no second person is needed
+}
+
+// action is the verdict as an action of the audit trail.
+func (v Verdict) action() string {
+	if v.Approve {
+		return "approve"
+	}
+	return "deny"
+}
+
+// Decide records what a person decides on a call that waits, and lets it take
+// effect in the same commit. Whoever decides is not the person for whom the agent
+// asked, whatever the case of the name. It returns the approval as it is then; every
+// error is an *Error.
+func Decide(ctx context.Context, journal *audit.Journal, kept Approvals, workspace, id string, v Verdict) (Approval, error) {
+	if v.By == "" || len(v.By) > maxKey || strings.TrimSpace(v.By) != v.By {
+		return Approval{}, &Error{Code: InvalidArgument, Message: "the name of who decides must have 1 to 255 characters, without blanks around them"}
+	}
+	if len(v.Note) > maxNote || !utf8.ValidString(v.Note) || strings.ContainsRune(v.Note, 0) {
+		return Approval{}, &Error{Code: InvalidArgument, Message: fmt.Sprintf("the note must be text of at most %d bytes", maxNote)}
+	}
+	a, found, err := kept.Approval(ctx, workspace, id)
+	if err != nil {
+		return Approval{}, err
+	}
+	if !found {
+		return Approval{}, noApproval()
+	}
+	arguments := map[string]any{"approvalId": a.ID, "instruction": a.Instruction}
+	if v.Note != "" {
+		arguments["note"] = v.Note
+	}
+	entry := audit.Entry{Workspace: a.Workspace, Host: a.Host, Agent: a.Agent, User: a.User, Context: a.Context, Surface: v.Surface,
+		Tool: ApprovalsTool.Name, Action: v.action(), Decision: audit.DecisionAllowed, Rule: a.Rule,
+		Approval: a.ID, Digest: a.Digest, By: v.By, Arguments: audit.Redact(arguments, nil)}
+	switch {
+	case !v.Asked && strings.EqualFold(v.By, a.User):
+		err = &Error{Code: FourEyes, ApprovalID: a.ID, Message: "the agent asked this for " + cell(clip(a.User)) + ", who cannot decide about it: somebody else has to"}
+	case a.State != Waiting:
+		err = decided(a)
+	}
+	if err != nil {
+		e := AsError(err)
+		entry.Code, entry.Message, entry.Decision = string(e.Code), e.Message, audit.DecisionRefused
+		if _, failed := journal.Refuse(ctx, entry); failed != nil {
+			return Approval{}, unwritten(failed)
+		}
+		return Approval{}, err
+	}
+	intent, err := journal.Begin(ctx, entry)
+	if err != nil {
+		return Approval{}, unwritten(err)
+	}
+	err = intent.End(ctx, audit.Outcome{Status: audit.OK, Verdict: &audit.Verdict{Approved: v.Approve, Note: v.Note}})
+	if errors.Is(err, audit.ErrDecided) {
+		if a, _, err = kept.Approval(ctx, workspace, id); err != nil {
+			return Approval{}, err
+		}
+		e := decided(a)
+		if err := intent.End(ctx, audit.Outcome{Status: audit.Failed, Code: string(e.Code), Message: e.Message}); err != nil {
+			return Approval{}, unwritten(err)
+		}
+		return Approval{}, e
+	}
+	if err != nil {
+		return Approval{}, unwritten(err)
+	}
+	a, _, err = kept.Approval(ctx, workspace, id)
+	return a, err
+}
+
+// noApproval is the error for an approval that there is not, or that is another's.
+func noApproval() *Error {
+	return &Error{Code: NoApproval, Message: "there is no such approval", Hint: "Approvals are kept for 30 days."}
+}
+
+// decided is the error of a decision that comes too late.
+func decided(a Approval) *Error {
+	return &Error{Code: NotWaiting, ApprovalID: a.ID, Message: fmt.Sprintf("the approval %s does not wait any more: it is %s", a.ID, a.State)}
+}
+
+// unwritten is the error of a decision that could not be recorded.
+func unwritten(err error) error {
+	if errors.Is(err, audit.ErrUnavailable) {
+		return &Error{Code: NotRecorded, Message: "the audit trail cannot be written, so nothing was decided: " + err.Error()}
+	}
+	return err
+}
