@@ -122,3 +122,40 @@ func TestWideReport(t *testing.T) {
 		t.Errorf("%v after %v", err, took)
 	}
 }
+
+// TestChangedCase: Salesforce takes an ID of 18 characters in any case, in which its
+// prefix may be that of another object.
+func TestChangedCase(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch path := strings.ToLower(r.URL.Path); {
+		case strings.HasSuffix(path, "/sobjects"):
+			answer(w, `200
+{"sobjects":[{"name":"Open__c","keyPrefix":"a0b"},{"name":"Secret__c","keyPrefix":"a0B"}]}`)
+		case strings.HasSuffix(path, "/sobjects/open__c/describe"):
+			answer(w, `200
+{"name":"Open__c","keyPrefix":"a0b","fields":[{"name":"Id"}]}`)
+		default:
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+			answer(w, "200\n{}")
+		}
+	})
+	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{{Agent: "a", Preset: "all", SObjects: allowlist.Lists{Deny: []string{"Secret__c"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Gate = gate
+	const open, secret = "a0b5g0000000001AAA", "a0b5g0000000001EAA" // of Secret__c it would be a0B5g0000000001EAA
+	for name, args := range map[string]map[string]any{
+		"deleteRecord":         {"sObjectName": "Open__c", "recordId": secret},
+		"getRecord":            {"sObjectName": "Open__c", "recordId": secret},
+		"deleteRecords":        {"ids": open + "," + secret},
+		"getRecordsCollection": {"sObjectName": "Open__c", "ids": secret, "fields": "Id"},
+		"updateRecords":        {"records": []any{map[string]any{"attributes": map[string]any{"type": "Open__c"}, "id": secret}}},
+		"runCompositeBatch":    {"batchRequests": []any{map[string]any{"method": "DELETE", "url": "v62.0/sobjects/Open__c/" + secret}}},
+	} {
+		_, e := do(t.Context(), server, allowlist.Caller{Workspace: "w", Agent: "a"}, name, args)
+		if e == nil || e.Code != tools.NotAuthorized {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
 )
 
@@ -125,7 +126,8 @@ func touchIDs(r *reach, args Args) error {
 	ids := args[recordIDs.Name].([]string)
 	seen := map[string]bool{}
 	for _, id := range ids {
-		if seen[id[:3]] {
+		_, wrong := salesforce.To18(id)
+		if seen[id[:3]] && wrong == nil {
 			continue
 		}
 		seen[id[:3]] = true
