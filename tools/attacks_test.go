@@ -159,3 +159,51 @@ func TestChangedCase(t *testing.T) {
 		}
 	}
 }
+
+// A turning gate gets other rules while a call is under way.
+type turning struct {
+	*allowlist.Gate
+	turn func()
+}
+
+func (g turning) Rule(c allowlist.Caller) (allowlist.Rule, bool) {
+	defer g.turn()
+	return g.Gate.Rule(c)
+}
+
+// TestOneRule: a call that no rule lets through is not let through because the rule
+// changes between two steps, at none of them.
+func TestOneRule(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+		}
+		answer(w, "200\n{}")
+	})
+	who := allowlist.Caller{Workspace: "w", Host: "h", Agent: "a"}
+	args := map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}
+	workspace := func(r allowlist.Rule) *allowlist.Workspace {
+		r.Agent = "a"
+		return &allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{r}}
+	}
+	for _, before := range []allowlist.Rule{{Preset: "all", Confirm: []string{"remove"}}, {Preset: "all", SObjects: allowlist.Lists{Deny: []string{"Account"}}}} {
+		for steps := 1; steps <= 3; steps++ {
+			confirming(t, server, false, "remove")
+			gate, err := allowlist.NewGate(workspace(before))
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			server.Gate = turning{gate, func() {
+				if asked++; asked == steps {
+					if err := gate.Replace(workspace(allowlist.Rule{Preset: "read"})); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+			if _, e := do(t.Context(), server, who, "records", args); e == nil {
+				t.Errorf("%v, changed at step %d: it was done", before, steps)
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -146,6 +147,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
+	rule, _ := s.Gate.Rule(caller)
 	_, gating := step(ctx, "gate")
 	decision, err := s.Gate.Allow(caller, op.operation())
 	gating.End()
@@ -206,6 +208,12 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	entry.Charge, err = op.charge(caller, decision, checked, k)
 	if err != nil {
 		return nil, s.refuse(ctx, entry, err)
+	}
+
+	// One rule decides about a call: where it was changed meanwhile, each of two could
+	// have let a part through that the other does not.
+	if now, _ := s.Gate.Rule(caller); !reflect.DeepEqual(now, rule) {
+		return s.Call(ctx, c)
 	}
 
 	// Claim the key, take from the budget, use the approval and record the intent, in
