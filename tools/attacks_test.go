@@ -207,3 +207,23 @@ func TestOneRule(t *testing.T) {
 		}
 	}
 }
+
+// fallingGate panics where it should decide.
+type fallingGate struct{ *allowlist.Gate }
+
+func (fallingGate) Confirm(allowlist.Caller, allowlist.Operation, ...string) allowlist.Confirmation {
+	panic("confirm")
+}
+
+// TestPanicLeavesAnEntry: a call that makes the server fall before it is made is in the
+// audit trail.
+func TestPanicLeavesAnEntry(t *testing.T) {
+	server := newTestServer(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+	store := confirming(t, server, false)
+	server.Gate = fallingGate{server.Gate.(*allowlist.Gate)}
+	_, e := do(t.Context(), server, allowlist.Caller{Workspace: "w", Host: "h", Agent: "a"}, "deleteRecord", map[string]any{"sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"})
+	entries := store.all()
+	if e == nil || e.Code != tools.Internal || len(entries) != 1 || entries[0].Code != string(tools.Internal) || entries[0].Instruction != "deleteRecord" || entries[0].Outcome != "refused" {
+		t.Errorf("%v, %+v", e, entries)
+	}
+}

@@ -111,10 +111,16 @@ type Server struct {
 // Call carries out one call. The order of its steps is a security property:
 // read it from top to bottom; TestCallOrder pins it. Every error is an *Error.
 func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
+	var entry audit.Entry
+	recorded := true // it has an entry, or needs none
 	defer func() {
 		if r := recover(); r != nil {
 			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
 			res, err = nil, AsError(nil)
+			if !recorded { // nobody tries the gate unseen
+				err = s.refuse(ctx, entry, err)
+				return
+			}
 			s.ended(ctx, "", audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
 		}
 	}()
@@ -133,8 +139,9 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		return nil, err
 	}
 	actionName, _ := args[action.Name].(string)
-	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
+	entry = audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
 		Surface: c.Surface, Tool: cmp.Or(c.Tool, c.Instruction), Action: actionName, Time: c.began}
+	recorded = false
 
 	// Find the row.
 	op, err := s.find(caller, c, actionName)
@@ -218,6 +225,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 
 	// Claim the key, take from the budget, use the approval and record the intent, in
 	// one commit: what cannot be recorded is not done.
+	recorded = true
 	intent, err := s.Journal.Begin(ctx, entry)
 	if errors.Is(err, audit.ErrClaimed) {
 		return s.Call(ctx, c) // somebody was faster: what becomes of that?
