@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -161,6 +162,10 @@ func (r *reach) inner(request map[string]any, before map[string]earlier) (*Op, A
 			}
 			if err == nil {
 				args, err = r.arguments(op, args, query, body, before)
+			}
+			var ours *Error
+			if errors.As(err, &ours) { // whose code and hint are for a call of its own
+				err = errors.New(ours.Message)
 			}
 			if err != nil {
 				why = fmt.Errorf("%s: %w", op.Name(), err)
