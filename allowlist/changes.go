@@ -44,14 +44,3 @@ func (c Changes) validate(field string) error {
 	}
 	return nil
 }
-
-// Changes returns the objects of whose records the caller's rule wants to know
-// what changes. Unseen reports whether it lets op through all the same when that
-// cannot be told: it does when it names the operation itself among its actions.
-func (g *Gate) Changes(caller Caller, op Operation) (of Changes, unseen bool) {
-	rule, ok := g.Rule(caller)
-	if !ok {
-		return nil, false
-	}
-	return rule.Changes, slices.Contains(rule.Actions, op.Tool+"."+op.Action)
-}

@@ -15,7 +15,7 @@ var approvalID = Param{Name: "approvalId", Type: "string", Form: Key, In: Local,
 // ApprovalsTool is the tool with which an agent reads what became of its calls that
 // a person has to approve. They are kept here, not in Salesforce; agents decide
 // nothing. It is there for agents whose rule has something confirmed.
-var ApprovalsTool = Tool{Name: "approvals", Doc: "Calls of yours that a person has to approve.", Ops: []Op{
+var ApprovalsTool = Tool{Name: "approvals", Doc: "Calls that a person has to approve.", Ops: []Op{
 	{Action: "get", Instruction: "getApproval", Doc: "Show whether a call is approved.", Effect: Read, Touches: nothing, Needs: []Param{approvalID}, Own: getApproval},
 	{Action: "list", Instruction: "listApprovalRequests", Doc: "List the latest 50: what waits, and what was decided.", Effect: Read, Touches: nothing, Own: listApprovals},
 }}

@@ -16,14 +16,6 @@ import (
 	"salesforce-mcp/salesforce/soql"
 )
 
-// A Watcher is a [Gate] that says of which changes the audit trail has the values
-// before and after. *allowlist.Gate is one.
-type Watcher interface {
-	// Changes returns the objects, and whether the operation may be made though
-	// its changes cannot be seen.
-	Changes(allowlist.Caller, allowlist.Operation) (of allowlist.Changes, unseen bool)
-}
-
 // was is a record that a call is about to change, as it was.
 type was struct {
 	object string
@@ -48,23 +40,22 @@ var befores = map[string]func(*before, Args) error{
 // cannot be read is not made, except where a record is not there, which the call
 // finds out itself. Rows that add change nothing that was there.
 func (s *Server) before(ctx context.Context, o Org, caller allowlist.Caller, op *Op, args Args) ([]was, error) {
-	watcher, ok := s.Gate.(Watcher)
-	if !ok || op.Effect == Read || op.Effect == Add {
+	if op.Effect == Read || op.Effect == Add {
 		return nil, nil
 	}
-	of, unseen := watcher.Changes(caller, op.operation())
-	if len(of) == 0 {
+	rule, ok := s.Gate.Rule(caller)
+	if !ok || len(rule.Changes) == 0 {
 		return nil, nil
 	}
 	read, ok := befores[op.Instruction]
 	switch {
-	case !ok && unseen:
+	case !ok && slices.Contains(rule.Actions, op.Name()):
 		return nil, nil
 	case !ok:
 		return nil, &Error{Code: NotAuthorized, Message: fmt.Sprintf("the rule for this agent wants to know what changes, and nobody can tell that of %s; nothing was sent", op.Name()),
 			Hint: "Change records with the tools records and compositeRecords; or an administrator lets the rule name " + op.Name() + " among its actions."}
 	}
-	b := &before{ctx: ctx, org: o, of: of}
+	b := &before{ctx: ctx, org: o, of: rule.Changes}
 	if err := read(b, args); err != nil {
 		e := *AsError(err)
 		e.Message = "what the record was before could not be read, and the rule for this agent asks for that; nothing was changed: " + e.Message

@@ -130,6 +130,30 @@ func TestConfirmedTooLong(t *testing.T) {
 	}
 }
 
+// TestConfirmWithin: a rule that keeps objects from its agent does not keep from it
+// what it has asked for, and what is outside of the rule is not asked for.
+func TestConfirmWithin(t *testing.T) {
+	server := newTestServer(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+	store := confirming(t, server, false, "remove")
+	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{
+		{Agent: "a", Preset: "all", Confirm: []string{"remove"}, SObjects: allowlist.Lists{Deny: []string{"Payment__c"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Gate = gate
+	who := allowlist.Caller{Workspace: "w", Host: "h", Agent: "a"}
+	args := map[string]any{"action": "delete", "sObjectName": "Payment__c", "recordId": "a015g00000AbCdEAAV"}
+	if _, e := do(t.Context(), server, who, "records", args); e == nil || e.Code != tools.NotAuthorized || len(store.asked) != 0 {
+		t.Errorf("%v, %d wait", e, len(store.asked))
+	}
+	store.asked = approvalsOf("a").asked
+	for _, args := range []map[string]any{{"action": "list"}, {"action": "get", "approvalId": store.asked[0].ID}} {
+		if text, e := do(t.Context(), server, who, "approvals", args); e != nil || !strings.Contains(text, store.asked[0].ID) {
+			t.Errorf("%v: %s %v", args, text, e)
+		}
+	}
+}
+
 // TestConfirmStates: what a call comes to, by the state of its approval.
 func TestConfirmStates(t *testing.T) {
 	sent := 0

@@ -233,12 +233,17 @@ func (t Table) WriteDoc(w io.Writer) error {
 	b.WriteString("# Operations\n\nMade from the table in `tools` by `go generate ./tools`; do not edit.\n" +
 		"Every action also takes `outputFormat`: `verbose` (text, the default), `structured` (JSON, in which `recordURL` is where a person can open a record) or `both`.\n" +
 		"Every action that changes something also takes `idempotencyKey`, [a name for the call](instructions.md#once): a repetition with the same key is not done again.\n" +
-		"Every action that changes something also takes `reasoning`, a text that says why, and `confidence`, a number from 0 to 1: both are kept in the [audit trail](audit.md) and not sent.\n")
+		"Every action that changes something also takes `reasoning`, a text that says why, and `confidence`, a number from 0 to 1: both are kept in the [audit trail](audit.md) and not sent.\n" +
+		"*opaque*: nobody can say which objects and fields the action touches, so that [rules](rules.md#what-nobody-can-tell) with lists of them must name it.\n")
 	for _, tool := range t {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| action | instruction | effect | does | request |\n| --- | --- | --- | --- | --- |\n", tool.Name, tool.Doc)
 		for i := range tool.Ops {
 			op := &tool.Ops[i]
-			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | `%s` |\n", op.signature(), op.Instruction, op.Effect, strings.ReplaceAll(op.Doc, "|", `\|`), cmp.Or(op.Call, ownCall))
+			effect := op.Effect.String()
+			if op.Opaque {
+				effect += ", *opaque*"
+			}
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | `%s` |\n", op.signature(), op.Instruction, effect, strings.ReplaceAll(op.Doc, "|", `\|`), cmp.Or(op.Call, ownCall))
 		}
 		b.WriteString("\n| argument | type | |\n| --- | --- | --- |\n")
 		seen := map[string]bool{outputFormat.Name: true, idempotencyKey.Name: true}

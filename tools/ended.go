@@ -15,8 +15,6 @@ import (
 // from small fixed sets, whatever a caller wrote or an org answered.
 type Ended struct {
 	Tool, Action string       // of the row; "" when the call named none
-	Surface      string       // as in Call
-	Effect       string       // of the row
 	Outcome      audit.Status // ok, error, unknown, or refused
 	Class        string       // of the error, if there is one: a Code of ours, or the class of Salesforce's
 	Duration     time.Duration
@@ -33,7 +31,7 @@ func (s *Server) ended(ctx context.Context, id string, e audit.Entry, err error)
 	if s.Ended == nil {
 		return took
 	}
-	end := Ended{Surface: e.Surface, Effect: e.Effect, Outcome: e.Outcome, Duration: took}
+	end := Ended{Outcome: e.Outcome, Duration: took}
 	if e.Effect != "" { // the row was found
 		end.Tool, end.Action = e.Tool, e.Action
 	}

@@ -60,6 +60,12 @@ func TestList(t *testing.T) {
 		}
 		golden(t, "../testdata/golden/tools-"+name+".json", pretty.Bytes())
 	}
+	for name, most := range map[string]int{"asker": 20_000, "careful": 6_300} { // with the tool approvals
+		_, body := post(t, server, name, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+		if len(body) > most || !bytes.Contains(body, []byte(`"name":"approvals"`)) {
+			t.Errorf("the list of %s has %d bytes, more than %d, or no approvals", name, len(body), most)
+		}
+	}
 }
 
 // TestHintsAreTrue: the hints of a list say what its caller may do.

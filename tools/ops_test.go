@@ -192,6 +192,7 @@ func newTestServer(t *testing.T, handle http.HandlerFunc) *tools.Server {
 	t.Cleanup(org.Close)
 	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{
 		{Agent: "admin", Preset: "all"}, {Agent: "reader", Preset: "read"}, {Agent: "adder", Preset: "read+add"},
+		{Agent: "careful", Preset: "read", Confirm: []string{"query.soql"}},
 		{Agent: "asker", Preset: "all", Confirm: []string{"set", "remove", "act"}},
 	}})
 	if err != nil {

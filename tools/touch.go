@@ -53,7 +53,7 @@ func (s *Server) mayTouch(ctx context.Context, caller allowlist.Caller, op *Op, 
 }
 
 // decides reports whether the arguments of a row decide what it does to the org.
-func (op *Op) decides() bool { return op.carries() || op.Touches != nil && op.Effect != Read }
+func (op *Op) decides() bool { return op.carries() || op.Gives == Job && op.Effect != Read }
 
 // errOutside says that what was found so far is outside of the rule, and that the
 // rest does not matter.

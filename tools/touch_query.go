@@ -44,7 +44,11 @@ func (r *reach) reads(list func(soql.Describe) ([]soql.Read, error)) error {
 		return nil
 	}
 	reads, err := list(func(name string) (*soql.SObject, error) {
-		object, err := r.object(name, allowlist.Reads)
+		if !r.rule.PermitsSObject(name) { // it is not asked about
+			r.touch(name, "", allowlist.Reads)
+			return nil, errOutside
+		}
+		object, err := r.describe(name)
 		if err != nil {
 			return nil, err
 		}

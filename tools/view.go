@@ -58,9 +58,15 @@ func (t Table) As(v View) []Tool {
 	}
 	reads := !slices.ContainsFunc(list, func(tool Tool) bool { return !tool.Hints().ReadOnly })
 	for i := range list {
-		list[i].lean = reads && v != Flat
+		list[i].lean = (reads || list[i].own()) && v != Flat
 	}
 	return list
+}
+
+// own reports whether we answer all of the tool ourselves. What it needs to be told
+// of it, an agent is told when it has to.
+func (t Tool) own() bool {
+	return !slices.ContainsFunc(t.Ops, func(op Op) bool { return op.Own == nil })
 }
 
 // half is the part of a tool that only reads, or the rest of it.

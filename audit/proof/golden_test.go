@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -187,4 +188,68 @@ func BenchmarkIntegrate(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*4096/b.Elapsed().Seconds(), "entries/s")
+}
+
+// TestTwoKeys: while a key takes the place of another, both sign, in one order and
+// each once; the text of a key holds what it did before, and nothing else.
+func TestTwoKeys(t *testing.T) {
+	text, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for range 3 {
+		next, err := NextKey(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := NextKey(next); err != nil || again != next {
+			t.Errorf("a change that is under way begins another: %v", err)
+		}
+		texts = append(texts, next)
+		if text, err = SettledKey(next); err != nil || strings.Count(text, "PRIVATE") != 1 {
+			t.Fatal(err)
+		}
+	}
+	key, err := ParseKey(texts[1])
+	if err != nil || !key.Changing() {
+		t.Fatal(err)
+	}
+	public, err := ParsePublicKey(key.Public())
+	if err != nil || len(public.verifiers) != 3 {
+		t.Fatal(err)
+	}
+	signed, err := key.Sign(Checkpoint{Origin: key.Origin("a"), Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := public.Open(signed); err != nil || c.Key != strings.Join([]string{keyName(public.verifiers[0].Name(), public.verifiers[0].KeyHash()), keyName(public.verifiers[1].Name(), public.verifiers[1].KeyHash())}, " and ") {
+		t.Errorf("%+v, %v", c, err)
+	}
+	lines := strings.SplitAfter(string(signed), "\n")
+	first, second := lines[len(lines)-3], lines[len(lines)-2]
+	head := strings.Join(lines[:len(lines)-3], "")
+	foreign := strings.Replace(second, "— ", "— x", 1)
+	for name, bad := range map[string]string{"exchanged": head + second + first, "twice": head + first + first + second, "a third": head + first + second + foreign} {
+		if _, err := public.OpenKept([]byte(bad)); err == nil {
+			t.Errorf("%s: opens", name)
+		}
+	}
+	if _, err := public.Open([]byte(head + second)); !errors.Is(err, ErrOtherKey) { // what is left is the former key's
+		t.Errorf("of the former key: %v", err)
+	}
+	fields := strings.Fields(texts[2])
+	for name, bad := range map[string]string{"none": "", "public only": fields[2], "private last": fields[2] + " " + fields[0], "three private": fields[0] + " " + fields[1] + " " + fields[0], "of another log": fields[0] + " " + strings.Fields(goldenPublic(t))[0], "twice": fields[0] + " " + fields[2] + " " + fields[2]} {
+		if _, err := ParseKey(bad); err == nil {
+			t.Errorf("%s: is a key", name)
+		}
+	}
+}
+
+func goldenPublic(t *testing.T) string {
+	key, err := ParseKey(goldenKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.Public()
 }

@@ -191,7 +191,7 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// TestStoredLog: what is done to the log as it is stored is seen, and where; and
+// TestStoredLog (attack 40): what is done to the log as it is stored is seen, and where; and
 // the sequencer does not sign over it.
 func TestStoredLog(t *testing.T) {
 	for name, c := range map[string]struct {

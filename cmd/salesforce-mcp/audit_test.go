@@ -209,7 +209,7 @@ func TestAuditKeyRotated(t *testing.T) {
 	}
 }
 
-// TestAuditTampered: the database that was changed, put back or replaced while the
+// TestAuditTampered (attack 39): the database that was changed, put back or replaced while the
 // server was down is seen.
 func TestAuditTampered(t *testing.T) {
 	a := newAuditWorld(t)

@@ -102,4 +102,21 @@ var compositeEscapes = []escape{
 	{"adder", "bulkIngest", `{"action": "create", "object": "Account", "operation": "update"}`, "refused"},
 	{"adder", "bulkIngest", `{"action": "create", "object": "Opportunity", "operation": "insert"}`, "refused"},
 	{"adder", "bulkIngest", `{"action": "create", "object": "Account", "operation": "insert"}`, "inside"},
+	// members and headers that nobody knows
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "PATCH", "url": "/services/data/v62.0/sobjects/Contact/<contact>", "referenceId": "r", "Body": {"Description": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "GET", "url": "v62.0/limits", "binaryPartName": "x"}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "POST", "url": "v62.0/sobjects/Account", "richInput": {"Name": "x"}, "body": {"Name": "y"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/limits", "referenceId": "r", "httpHeaders": {"If-None-Match": "x"}}]}`, "inside"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/limits", "referenceId": "r", "httpHeaders": {"X-HTTP-Method-Override": "DELETE"}}]}`, "refused"},
+	// what only looks like a request of ours
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "POST", "url": "/services/data/v62.0/composite/batch", "referenceId": "r", "body": {"batchRequests": [{"method": "GET", "url": "v62.0/limits"}]}}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "GET", "url": "v62.0/services/data"}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "GET", "url": "v62.0/sobjects/Contact/describe?fields=LastName"}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "GET", "url": "v62.0/limits?outputFormat=both"}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "PATCH", "url": "v62.0/sobjects/Account/ExternalId__c/a%2F..%252Fb", "richInput": {"Name": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "PATCH", "url": "v62.0/sobjects/Account/ExternalId__c/a%3Fb", "richInput": {"Name": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "batch", "batchRequests": [{"method": "PATCH", "url": "v62.0/sobjects/Account/ExternalId__c/EXT-2", "richInput": {"Name": "Second"}}]}`, "inside"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "POST", "url": "/services/data/v62.0/jobs/query", "referenceId": "r", "body": {"operation": "query", "query": "SELECT Id FROM Contact WHERE LastName = '@{x.Name}'"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/sobjects/Contact/<contact>", "referenceId": "r"}, {"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/<account>", "referenceId": "s", "body": {"Description": "@{r.Descri-ption}"}}]}`, "refused"},
+	{"bits", "composite", `{"action": "request", "compositeRequest": [{"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/<account>", "referenceId": "r", "body": {"@{x.Name}": "x"}}]}`, "refused"},
 }

@@ -224,6 +224,12 @@ func TestPolicyRaw(t *testing.T) {
 			t.Errorf("the description of Account has %s", word)
 		}
 	}
+	for name, kept := range map[string]string{"describeGlobal": `"name":"Opportunity"`, "getRecordCount": `"name":"Opportunity"`, "listApprovals": `"Opportunity":`, "getRecentItems": `"type":"Opportunity"`} {
+		all, seen := e.instruction(name, "{}"), e.world.send("deny", http.MethodPost, "instructions/"+name, "application/json", strings.NewReader("{}"))
+		if !strings.Contains(all.body, kept) || seen.status != http.StatusOK || strings.Contains(seen.body, kept) {
+			t.Errorf("%s: %s is in the answer for all: %t, and for the agent: %t", name, kept, strings.Contains(all.body, kept), strings.Contains(seen.body, kept))
+		}
+	}
 	for agent, has := range map[string]bool{"named": true, "deny": false} {
 		r := e.request(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 		r.Header.Set("Agent-Id", agent)

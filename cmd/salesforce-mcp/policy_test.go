@@ -58,6 +58,14 @@ func newEscapes(t *testing.T) *escapes {
 		ids = append(ids, plant.name, id[1])
 		e.fill = strings.NewReplacer(ids...)
 	}
+	viewed, err := http.NewRequest(http.MethodGet, w.org.ready.Org+"/services/data/v62.0/query?q=SELECT+Id+FROM+Opportunity+WHERE+Name='SECRET-deal'+FOR+VIEW", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	viewed.Header.Set("Authorization", "Bearer "+w.org.ready.OrgToken)
+	if status, body := w.do(viewed); status != http.StatusOK {
+		t.Fatal(body)
+	}
 	return e
 }
 

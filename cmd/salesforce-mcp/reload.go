@@ -62,16 +62,13 @@ func (a *app) take(c *config.Config, quietly bool) error {
 		return err
 	}
 	a.orgs.replace(c.Workspaces)
-	fields := needRestart(a.config, c)
-	log := a.log.Info()
-	switch {
-	case fields != nil:
-		log = a.log.Warn().Strs("needRestart", fields)
-	case quietly:
-		return nil
+	if fields := needRestart(a.config, c); fields != nil {
+		a.log.Warn().Strs("needRestart", fields).Msg("the configuration has changed where the server reads it at the start only")
 	}
-	warnOfAll(c, a.log)
-	log.Int("workspaces", len(c.Workspaces)).Msg("the configuration has changed")
+	if !quietly {
+		warnOfAll(c, a.log)
+		a.log.Info().Int("workspaces", len(c.Workspaces)).Msg("the configuration has changed")
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -65,9 +64,6 @@ func (a *app) recoverOthers(ctx context.Context) (stop func()) {
 		_ = a.store.Release(free, "recover", owner) // if not, its time ends
 	}
 }
-
-// errDraining is why a server is not ready that was told to stop.
-var errDraining = errors.New("the server was told to stop, and waits until nobody calls it any more")
 
 // serveUntil serves HTTP until ctx ends and then, for as long as the configuration
 // says, still takes calls, says that it is not ready and lets each connection have

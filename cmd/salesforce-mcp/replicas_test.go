@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -185,6 +187,45 @@ func TestReplicas(t *testing.T) {
 	eventually(t, "the signature of all entries", func() bool { return w.verified("a").Waiting == 0 })
 	if r := w.verified("a"); !r.OK() || r.Entries < 1000 {
 		t.Errorf("%+v", r)
+	}
+	t.Run("commands", func(t *testing.T) { commandsBeside(t, w) })
+}
+
+// commandsBeside runs commands beside servers that share a database.
+func commandsBeside(t *testing.T, w *world) {
+	t.Helper()
+	c := w.app.config
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := fmt.Sprintf("secrets: {keyFile: %s}\nworkspaces:\n", c.Secrets.KeyFile)
+	for _, name := range []string{"a", "b"} {
+		text += fmt.Sprintf("  - {name: %s, auth: {mode: clientCredentials, loginURL: \"https://acme.my.salesforce.com\", clientID: x}, profiles: [{name: local, local: true, agent: [\"static:x\"]}], rules: [{agent: x, preset: read}]}\n", name)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := func(name string) string {
+		return map[string]string{"SALESFORCE_MCP_DATABASE": c.Database.Reveal()}[name]
+	}
+	for _, command := range []struct {
+		args, stdin, want string
+	}{
+		{"check", "", "ok   database: can be read in test_"},
+		{"audit verify --workspace a", "", "entries"},
+		{"secret set a clientSecret", "s3cret", ""},
+		{"keys rotate", "", "has a new master key, which seals "},
+		{"audit show --workspace a --limit 1", "", "a"},
+	} {
+		var out, log syncBuffer
+		err := run(t.Context(), append(strings.Fields(command.args), "--config", file), env, strings.NewReader(command.stdin), &out, &log)
+		if err != nil && command.args != "check" || !strings.Contains(out.String(), command.want) || strings.Contains(out.String()+log.String(), "password-of-tests") {
+			t.Errorf("%s: %v %s %s", command.args, err, out.String(), log.String())
+		}
+	}
+	if got, _, err := w.app.secrets.Get(t.Context(), "a", "clientSecret"); got != "s3cret" || err != nil {
+		t.Errorf("what the command stored, by a server: %v", err)
+	}
+	if _, body := w.post(query(1, 1)); strings.Contains(body, "isError") {
+		t.Errorf("after the rotation: %s", body)
 	}
 }
 

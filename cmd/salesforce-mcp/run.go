@@ -188,7 +188,7 @@ func (a *app) close() error {
 // stop.
 func (a *app) ready(ctx context.Context) error {
 	if a.draining.Load() {
-		return errDraining
+		return web.ErrStopping
 	}
 	return a.store.Ready(ctx)
 }

@@ -19,7 +19,10 @@ func (a *app) measure(sinks []place) {
 	}
 	m := sight.NewMetrics(version())
 	m.Orgs, m.Log = a.orgs.client.Orgs, a.log
-	m.Gauges = []sight.Gauge{{Name: "audit_unsigned_entries", Help: "Audit entries that no signed checkpoint covers yet.", Count: a.store.Unsigned}}
+	m.Gauges = []sight.Gauge{
+		{Name: "audit_unsigned_entries", Help: "Audit entries that no signed checkpoint covers yet.", Count: a.store.Unsigned},
+		{Name: "approvals_waiting", Help: "Calls that wait for a person to approve them.", Count: a.waiting},
+	}
 	workspaces := map[string][]string{} // of a sink
 	for _, p := range sinks {
 		workspaces[p.sink.Name] = append(workspaces[p.sink.Name], p.sink.Workspace)
@@ -45,6 +48,16 @@ func (a *app) trace() (stop func()) {
 	}
 	a.server.Tracer, stop = sight.Traces{URL: t.URL, Headers: t.Headers, Sample: sample, Attributes: attributes, Log: a.log}.Start()
 	return stop
+}
+
+// waiting counts the calls that wait for a person, in all workspaces: a label would
+// name them.
+func (a *app) waiting(ctx context.Context) (calls int64, err error) {
+	counts, err := a.store.WaitingApprovals(ctx)
+	for _, n := range counts {
+		calls += n
+	}
+	return calls, err
 }
 
 // behind is how far a sink of the audit trail is behind, in all of its workspaces.

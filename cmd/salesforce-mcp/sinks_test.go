@@ -131,7 +131,7 @@ func TestSinks(t *testing.T) {
 	var mu sync.Mutex
 	posted := map[string]bool{}
 	hookEntered := make(chan struct{}, 1000)
-	fails := 2
+	fails := 1
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hookEntered <- struct{}{}
 		<-read

@@ -1,168 +1,199 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
-	"salesforce-mcp/salesforce"
 )
 
-const tenants = 50
+// tenants is how many workspaces TestTenantsApart has. It makes some calls for each,
+// or as many in all as the environment's SALESFORCE_MCP_TEST_TENANTS says.
+const (
+	tenants        = 50
+	callsOfTenants = 16 * tenants
+)
 
-// tenantOrgs are the orgs of many tenants behind one address: the token tells them
-// apart. Each has an object with a field of its own, and puts its number into every
-// ID, locator and value.
-type tenantOrgs struct {
-	t    *testing.T
-	mu   sync.Mutex
-	made int
+// A tenantOrg is an org that puts its name into everything that it answers, and
+// otherwise answers as all of them do, with the same locator. It counts what comes
+// with a token that is not its own.
+type tenantOrg struct {
+	*httptest.Server
+	name      string
+	crossings *atomic.Int64
+	made      sync.Map // by name of the record: *atomic.Int64
 }
 
-func (o *tenantOrgs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer 00D0000000000xx!tenant.")
-	n, err := strconv.Atoi(token)
-	if !ok || err != nil {
-		o.t.Errorf("the token %q arrived", r.Header.Get("Authorization"))
-	}
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		o.t.Error(err)
-	}
+func newTenantOrg(t *testing.T, name string, crossings *atomic.Int64) *tenantOrg {
+	o := &tenantOrg{name: name, crossings: crossings}
+	o.Server = httptest.NewServer(o)
+	t.Cleanup(o.Close)
+	return o
+}
+
+const sameLocator = "01g000000000001AAA-2000"
+
+func (o *tenantOrg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	answer := func(status int, format string, args ...any) {
-		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, format, args...)
+	if r.URL.Path == "/services/oauth2/token" {
+		_, _ = fmt.Fprintf(w, `{"access_token":"00D!%s","instance_url":"http://%s"}`, o.name, r.Host)
+		return
 	}
-	record := fmt.Sprintf(`{"attributes":{"type":"Contact"},"Id":"%s","LastName":"of tenant-%d","Secret%d__c":"kept-%d"}`, tenantID(n, 1), n, n, n)
-	switch path := strings.TrimPrefix(r.URL.Path, "/services/data/v62.0"); {
-	case path == "/sobjects/contact/describe":
-		answer(200, `{"name":"Contact","keyPrefix":"003","fields":[{"name":"Id","type":"id"},{"name":"LastName","type":"string"},{"name":"Own%d__c","type":"string"},{"name":"Secret%d__c","type":"string"}],"childRelationships":[]}`, n, n)
-	case path == "/sobjects/Contact" && r.Method == http.MethodPost:
-		o.mu.Lock()
-		o.made++
-		made := o.made
-		o.mu.Unlock()
-		answer(201, `{"id":"%s","success":true,"errors":[]}`, tenantID(n, made))
-	case strings.HasPrefix(path, fmt.Sprintf("/sobjects/Contact/003%02d", n)):
-		answer(200, "%s", record)
-	case path == "/query":
-		answer(200, `{"totalSize":4000,"done":false,"nextRecordsUrl":"/services/data/v62.0/query/01g%012d-2000","records":[%s]}`, n, record)
-	case path == fmt.Sprintf("/query/01g%012d-2000", n):
-		answer(200, `{"totalSize":4000,"done":true,"records":[%s]}`, record)
+	if r.Header.Get("Authorization") != "Bearer 00D!"+o.name {
+		o.crossings.Add(1)
+	}
+	body, _ := io.ReadAll(r.Body)
+	switch {
+	case r.Method == http.MethodPost:
+		_, name, _ := strings.Cut(string(body), `"LastName":"`)
+		name, _, _ = strings.Cut(name, `"`)
+		n, _ := o.made.LoadOrStore(name, new(atomic.Int64))
+		w.WriteHeader(http.StatusCreated)
+		_, _ = fmt.Fprintf(w, `{"id":"of %s, made %d times","success":true,"errors":[]}`, o.name, n.(*atomic.Int64).Add(1))
+	case strings.HasSuffix(r.URL.Path, sameLocator):
+		_, _ = fmt.Fprintf(w, `{"totalSize":2,"done":true,"records":[{"Name":"more of %s"}]}`, o.name)
 	default:
-		answer(404, `[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]`)
+		_, _ = fmt.Fprintf(w, `{"totalSize":2,"done":false,"nextRecordsUrl":"/services/data/v62.0/query/%s","records":[{"Name":"of %s"}]}`, sameLocator, o.name)
 	}
 }
 
-// tenantID is an ID in the org of a tenant.
-func tenantID(n, record int) string {
-	id, err := salesforce.To18(fmt.Sprintf("003%02d%010d", n, record))
-	if err != nil {
-		panic(err)
+// TestTenantsApart (promise P12, attack 17): workspaces that ask for the same, with
+// the same keys and the same locators, through three servers, get their own: no
+// token, answer, handle, outcome or audit entry is another's.
+func TestTenantsApart(t *testing.T) {
+	calls := callsOfTenants
+	if given, err := strconv.Atoi(os.Getenv("SALESFORCE_MCP_TEST_TENANTS")); err == nil {
+		calls = given
 	}
-	return id
-}
-
-// TestTenants (attack 17, promise P12): whatever tenants ask in whatever order, with
-// the IDs, locators, keys and field names of others as well, each is answered out of
-// its own org. Run it with -rapid.checks=20000 for 100,000 calls.
-func TestTenants(t *testing.T) {
-	orgs := &tenantOrgs{t: t}
-	server := httptest.NewServer(orgs)
-	t.Cleanup(server.Close)
-	w := startWorld(t, orgReady{Org: server.URL}, func(c *config.Config) {
-		c.Workspaces = c.Workspaces[:0]
-		for n := range tenants {
+	var crossings atomic.Int64
+	var orgs [tenants]*tenantOrg
+	b := newBalancer(t)
+	w := startWorld(t, orgReady{}, shared(t, b), func(c *config.Config) {
+		c.Workspaces, c.TrustedProxies = nil, allowlist.Networks{"127.0.0.0/8"}
+		for i := range orgs {
+			name := fmt.Sprint("tenant-", i, "-")
+			orgs[i] = newTenantOrg(t, name, &crossings)
 			c.Workspaces = append(c.Workspaces, config.Workspace{APIVersion: "v62.0",
-				Auth: &config.Auth{Mode: auth.ModeAccessToken, InstanceURL: server.URL, AccessToken: salesforce.Secret(fmt.Sprintf("00D0000000000xx!tenant.%d", n))},
-				Workspace: allowlist.Workspace{Name: fmt.Sprint("w", n),
-					Profiles: []*allowlist.Profile{{Name: "host", Tokens: []string{allowlist.HashToken(fmt.Sprint("token-", n))},
-						Agent: []allowlist.Source{{Kind: allowlist.FromHeader, Name: "agent-id"}}}},
-					Rules: []allowlist.Rule{{Agent: "all", Preset: "all"}, {Agent: "narrow", Preset: "all", Fields: allowlist.Lists{Deny: []string{fmt.Sprintf("Contact.Secret%d__c", n)}}}}}})
+				Auth: &config.Auth{Mode: auth.ModeClientCredentials, LoginURL: orgs[i].URL, ClientID: "same", ClientSecret: "same"},
+				Workspace: allowlist.Workspace{Name: fmt.Sprint("w", i),
+					Profiles: []*allowlist.Profile{{Name: "desk", Tokens: []string{allowlist.HashToken("token-" + name)}, Agent: []allowlist.Source{{Kind: allowlist.FromHeader, Name: "agent-id"}}}},
+					Rules:    []allowlist.Rule{{Agent: "same", Preset: "all"}}}})
 		}
 	})
-	ask := func(n int, agent, tool string, args map[string]any) string {
-		r := w.request(call(1, tool, args))
-		r.URL.Path = fmt.Sprintf("/w/w%d/mcp", n)
-		r.Header.Set("Authorization", fmt.Sprint("Bearer token-", n))
-		r.Header.Set("Agent-Id", agent)
-		_, body := w.do(r)
-		return body
+	w.replicate(b)
+	send := func(workspace, token int, instruction, args string, from ...string) (int, string) {
+		r, err := http.NewRequest(http.MethodPost, fmt.Sprintf("%s/w/w%d/instructions/%s", w.origin, workspace, instruction), strings.NewReader(args))
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		for name, value := range map[string]string{"Authorization": "Bearer token-" + orgs[token].name, "Agent-Id": "same", "Content-Type": "application/json"} {
+			r.Header.Set(name, value)
+		}
+		for _, address := range from {
+			r.Header.Set("X-Forwarded-For", address)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return resp.StatusCode, string(body)
 	}
-	marks := regexp.MustCompile(`(?:tenant-|kept-|Own|\b003|\b01g0{10})(\d\d?)`)
-	began := map[string]bool{} // who has a locator
-	made := map[string]string{}
-	calls, crossed := 0, 0
-	rapid.Check(t, func(rt *rapid.T) {
-		for range 5 {
-			n := rapid.IntRange(0, tenants-1).Draw(rt, "tenant")
-			other := rapid.IntRange(0, tenants-1).Draw(rt, "other")
-			if rapid.Bool().Draw(rt, "own") {
-				other = n
-			}
-			agent := rapid.SampledFrom([]string{"all", "narrow"}).Draw(rt, "agent")
-			who := fmt.Sprint(n, agent)
-			calls++
-			if other != n {
-				crossed++
-			}
-			var body string
-			wrong := false
-			switch rapid.IntRange(0, 4).Draw(rt, "call") {
-			case 0:
-				body = ask(n, agent, "getRecord", map[string]any{"sObjectName": "Contact", "recordId": tenantID(other, 1)})
-				wrong = strings.Contains(body, "NOT_FOUND") != (n != other) || strings.Contains(body, fmt.Sprint("kept-", n)) != (n == other && agent == "all")
-			case 1:
-				body = ask(n, agent, "runQuery", map[string]any{"q": fmt.Sprintf("SELECT Id, LastName FROM Contact WHERE LastName != '%d'", other)})
-				began[who] = true
-				wrong = !strings.Contains(body, fmt.Sprint("of tenant-", n))
-			case 2:
-				body = ask(n, agent, "getQueryNext", map[string]any{"queryLocator": fmt.Sprintf("01g%012d-2000", other)})
-				wrong = strings.Contains(body, "not_given") == (n == other && began[who])
-			case 3:
-				body = ask(n, agent, "runQuery", map[string]any{"q": fmt.Sprintf("SELECT Id, Own%d__c FROM Contact", other)})
-				began[who] = began[who] || agent == "all" || n == other
-				wrong = strings.Contains(body, "not authorized") != (agent == "narrow" && n != other) // whose description has the field?
-			case 4:
-				key := fmt.Sprint(rapid.IntRange(0, 9).Draw(rt, "key"))
-				body = ask(n, agent, "createRecord", map[string]any{"sObjectName": "Contact", "body": map[string]any{"LastName": "x"}, "idempotencyKey": key})
-				id := regexp.MustCompile(`003\d{12}`).FindString(body)
-				before, again := made[who+" "+key]
-				wrong = id == "" || again && before != id
-				made[who+" "+key] = id
-			}
-			if !json.Valid([]byte(body)) || wrong {
-				rt.Fatalf("tenant %d, agent %s, with what is tenant %d's: %.600s", n, agent, other, body)
-			}
-			told := body // but for what it said itself
-			for _, said := range []string{fmt.Sprintf("Own%d__c", other), fmt.Sprintf("page 01g%012d", other), fmt.Sprintf("'%d'", other)} {
-				told = strings.ReplaceAll(told, said, "")
-			}
-			for _, m := range marks.FindAllStringSubmatch(told, -1) {
-				if found, err := strconv.Atoi(m[1]); err != nil || found != n {
-					rt.Fatalf("tenant %d was told %q: %.600s", n, m[0], body)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	const workers = 10
+	var made [tenants]int // calls that are to be in the audit trail
+	var working sync.WaitGroup
+	for worker := range workers {
+		working.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(worker)))
+			given := map[int]bool{}      // who was given the locator
+			first := map[[2]int]string{} // what a call with a key came to
+			for range calls / workers {
+				i := random.IntN(tenants/workers)*workers + worker
+				want := orgs[i].name
+				status, body := 0, ""
+				switch random.IntN(5) {
+				case 0:
+					status, body = send(i, i, "runQuery", `{"q":"SELECT Name FROM Account"}`)
+					given[i] = true
+					made[i]++
+				case 1, 2:
+					key := random.IntN(3)
+					status, body = send(i, i, "createRecord", fmt.Sprintf(`{"sObjectName":"Lead","body":{"LastName":"N%d","Company":"c"},"idempotencyKey":"key-%d"}`, key, key))
+					if before, again := first[[2]int{i, key}]; again && before != body {
+						t.Errorf("%s: key %d: %s, and before %s", want, key, body, before)
+					}
+					first[[2]int{i, key}] = body
+					made[i]++
+				case 3:
+					status, body = send(i, i, "getQueryNext", `{"queryLocator":"`+sameLocator+`"}`)
+					made[i]++
+					if !given[i] {
+						if status < 400 || strings.Contains(body, "tenant-") {
+							t.Errorf("%s went on with another's query: %d %s", want, status, body)
+						}
+						continue
+					}
+				case 4:
+					other := (i + 1 + random.IntN(tenants-1)) % tenants
+					from := fmt.Sprintf("10.%d.%d.%d", random.IntN(256), random.IntN(256), random.IntN(256)) // so that nobody is shut out for guessing
+					if status, body := send(other, i, "runQuery", `{"q":"SELECT Name FROM Account"}`, from); status != http.StatusUnauthorized || strings.Contains(body, "tenant-") {
+						t.Errorf("%s at the workspace of %s: %d %s", want, orgs[other].name, status, body)
+					}
+					continue
+				}
+				if status >= 300 || strings.Count(body, "tenant-") != 1 || !strings.Contains(body, want) {
+					t.Errorf("%s was answered %d %s", want, status, body)
 				}
 			}
+		})
+	}
+	working.Wait()
+	if n := crossings.Load(); n != 0 {
+		t.Errorf("%d requests had another's token", n)
+	}
+	total := 0
+	for i, org := range orgs {
+		org.made.Range(func(name, n any) bool {
+			if n := n.(*atomic.Int64).Load(); n != 1 {
+				t.Errorf("%s: %s was made %d times", org.name, name, n)
+			}
+			return true
+		})
+		seen := 0
+		entries, err := w.app.store.List(t.Context(), audit.Query{Workspace: fmt.Sprint("w", i), Calls: true, Limit: 1 << 30})
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	for n := range tenants {
-		for _, e := range w.entries(fmt.Sprint("w", n)) {
-			if e.Workspace != fmt.Sprint("w", n) {
-				t.Fatalf("the trail of w%d has an entry of %s", n, e.Workspace)
+		for _, e := range entries {
+			seen++
+			if e.Workspace != fmt.Sprint("w", i) {
+				t.Errorf("an entry of workspace %s among those of %d", e.Workspace, i)
 			}
 		}
+		if seen != made[i] {
+			t.Errorf("%s: %d calls in the audit trail, want %d", org.name, seen, made[i])
+		}
+		total += seen
 	}
-	t.Logf("%d calls of %d tenants, %d of them with what is another's", calls, tenants, crossed)
+	t.Logf("%d calls, %d of them in the audit trails of %d workspaces", calls, total, tenants)
 }

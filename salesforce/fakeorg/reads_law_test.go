@@ -156,7 +156,9 @@ var readsSeeds = []string{
 	"SELECT Contact.Name FROM Contact Account WHERE Account.Email != null ORDER BY Owner.Name",
 	"SELECT Id, (SELECT Id, What.Name FROM Account.Tasks WHERE Who.Type = 'Contact') FROM Account",
 	"SELECT HOUR_IN_DAY(convertTimezone(CreatedDate)), COUNT_DISTINCT(Owner.Email) FROM Case GROUP BY HOUR_IN_DAY(convertTimezone(CreatedDate))",
+	"SELECT LastModifiedBy.CreatedBy.CreatedBy.CreatedBy.Manager.Profile.CreatedDate, p.Owner.CreatedBy.Name FROM Account LastModifiedBy, Account.Parent.Parent p",
 	"SELECT Id FROM ProcessInstance WHERE TargetObject.Name LIKE 'a%'",
+	"SELECT CALENDAR_YEAR(ConvertTimeZone(CreAtedDAte)),SUM(Amount)FROM OpportunitY GROUP BY CALENDAR_YEAR(ConvertTimeZone(CreAtedDAte))",
 }
 
 // readsTraps are statements that the org answered once where it should have refused, or where Reads did not know what it
@@ -179,18 +181,26 @@ var searchSeeds = []string{
 	"FIND {harbor} IN SIDEBAR FIELDS RETURNING Task(What.Name WHERE Who.Name != null)",
 }
 
+// drawnSeeds are statements of testdata/reads.txt, one a line: drawn by the law below, taken, and each of another shape.
+func drawnSeeds(t testing.TB) []string {
+	t.Helper()
+	file, err := os.ReadFile("testdata/reads.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(file)), "\n")
+}
+
 // The seeds are taken, or they would show nothing.
 func TestReadsSeeds(t *testing.T) {
 	w := newReadsWorld(t)
-	for _, s := range readsSeeds {
-		if !w.check(t, "query", s) {
-			_, body := w.ask("/query?q=" + url.QueryEscape(s))
-			t.Errorf("%s: %s", s, body)
+	for _, s := range slices.Concat(readsSeeds, searchSeeds) {
+		path := "query"
+		if strings.HasPrefix(strings.ToUpper(s), "FIND") {
+			path = "search"
 		}
-	}
-	for _, s := range searchSeeds {
-		if !w.check(t, "search", s) {
-			_, body := w.ask("/search?q=" + url.QueryEscape(s))
+		if !w.check(t, path, s) {
+			_, body := w.ask("/" + path + "?q=" + url.QueryEscape(s))
 			t.Errorf("%s: %s", s, body)
 		}
 	}
@@ -216,7 +226,7 @@ func corpusStatements(t testing.TB) []string {
 // FuzzReads: what SQL reads for a statement that the org takes is what Reads said.
 func FuzzReads(f *testing.F) {
 	w := newReadsWorld(f)
-	for _, s := range slices.Concat(corpusStatements(f), readsSeeds, searchSeeds, readsTraps) {
+	for _, s := range slices.Concat(corpusStatements(f), drawnSeeds(f), readsSeeds, searchSeeds, readsTraps) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, statement string) {

@@ -26,9 +26,9 @@ var mirrors = map[string][]string{
 var followers = []struct{ suffix, field string }{{"FieldHistory", Any}, {"History", Any}, {"Feed", Any}, {"ChangeEvent", Any}, {"Share", ""}}
 
 // mirrored reads what an sObject shows of others.
-func (r *reader) mirrored(o *sObject, use Use, at int) error {
+func (r *reader) mirrored(o *sObject, at int) error {
 	for _, name := range mirrors[lower(o.Name)] {
-		r.add(Read{SObject: name, Field: Any, Use: use, At: at})
+		r.add(Read{SObject: name, Field: Any, Use: Filtered, At: at})
 	}
 	for _, f := range followers {
 		base, ok := strings.CutSuffix(o.Name, f.suffix)
@@ -40,12 +40,12 @@ func (r *reader) mirrored(o *sObject, use Use, at int) error {
 		}
 		followed, err := r.sObject(Name{Text: base, At: at})
 		if unknown := (*NameError)(nil); errors.As(err, &unknown) {
-			continue
+			continue // LoginHistory follows nothing
 		}
 		if err != nil {
 			return err
 		}
-		r.add(Read{SObject: followed.Name, Field: f.field, Use: use, At: at})
+		r.add(Read{SObject: followed.Name, Field: f.field, Use: Filtered, At: at})
 	}
 	return nil
 }

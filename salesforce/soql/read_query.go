@@ -27,7 +27,7 @@ func (r *reader) searched(object *sObject, s *Search) {
 func (r *reader) query(q *Query, object *sObject, outer *scope, show Use) error {
 	s := &scope{reader: r, object: object, outer: outer, aliases: map[string][]Path{}, results: map[string]Expr{}}
 	r.add(Read{SObject: object.Name, Use: show, At: q.From.Pos()})
-	if err := r.mirrored(object, show, q.From.Pos()); err != nil {
+	if err := r.mirrored(object, q.From.Pos()); err != nil {
 		return err
 	}
 	if err := s.from(q, show); err != nil {
@@ -241,13 +241,11 @@ func (s *scope) using(name *Name) {
 	s.add(s.object.read(owner, Filtered, name.At)...)
 }
 
-// with reads what WITH filters by or shows.
+// with reads what WITH filters by. SNIPPET does not: it shows text around what was found, whichever field that is in.
 func (r *reader) with(object string, clauses []*With) {
 	for _, with := range clauses {
 		switch with.Kind {
 		case "SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE", "HIGHLIGHT", "SPELL_CORRECTION", "METADATA":
-		case "SNIPPET": // shows text around what was found
-			r.add(Read{SObject: object, Field: Any, Use: Selected, At: with.At})
 		default:
 			r.add(Read{SObject: object, Field: Any, Use: Filtered, At: with.At})
 		}

@@ -11,8 +11,8 @@ type Use int
 
 // The uses of a field.
 const (
-	Selected Use = iota + 1 // its value is in the answer
-	Filtered                // it decides which rows are in the answer (WHERE, HAVING, semi-joins, FIND)
+	Selected Use = iota + 1 // its value is in the answer, under its name or an alias
+	Filtered                // it decides which rows are in the answer (WHERE, HAVING, semi-joins, FIND), or is in it unnamed
 	Sorted                  // it decides their order
 	Grouped                 // it decides which rows are counted together
 )
@@ -31,8 +31,9 @@ func (u Use) String() string {
 	return fmt.Sprintf("Use(%d)", int(u))
 }
 
-// Any stands in a Read for every sObject there is (FIND without RETURNING) or
-// for every field of one (FIELDS(ALL), or a filter that names no field).
+// Any stands in a Read for every sObject there is (FIND without RETURNING), or
+// for every field of one: Selected by FIELDS(), which the answer names one by one,
+// or Filtered by what names no field.
 const Any = "*"
 
 // A Read is one field that a statement reads. Names are spelled as the org
@@ -78,9 +79,9 @@ type ChildRelationship struct {
 	RelationshipName    string // "" when no subquery can follow it
 }
 
-// A Describe tells what the org says of an sObject whose name may be in any
-// case. The error is one of [ErrNoSObject] when the org has none of this name, or does
-// not show it to the user. It is asked once for each name in a statement.
+// A Describe tells what the org says of an sObject, whose name may be in any case.
+// Its error is [ErrNoSObject] when the org has none of this name or does not show
+// it. It is asked once for each name.
 type Describe func(sObject string) (*SObject, error)
 
 // ErrNoSObject is for a Describe to say that there is no such sObject.
@@ -103,18 +104,19 @@ func (e *NameError) Error() string { return e.Msg }
 // and the describes tell; where a name has several meanings (an alias that is
 // also a relationship, a reference to several sObjects) it lists all of them.
 //
-//   - Every row source is listed with the Field "": FROM, each parent a path
+//   - Every source of rows is listed with the Field "": FROM, each parent a path
 //     leads to (all targets of a polymorphic one), each child query.
 //   - A path reads the references it goes over, a child query the one that leads
 //     back, for the same use: the answer has the ids of all records in it.
 //   - A path over a polymorphic reference reads the field of every target that
-//     has it, Name being whichever field names the target. A target that cannot
-//     be described is read in all fields.
-//   - What a semi-join selects counts as Filtered.
-//   - A condition that names no field (WITH DATA CATEGORY, a scope other than
-//     everything and mine) counts as Filtered on Any field.
-//   - An sObject that shows records of others (AccountHistory, OpenActivity,
-//     RecentlyViewed) reads all fields of those.
+//     has it, Name being whichever field names the target. Of a target
+//     that cannot be described Any is Filtered.
+//   - TYPEOF reads all branches, ELSE of every target.
+//   - What a semi-join selects is Filtered.
+//   - WITH DATA CATEGORY and scopes other than everything and mine name no field:
+//     Any is Filtered.
+//   - So it is of the sObjects whose records another one shows: AccountHistory
+//     shows those of Account, RecentlyViewed those of Any.
 //   - FORMAT and convertCurrency of a currency field show its CurrencyIsoCode.
 //
 // A formula or roll-up field shows what it is computed from, and no describe
@@ -138,13 +140,15 @@ func (q *Query) Reads(describe Describe) ([]Read, error) {
 	return r.reads, nil
 }
 
-// Reads lists what a search reads, as [Query.Reads] does. The text of FIND is
-// Filtered in Any field of each sObject in RETURNING, IN EMAIL FIELDS and
-// IN PHONE FIELDS on the fields of these types; without RETURNING on Any sObject.
-// (Which fields NAME and SIDEBAR search differs between objects: they count as
-// ALL.) A list view filters by fields nobody can see here, WITH SNIPPET shows text of
-// any field. Whether a real org finds records by the names of their parents, as its
-// own search page does for some objects, was not found in a source.
+// Reads lists what a search reads, as [Query.Reads] does. The text of FIND filters
+// by Any field of the sObjects in RETURNING, with IN EMAIL FIELDS and IN PHONE FIELDS
+// by their fields of these types, without RETURNING by Any of Any sObject. (Which
+// fields NAME and SIDEBAR search differs between sObjects: they count as ALL.) A list
+// view filters by fields that the statement does not tell, and WITH SNIPPET shows text
+// of any field: Any is Filtered.
+//
+// Whether a real org finds records by the names of their parents, as its own search
+// page does for some sObjects, was not found in a source.
 func (s *Search) Reads(describe Describe) ([]Read, error) {
 	r := newReader(describe)
 	if len(s.Returning) == 0 {

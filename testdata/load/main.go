@@ -81,13 +81,13 @@ func run(bin string, rate int, callers string, d time.Duration, write bool) erro
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d processors, %s; binary %.1f MB; ready after %d ms; idle RSS %s\n\n", runtime.NumCPU(), runtime.Version(), float64(info.Size())/1e6, took.Milliseconds(), rss(server.Process.Pid))
+	fmt.Fprintf(os.Stdout, "%d processors, %s; binary %.1f MB; ready after %d ms; idle RSS %s\n\n", runtime.NumCPU(), runtime.Version(), float64(info.Size())/1e6, took.Milliseconds(), rss(server.Process.Pid))
 
 	targets := reads(org.Org, org.OrgToken, address)
 	if write {
 		targets = writes(org.Org, org.OrgToken, address)
 	}
-	fmt.Printf("%-34s %8s %9s %9s %9s %9s %12s\n", "", "calls/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "CPU ms/call")
+	fmt.Fprintf(os.Stdout, "%-34s %8s %9s %9s %9s %9s %12s\n", "", "calls/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "CPU ms/call")
 	if rate > 0 {
 		for _, t := range targets {
 			if err := report(fmt.Sprintf("%s, %d a second", t.name, rate), d, server.Process.Pid, func() ([]time.Duration, error) { return steady(t, rate, d) }); err != nil {
@@ -106,7 +106,7 @@ func run(bin string, rate int, callers string, d time.Duration, write bool) erro
 			}
 		}
 	}
-	fmt.Printf("\nRSS afterwards %s\n", rss(server.Process.Pid))
+	fmt.Fprintf(os.Stdout, "\nRSS afterwards %s\n", rss(server.Process.Pid))
 	return nil
 }
 
@@ -212,7 +212,7 @@ func report(name string, d time.Duration, server int, measure func() ([]time.Dur
 	at := func(part float64) float64 {
 		return float64(times[int(float64(len(times)-1)*part)].Microseconds()) / 1000
 	}
-	fmt.Printf("%-34s %8.0f %9.2f %9.2f %9.2f %9.2f %12.2f\n", name, float64(len(times))/took.Seconds(), at(.5), at(.95), at(.99), at(1),
+	fmt.Fprintf(os.Stdout, "%-34s %8.0f %9.2f %9.2f %9.2f %9.2f %12.2f\n", name, float64(len(times))/took.Seconds(), at(.5), at(.95), at(.99), at(1),
 		float64(worked.Microseconds())/1000/float64(len(times)))
 	return nil
 }

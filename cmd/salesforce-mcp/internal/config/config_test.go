@@ -10,8 +10,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 )
 
 const sales = `
@@ -138,5 +140,43 @@ func TestDocumentedAuth(t *testing.T) {
 	}
 	if len(modes) != 4 {
 		t.Errorf("it shows the modes %v", modes)
+	}
+}
+
+// TestDatabase: a Postgres database is a secret with one place, needs an address
+// that is one, and a master key that all servers have.
+func TestDatabase(t *testing.T) {
+	const address = "postgres://u:s3cret@db.example.com/x"
+	key := secrets.NewMaster()
+	keyFile := filepath.Join(t.TempDir(), "master.key")
+	if err := secrets.WriteMasters(keyFile, []secrets.Master{key}); err != nil {
+		t.Fatal(err)
+	}
+	with := map[string]string{"SALESFORCE_MCP_KEY_FILE": keyFile}
+	for name, tt := range map[string]struct {
+		text        string
+		environment map[string]string
+		want        string
+		drain       time.Duration
+		problem     string
+	}{
+		"in the configuration": {text: "database: " + address, environment: with, want: address, drain: 5 * time.Second},
+		"in a file":            {text: "databaseFile: database\ndrain: 10s", environment: with, want: address, drain: 10 * time.Second},
+		"in the environment":   {environment: map[string]string{"SALESFORCE_MCP_DATABASE": address, "SALESFORCE_MCP_KEY_FILE": keyFile}, want: address, drain: 5 * time.Second},
+		"none":                 {},
+		"twice":                {text: "database: " + address + "\ndatabaseFile: database", problem: "database: is given more than once; keep one of database, databaseFile and the environment's SALESFORCE_MCP_DATABASE"},
+		"another kind":         {text: "database: mysql://u:s3cret@h/x", environment: with, problem: "database: is no address of a Postgres database; write postgres://"},
+		"without a key":        {text: "database: " + address, problem: "all servers of a database need the same master key: make one with salesforce-mcp keys new"},
+		"drains too long":      {text: "drain: 1h", problem: "drain: 1h0m0s must be between 0s and 10m"},
+	} {
+		c, err := load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", `, clientSecret: "x"`, 1) + "\n" + tt.text, "database": address + "\n"}, tt.environment)
+		switch {
+		case tt.problem == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case tt.problem == "" && (c.Database.Reveal() != tt.want || c.Drain != tt.drain):
+			t.Errorf("%s: %q, %v", name, c.Database.Reveal(), c.Drain)
+		case tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem) || strings.Contains(err.Error(), "s3cret")):
+			t.Errorf("%s: %v, want %s", name, err, tt.problem)
+		}
 	}
 }

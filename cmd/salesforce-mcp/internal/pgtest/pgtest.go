@@ -190,7 +190,7 @@ func launch(fsync string) (s *Server, err error) {
 		if err := os.Chown(s.dir, uid, gid); err != nil {
 			return nil, err
 		}
-		s.system.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // G115: they are small
+		s.system.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
 	if out, err := s.command("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)

@@ -176,7 +176,7 @@ func (s *Store) ListApprovals(ctx context.Context, q tools.ApprovalQuery) (list 
 	default:
 		add("state = ?", string(q.State))
 	}
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+approvalColumns+` FROM approval WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT ?`, //nolint:gosec // G202: what is joined is ours
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+approvalColumns+` FROM approval WHERE `+strings.Join(where, " AND ")+` ORDER BY id DESC LIMIT ?`,
 		append(args, cmp.Or(q.Limit, 50))...)
 	if err != nil {
 		return nil, fmt.Errorf("list approvals: %w", err)

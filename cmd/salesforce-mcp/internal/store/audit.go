@@ -76,12 +76,12 @@ func (s *Store) append(ctx context.Context, tx *tx, entries []audit.Entry) error
 	}
 	for _, name := range workspaces {
 		var n int64
-		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = ?`, name).Scan(&n); err != nil {
+		if err := tx.QueryRowContext(ctx, nextLeaf, name).Scan(&n); err != nil {
 			return fmt.Errorf("number them: %w", err)
 		}
 		next[name] = n
 	}
-	for some := range slices.Chunk(entries, appendRows) {
+	for some := range slices.Chunk(entries, s.engine.rows) {
 		if err := s.appendSome(ctx, tx, some, next); err != nil {
 			return err
 		}
@@ -89,8 +89,15 @@ func (s *Store) append(ctx context.Context, tx *tx, entries []audit.Entry) error
 	return nil
 }
 
-// appendRows bounds the values of one statement: Postgres takes 65,535.
-const appendRows = 500
+// The statements of every append, with the values of one row.
+const (
+	nextLeaf  = `SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = ?`
+	addEntry  = `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf) VALUES ` + entryRow
+	entryRow  = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	addOpen   = `INSERT INTO audit_open (intent, process) VALUES ` + openRow
+	openRow   = `(?, ?)`
+	closeOpen = `DELETE FROM audit_open WHERE intent IN (?`
+)
 
 // appendSome adds entries, and keeps the list of open intents in step. An outcome
 // closes its intent; that of one which is closed is refused.
@@ -115,14 +122,13 @@ func (s *Store) appendSome(ctx context.Context, tx *tx, entries []audit.Entry, n
 	if err := s.closeIntents(ctx, tx, closed); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf) VALUES `+
-		values("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(entries)), rows...); err != nil || len(opened) == 0 {
+	if _, err := tx.ExecContext(ctx, addEntry+more(entryRow, len(entries)), rows...); err != nil || len(opened) == 0 {
 		return err
 	}
 	if err := s.lives(ctx, tx, process); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO audit_open (intent, process) VALUES `+values("(?, ?)", len(opened)/2), opened...)
+	_, err := tx.ExecContext(ctx, addOpen+more(openRow, len(opened)/2), opened...)
 	return err
 }
 
@@ -132,15 +138,14 @@ func (s *Store) closeIntents(ctx context.Context, tx *tx, intents []any) error {
 	if len(intents) == 0 {
 		return nil
 	}
-	in := `(` + values("?", len(intents)) + `)`
-	done, err := tx.ExecContext(ctx, `DELETE FROM audit_open WHERE intent IN `+in, intents...)
+	done, err := tx.ExecContext(ctx, closeOpen+more("?", len(intents))+`)`, intents...)
 	if err != nil {
 		return err
 	}
 	if n, err := done.RowsAffected(); err != nil || n == int64(len(intents)) {
 		return err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT intent FROM audit_entry WHERE intent IN `+in, intents...)
+	rows, err := tx.QueryContext(ctx, `SELECT intent FROM audit_entry WHERE intent IN (?`+more("?", len(intents))+`)`, intents...)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func Look(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	reader := &pool{db, sqlite}
+	reader := &pool{DB: db, engine: sqlite}
 	s := &Store{engine: sqlite, reader: reader, writer: reader}
 	if err := present(ctx, reader); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
@@ -93,19 +93,22 @@ func (s *Store) open(ctx context.Context, path string) error {
 		return err
 	}
 	writer.SetMaxOpenConns(1)
-	s.writer = &pool{writer, sqlite}
+	s.writer = &pool{DB: writer, engine: sqlite}
 	reader, err := sql.Open("sqlite", dsn(path, "_pragma", "query_only(1)"))
 	if err != nil {
 		return err
 	}
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	s.reader = &pool{reader, sqlite}
+	s.reader = &pool{DB: reader, engine: sqlite}
 	ours := s.lock != nil
 	if err := migrate(ctx, s.writer, ours); err != nil || !ours {
 		return err
 	}
 	if _, err := s.writer.ExecContext(ctx, `DELETE FROM process`); err != nil { // whose the folder was
+		return err
+	}
+	if err := s.writer.prepare(ctx, nextLeaf, addEntry, addOpen, closeOpen+`)`); err != nil {
 		return err
 	}
 	return s.enter(ctx)

@@ -132,7 +132,7 @@ func TestLogOfEachWorkspace(t *testing.T) {
 	})
 }
 
-// TestTamperedDatabase: who owns the file can take the triggers away and change
+// TestTamperedDatabase (attack 39): who owns the file can take the triggers away and change
 // it; verification says where.
 func TestTamperedDatabase(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -127,7 +127,7 @@ func connect(c *pgx.ConnConfig, most int, settings map[string]string) *pool {
 	db.SetMaxIdleConns(most)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	db.SetConnMaxLifetime(time.Hour) // so that connections follow a server that has moved
-	return &pool{db, postgres}
+	return &pool{DB: db, engine: postgres}
 }
 
 // fit returns an error unless the database keeps what it has acknowledged, and all

@@ -18,6 +18,9 @@ type engine struct {
 	numbered bool
 	// now is the database's clock: milliseconds since 1970.
 	now string
+	// rows is how many rows one statement adds at most: Postgres is asked over the
+	// network, SQLite has the statement for one row prepared.
+	rows int
 	// forget removes the rows of a table (%[1]s) whose column (%[2]s) is below a
 	// value.
 	forget string
@@ -27,12 +30,14 @@ var (
 	sqlite = &engine{
 		name:   "sqlite",
 		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+		rows:   1,
 		forget: `DELETE FROM %[1]s WHERE %[2]s < ?`,
 	}
 	postgres = &engine{
 		name:     "postgres",
 		numbered: true,
 		now:      `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+		rows:     500, // 65,535 values
 		// A row that another transaction has is left to the next time: waiting for
 		// it, while that one waits for this one, would end both.
 		forget: `DELETE FROM %[1]s WHERE ctid IN (SELECT ctid FROM %[1]s WHERE %[2]s < ? FOR UPDATE SKIP LOCKED)`,
@@ -61,6 +66,23 @@ func (e *engine) bind(statement string) string {
 type pool struct {
 	*sql.DB
 	engine *engine
+	// prepared are statements of transactions. Postgres' driver keeps what it has
+	// prepared by itself.
+	prepared map[string]*sql.Stmt
+}
+
+// prepare prepares statements of transactions, before there is one. They are closed
+// with the database.
+func (p *pool) prepare(ctx context.Context, statements ...string) error {
+	p.prepared = map[string]*sql.Stmt{}
+	for _, statement := range statements {
+		prepared, err := p.DB.PrepareContext(ctx, p.engine.bind(statement))
+		if err != nil {
+			return fmt.Errorf("prepare %q: %w", statement, err)
+		}
+		p.prepared[statement] = prepared
+	}
+	return nil
 }
 
 func (p *pool) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
@@ -80,17 +102,21 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (*tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{t, p.engine}, nil
+	return &tx{t, p.engine, p.prepared}, nil
 }
 
 // A tx is a transaction. On SQLite it has the only write lock from its beginning;
 // on Postgres each statement sees what others have committed before it.
 type tx struct {
 	*sql.Tx
-	engine *engine
+	engine   *engine
+	prepared map[string]*sql.Stmt
 }
 
 func (t *tx) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	if s := t.prepared[statement]; s != nil {
+		return t.Tx.StmtContext(ctx, s).ExecContext(ctx, args...)
+	}
 	return t.Tx.ExecContext(ctx, t.engine.bind(statement), args...)
 }
 
@@ -99,6 +125,9 @@ func (t *tx) QueryContext(ctx context.Context, statement string, args ...any) (*
 }
 
 func (t *tx) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	if s := t.prepared[statement]; s != nil {
+		return t.Tx.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+	}
 	return t.Tx.QueryRowContext(ctx, t.engine.bind(statement), args...)
 }
 
@@ -131,7 +160,5 @@ func (s *Store) forget(ctx context.Context, table, column string, below int64) e
 	return err
 }
 
-// values is n times the placeholders of a row.
-func values(row string, n int) string {
-	return strings.TrimSuffix(strings.Repeat(row+", ", n), ", ")
-}
+// more is the placeholders of the second row to the nth.
+func more(row string, n int) string { return strings.Repeat(", "+row, n-1) }

@@ -176,6 +176,29 @@ func TestPoison(t *testing.T) {
 	}
 }
 
+// TestSameBatch: what did not arrive is sent again as it was, though there is more
+// by then.
+func TestSameBatch(t *testing.T) {
+	h := newHouse(t)
+	h.record("a", 2)
+	var sizes []int
+	sink := &Sink{Name: "x", Batch: 10, Send: func(_ context.Context, _ string, entries []proof.Leaf) (int, error) {
+		sizes = append(sizes, len(entries))
+		if len(sizes) == 1 {
+			return 0, errors.New("down")
+		}
+		return len(entries), nil
+	}}
+	trail := &Trail{Store: h.store, Log: zerolog.Nop(), owner: "one"}
+	if err := trail.sendNew(t.Context(), sink); err == nil {
+		t.Error("no error")
+	}
+	h.record("a", 3)
+	if err := trail.sendNew(t.Context(), sink); err != nil || fmt.Sprint(sizes) != "[2 2 3]" {
+		t.Errorf("%v, batches %v", err, sizes)
+	}
+}
+
 // TestOneWriter: of two processes one writes a sink, until it is gone.
 func TestOneWriter(t *testing.T) {
 	h := newHouse(t)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,8 +49,14 @@ func TestWebhook(t *testing.T) {
 	h := newHouse(t)
 	h.record("a", 3)
 	entries := h.leavesOf()
-	var answer func(http.ResponseWriter)
+	var mu sync.Mutex
+	var reply func(http.ResponseWriter)
 	var ids, bodies []string
+	answers := func(f func(http.ResponseWriter)) {
+		mu.Lock()
+		defer mu.Unlock()
+		reply = f
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -60,8 +67,11 @@ func TestWebhook(t *testing.T) {
 		if err != nil || r.Method != http.MethodPost || r.Header.Get("webhook-signature") != want || strings.Contains(r.Header.Get("webhook-id"), ".") {
 			t.Errorf("%v %s %v", err, r.Method, r.Header)
 		}
+		mu.Lock()
 		ids, bodies = append(ids, r.Header.Get("webhook-id")), append(bodies, r.Header.Get("Content-Type")+" "+string(body))
-		answer(w)
+		now := reply
+		mu.Unlock()
+		now(w)
 	}))
 	defer server.Close()
 	client := server.Client()
@@ -78,40 +88,47 @@ func TestWebhook(t *testing.T) {
 		{429, "", 30 * time.Second, false}, {429, "7", 7 * time.Second, false}, {503, "120", 2 * time.Minute, false}, {503, "nonsense", 0, false},
 		{503, "999999", time.Hour, false}, {503, time.Now().Add(10 * time.Hour).UTC().Format(http.TimeFormat), time.Hour, false},
 	} {
-		answer = func(w http.ResponseWriter) {
+		answers(func(w http.ResponseWriter) {
 			w.Header().Set("Location", "http://169.254.169.254/")
 			if c.header != "" {
 				w.Header().Set("Retry-After", c.header)
 			}
 			w.WriteHeader(c.status)
-		}
+		})
 		n, err := send(t.Context())
 		var later *Later
 		if n != 0 || !errors.As(err, &later) || later.After != c.after || later.Never != c.never {
 			t.Errorf("%d %s: %d, %+v", c.status, c.header, n, err)
 		}
 	}
-	answer = func(http.ResponseWriter) { panic(http.ErrAbortHandler) } // it has read all, and breaks off
+	answers(func(http.ResponseWriter) { panic(http.ErrAbortHandler) }) // it has read all, and breaks off
 	if n, err := send(t.Context()); n != 0 || err == nil || strings.Contains(err.Error(), "planted") {
 		t.Errorf("broken off: %d, %v", n, err)
 	}
 	slow, cancel := context.WithCancel(t.Context())
-	answer = func(http.ResponseWriter) { cancel(); <-slow.Done(); panic(http.ErrAbortHandler) }
+	answers(func(http.ResponseWriter) { cancel(); <-slow.Done(); panic(http.ErrAbortHandler) })
 	if n, err := send(slow); n != 0 || err == nil {
 		t.Errorf("slow: %d, %v", n, err)
 	}
-	answer = func(w http.ResponseWriter) { w.WriteHeader(204) }
+	answers(func(w http.ResponseWriter) { w.WriteHeader(204) })
 	if n, err := send(t.Context()); n != 3 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
+	lastBody := func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return bodies[len(bodies)-1]
+	}
+	mu.Lock()
 	for _, id := range ids {
 		if id != ids[0] {
 			t.Errorf("ids %v", ids)
 			break
 		}
 	}
+	mu.Unlock()
 	var list []audit.Entry
-	last := strings.TrimPrefix(bodies[len(bodies)-1], "application/json ")
+	last := strings.TrimPrefix(lastBody(), "application/json ")
 	if err := json.Unmarshal([]byte(last), &list); err != nil || len(list) != 3 || !strings.Contains(last, string(entries[2].Entry)) {
 		t.Errorf("%v: %s", err, last)
 	}
@@ -119,8 +136,8 @@ func TestWebhook(t *testing.T) {
 	if n, err := send(t.Context()); n != 3 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	if want := "application/x-ndjson " + string(entries[0].Entry) + "\n" + string(entries[1].Entry) + "\n" + string(entries[2].Entry) + "\n"; bodies[len(bodies)-1] != want {
-		t.Errorf("lines %s", bodies[len(bodies)-1])
+	if want := "application/x-ndjson " + string(entries[0].Entry) + "\n" + string(entries[1].Entry) + "\n" + string(entries[2].Entry) + "\n"; lastBody() != want {
+		t.Errorf("lines %s", lastBody())
 	}
 	large := proof.Leaf{N: 9, Entry: []byte(`{"x":"` + strings.Repeat("x", webhookBytes) + `"}`)}
 	if n, err := w.Sink().Send(t.Context(), "a", []proof.Leaf{large, entries[0]}); n != 1 || err != nil {

@@ -5,6 +5,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -98,11 +99,16 @@ func HTTP(h http.Handler, callTimeout time.Duration, log zerolog.Logger) *http.S
 
 func (s *Server) patience() time.Duration { return cmp.Or(s.Patience, 30*time.Second) }
 
+// ErrStopping is why a server is not ready that was told to stop.
+var ErrStopping = errors.New("the server was told to stop")
+
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	if err := s.Ready(ctx); err != nil {
-		s.Log.Error().Err(err).Msg("not ready")
+		if !errors.Is(err, ErrStopping) {
+			s.Log.Error().Err(err).Msg("not ready")
+		}
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return
 	}

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -321,5 +322,19 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 	if answered == 0 {
 		t.Error("nothing was answered")
+	}
+}
+
+// TestServerErrorsAreLogged: what net/http has to say is a line of the log.
+func TestServerErrorsAreLogged(t *testing.T) {
+	lines, log := io.Pipe()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("out of cheese") }))
+	srv.Config = web.HTTP(srv.Config.Handler, time.Minute, zerolog.New(log))
+	srv.Start()
+	t.Cleanup(srv.Close)
+	go func() { _, _ = http.Get(srv.URL) }() // it is cut off
+	var line struct{ Level, Message string }
+	if err := json.NewDecoder(lines).Decode(&line); err != nil || line.Level != "warn" || !strings.Contains(line.Message, "out of cheese") {
+		t.Errorf("%+v, %v", line, err)
 	}
 }
