@@ -33,7 +33,8 @@ type Confirmation struct {
 }
 
 // Confirm says whether a person has to approve op before the caller does it.
-// Effects are what its content may do beside op.Effect. It is asked after
+// Effects are what its content may do beside op.Effect: effects, and tools and
+// operations of requests inside it. It is asked after
 // [Gate.Allow]; a caller whom no rule covers needs an approval for everything.
 func (g *Gate) Confirm(caller Caller, op Operation, effects ...string) Confirmation {
 	w, ok := g.Workspace(caller.Workspace)

@@ -175,7 +175,8 @@ var (
 // mixed are objects whose records hold values of records of any other object
 // (Object Reference, and "Field History Tracking").
 var mixed = []string{"RecentlyViewed", "FeedItem", "FeedComment", "FeedTrackedChange", "FieldHistoryArchive", "Name", "UserProfileFeed", "NewsFeed",
-	"ActivityHistory", "OpenActivity", "ProcessInstanceHistory", "DuplicateRecordItem", "ContentVersionMap", "FlowInterviewLog", "FlowInterviewLogEntry", "ApexLog"}
+	"ActivityHistory", "OpenActivity", "LookedUpFromActivity", "ProcessInstanceHistory", "DuplicateRecordItem", "ContentVersionMap", "FlowInterviewLog", "FlowInterviewLogEntry", "ApexLog",
+	"ApexExecutionOverlayResult", "ReportEvent", "ReportEventStream", "ListViewEvent", "ListViewEventStream"}
 
 // besides are the ends of the names of objects that Salesforce keeps beside
 // another, the longer ones first.

@@ -24,7 +24,7 @@ func TestPermitsContent(t *testing.T) {
 		{deny, "Account", true}, {deny, "OPPORTUNITY", false}, {deny, "Invoice__c", false},
 		{deny, "OpportunityHistory", false}, {deny, "OpportunityFieldHistory", false}, {deny, "OpportunityShare", false}, {deny, "Invoice__Share", false},
 		{deny, "Invoice__History", false}, {deny, "Invoice__ChangeEvent", false}, {deny, "invoice__feed", false},
-		{deny, "ContactHistory", false}, {deny, "ContactFeed", false}, {deny, "ContactShare", true}, {deny, "RecentlyViewed", false}, {deny, "FieldHistoryArchive", false},
+		{deny, "ContactHistory", false}, {deny, "ContactFeed", false}, {deny, "ContactShare", true}, {deny, "RecentlyViewed", false}, {deny, "FieldHistoryArchive", false}, {deny, "LookedUpFromActivity", false}, {deny, "ReportEvent", false},
 		{deny, "Oppоrtunity", false}, {deny, "", false}, {deny, "1Account", false},
 		{fieldsOnly, "ContactHistory", false}, {fieldsOnly, "AccountHistory", true}, {fieldsOnly, "Account", true},
 		{allow, "account", true}, {allow, "Lead", false}, {allow, "ContactHistory", true}, {allow, "AccountHistory", false}, {allow, "RecentlyViewed", false},

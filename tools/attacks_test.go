@@ -122,3 +122,108 @@ func TestWideReport(t *testing.T) {
 		t.Errorf("%v after %v", err, took)
 	}
 }
+
+// TestChangedCase: Salesforce takes an ID of 18 characters in any case, in which its
+// prefix may be that of another object.
+func TestChangedCase(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch path := strings.ToLower(r.URL.Path); {
+		case strings.HasSuffix(path, "/sobjects"):
+			answer(w, `200
+{"sobjects":[{"name":"Open__c","keyPrefix":"a0b"},{"name":"Secret__c","keyPrefix":"a0B"}]}`)
+		case strings.HasSuffix(path, "/sobjects/open__c/describe"):
+			answer(w, `200
+{"name":"Open__c","keyPrefix":"a0b","fields":[{"name":"Id"}]}`)
+		default:
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+			answer(w, "200\n{}")
+		}
+	})
+	gate, err := allowlist.NewGate(&allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{{Agent: "a", Preset: "all", SObjects: allowlist.Lists{Deny: []string{"Secret__c"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Gate = gate
+	const open, secret = "a0b5g0000000001AAA", "a0b5g0000000001EAA" // of Secret__c it would be a0B5g0000000001EAA
+	for name, args := range map[string]map[string]any{
+		"deleteRecord":         {"sObjectName": "Open__c", "recordId": secret},
+		"getRecord":            {"sObjectName": "Open__c", "recordId": secret},
+		"deleteRecords":        {"ids": open + "," + secret},
+		"getRecordsCollection": {"sObjectName": "Open__c", "ids": secret, "fields": "Id"},
+		"updateRecords":        {"records": []any{map[string]any{"attributes": map[string]any{"type": "Open__c"}, "id": secret}}},
+		"runCompositeBatch":    {"batchRequests": []any{map[string]any{"method": "DELETE", "url": "v62.0/sobjects/Open__c/" + secret}}},
+	} {
+		_, e := do(t.Context(), server, allowlist.Caller{Workspace: "w", Agent: "a"}, name, args)
+		if e == nil || e.Code != tools.NotAuthorized {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+}
+
+// A turning gate gets other rules while a call is under way.
+type turning struct {
+	*allowlist.Gate
+	turn func()
+}
+
+func (g turning) Rule(c allowlist.Caller) (allowlist.Rule, bool) {
+	defer g.turn()
+	return g.Gate.Rule(c)
+}
+
+// TestOneRule: a call that no rule lets through is not let through because the rule
+// changes between two steps, at none of them.
+func TestOneRule(t *testing.T) {
+	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+		}
+		answer(w, "200\n{}")
+	})
+	who := allowlist.Caller{Workspace: "w", Host: "h", Agent: "a"}
+	args := map[string]any{"action": "delete", "sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"}
+	workspace := func(r allowlist.Rule) *allowlist.Workspace {
+		r.Agent = "a"
+		return &allowlist.Workspace{Name: "w", Rules: []allowlist.Rule{r}}
+	}
+	for _, before := range []allowlist.Rule{{Preset: "all", Confirm: []string{"remove"}}, {Preset: "all", SObjects: allowlist.Lists{Deny: []string{"Account"}}}} {
+		for steps := 1; steps <= 3; steps++ {
+			confirming(t, server, false, "remove")
+			gate, err := allowlist.NewGate(workspace(before))
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			server.Gate = turning{gate, func() {
+				if asked++; asked == steps {
+					if err := gate.Replace(workspace(allowlist.Rule{Preset: "read"})); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+			if _, e := do(t.Context(), server, who, "records", args); e == nil {
+				t.Errorf("%v, changed at step %d: it was done", before, steps)
+			}
+		}
+	}
+}
+
+// fallingGate panics where it should decide.
+type fallingGate struct{ *allowlist.Gate }
+
+func (fallingGate) Confirm(allowlist.Caller, allowlist.Operation, ...string) allowlist.Confirmation {
+	panic("confirm")
+}
+
+// TestPanicLeavesAnEntry: a call that makes the server fall before it is made is in the
+// audit trail.
+func TestPanicLeavesAnEntry(t *testing.T) {
+	server := newTestServer(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+	store := confirming(t, server, false)
+	server.Gate = fallingGate{server.Gate.(*allowlist.Gate)}
+	_, e := do(t.Context(), server, allowlist.Caller{Workspace: "w", Host: "h", Agent: "a"}, "deleteRecord", map[string]any{"sObjectName": "Account", "recordId": "0015g00000AbCdEAAV"})
+	entries := store.all()
+	if e == nil || e.Code != tools.Internal || len(entries) != 1 || entries[0].Code != string(tools.Internal) || entries[0].Instruction != "deleteRecord" || entries[0].Outcome != "refused" {
+		t.Errorf("%v, %+v", e, entries)
+	}
+}

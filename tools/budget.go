@@ -120,11 +120,23 @@ func requestWrites(requests []any) (n int64) {
 		request, _ := r.(map[string]any)
 		method, _ := request["method"].(string)
 		target, _ := request["url"].(string)
-		if method != http.MethodGet && method != http.MethodHead {
+		switch {
+		case method != http.MethodGet && method != http.MethodHead:
 			n += max(1, idCount(target), elements(request["body"])+elements(request["richInput"]))
+		case runsCode(target):
+			n++
 		}
 	}
 	return n
+}
+
+// runsCode reports whether a GET runs Apex, which may write. References and what
+// cannot be read may stand for that.
+func runsCode(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	plain, err := url.PathUnescape(path)
+	plain = strings.ToLower(plain)
+	return err != nil || strings.Contains(plain, "executeanonymous") || strings.Contains(plain, "tooling/@{")
 }
 
 // elements counts the elements of all lists in a value: records, their children,
@@ -151,8 +163,12 @@ func idCount(target string) (n int64) {
 	if err != nil {
 		return int64(strings.Count(query, ",")) + 1
 	}
-	for _, ids := range values[recordIDs.Name] {
-		n += int64(strings.Count(ids, ",")) + 1
+	for name, list := range values {
+		for _, ids := range list {
+			if strings.EqualFold(name, recordIDs.Name) {
+				n += int64(strings.Count(ids, ",")) + 1
+			}
+		}
 	}
 	return n
 }

@@ -39,6 +39,8 @@ func TestWritesAreCounted(t *testing.T) {
 		"reads in one":   {"composite", `{"action":"request","compositeRequest":[` + request("GET", "sobjects", "null") + `]}`, 0},
 		"requests":       {"composite", `{"action":"request","compositeRequest":[` + request("GET", "sobjects", "null") + `,` + request("POST", "sobjects/Account", `{"Name":"A"}`) + `,` + request("POST", "composite/sobjects", `{"records":[`+account(5)+`]}`) + `]}`, 6},
 		"ids in a url":   {"composite", `{"action":"request","compositeRequest":[` + request("DELETE", "composite/sobjects?ids="+id+"%2C"+id+","+id, "null") + `]}`, 3},
+		"other ids":      {"composite", `{"action":"request","compositeRequest":[` + request("DELETE", "composite/sobjects?Ids="+id+"%2C"+id, "null") + `]}`, 2},
+		"Apex in a GET":  {"composite", `{"action":"request","compositeRequest":[` + request("GET", "tooling/execute%41nonymous/?anonymousBody=x", "null") + `,` + request("GET", "tooling/query?q=x", "null") + `,` + request("GET", "tooling/%40{a.x}/?anonymousBody=x", "null") + `]}`, 2},
 		"a batch":        {"composite", `{"action":"batch","batchRequests":[{"method":"PATCH","url":"v62.0/sobjects/Account/` + id + `","richInput":{"Name":"B"}},{"method":"POST","url":"v62.0/composite/sobjects","richInput":{"Records":[` + account(4) + `]}}]}`, 5},
 		"graphs":         {"composite", `{"action":"graph","graphs":[{"graphId":"1","compositeRequest":[` + request("POST", "sobjects/Account", `{}`) + `]},{"graphId":"2","compositeRequest":[` + request("POST", "sobjects/Account", `{}`) + `]}]}`, 2},
 		"rows":           {"bulkIngest", `{"action":"uploadData","jobId":"7505g00000AbCdEAAV","rawBody":"Name\nA\r\nB\n\n\"C\n"}`, 3},

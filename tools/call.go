@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -110,10 +111,16 @@ type Server struct {
 // Call carries out one call. The order of its steps is a security property:
 // read it from top to bottom; TestCallOrder pins it. Every error is an *Error.
 func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
+	var entry audit.Entry
+	recorded := true // it has an entry, or needs none
 	defer func() {
 		if r := recover(); r != nil {
 			s.Log.Error().Str("tool", c.Tool).Str("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).Msg("call panicked")
 			res, err = nil, AsError(nil)
+			if !recorded { // nobody tries the gate unseen
+				err = s.refuse(ctx, entry, err)
+				return
+			}
 			s.ended(ctx, "", audit.Entry{Surface: c.Surface, Time: c.began, Outcome: audit.Failed}, err)
 		}
 	}()
@@ -132,8 +139,9 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		return nil, err
 	}
 	actionName, _ := args[action.Name].(string)
-	entry := audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
+	entry = audit.Entry{Workspace: caller.Workspace, Host: caller.Host, Agent: caller.Agent, User: caller.User, Context: caller.Context,
 		Surface: c.Surface, Tool: cmp.Or(c.Tool, c.Instruction), Action: actionName, Time: c.began}
+	recorded = false
 
 	// Find the row.
 	op, err := s.find(caller, c, actionName)
@@ -146,6 +154,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.
+	rule, _ := s.Gate.Rule(caller)
 	_, gating := step(ctx, "gate")
 	decision, err := s.Gate.Allow(caller, op.operation())
 	gating.End()
@@ -208,8 +217,15 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 		return nil, s.refuse(ctx, entry, err)
 	}
 
+	// One rule decides about a call: where it was changed meanwhile, each of two could
+	// have let a part through that the other does not.
+	if now, _ := s.Gate.Rule(caller); !reflect.DeepEqual(now, rule) {
+		return s.Call(ctx, c)
+	}
+
 	// Claim the key, take from the budget, use the approval and record the intent, in
 	// one commit: what cannot be recorded is not done.
+	recorded = true
 	intent, err := s.Journal.Begin(ctx, entry)
 	if errors.Is(err, audit.ErrClaimed) {
 		return s.Call(ctx, c) // somebody was faster: what becomes of that?

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +44,83 @@ func (op *Op) effects(args Args) []string {
 	return names
 }
 
+// carried are the operations of requests inside a call, and their tools, in the words
+// of rules: of each request all rows that have its method and path. One that might be
+// another than these say, or is of no row, could be any.
+func (t Table) carried(op *Op, args Args) (names []string) {
+	for _, p := range op.params() {
+		list, _ := args[p.Name].([]any)
+		if !slices.Contains([]Form{Subrequests, BatchRequests, Graphs}, p.Form) {
+			continue
+		}
+		if p.Form == Graphs {
+			var all []any
+			for _, graph := range list {
+				requests, _ := graph.(map[string]any)[subrequests.Name].([]any)
+				all = append(all, requests...)
+			}
+			list = all
+		}
+		for _, e := range list {
+			names = append(names, t.candidates(e.(map[string]any))...)
+		}
+	}
+	return names
+}
+
+// candidates are the rows that have the method and the path of a request, and their
+// tools. A parameter can stand for another method (Salesforce's _HttpMethod).
+func (t Table) candidates(request map[string]any) (names []string) {
+	method := text(request["method"])
+	m := insideURL.FindStringSubmatch(text(request["url"]))
+	plain := m != nil && (m[2] == "" || method == "GET" || method == "DELETE")
+	if m != nil {
+		parameters, err := url.ParseQuery(m[2])
+		plain = plain && err == nil
+		for name := range parameters {
+			plain = plain && !strings.HasPrefix(name, "_")
+		}
+	}
+	for name := range request {
+		plain = plain && slices.Contains(insideMembers, name)
+	}
+	headers, _ := request["httpHeaders"].(map[string]any)
+	for name := range headers {
+		plain = plain && slices.Contains(insideHeaders, strings.ToLower(name))
+	}
+	named, any := []string{}, []string{}
+	for _, tool := range t {
+		for i := range tool.Ops {
+			op := &tool.Ops[i]
+			any = append(any, op.tool, op.tool+"."+op.Action)
+			if plain && op.hasPath(method, m[1]) {
+				plain = !op.carries()
+				named = append(named, op.tool, op.tool+"."+op.Action)
+			}
+		}
+	}
+	if !plain || len(named) == 0 {
+		return any
+	}
+	return named
+}
+
+// hasPath reports whether a request could be the row's: anything may stand in a hole.
+func (op *Op) hasPath(method, path string) bool {
+	verb, pattern, _ := strings.Cut(op.Call, " ")
+	parts, segments := strings.Split(strings.TrimSuffix(pattern, "/"), "/"), strings.Split(strings.TrimSuffix(path, "/"), "/")
+	if verb != method || len(parts) != len(segments) {
+		return false
+	}
+	for i, part := range parts {
+		segment, err := url.PathUnescape(segments[i])
+		if err != nil || !holeRE.MatchString(part) && !strings.EqualFold(part, segment) {
+			return false
+		}
+	}
+	return true
+}
+
 // confirm lets a call go on that nobody has to approve, or that a person has
 // approved: the entry then has the approval, which is used with the intent. All else
 // is parked until a person decides; the error says so, or what they decided. What an
@@ -52,7 +131,7 @@ func (op *Op) effects(args Args) []string {
 // The idempotency key is none of them: it says which sending this is and not what is
 // done, and since an approval is used once, another key sends nothing twice.
 func (s *Server) confirm(ctx context.Context, caller allowlist.Caller, op *Op, args Args, k *once, c Call, entry *audit.Entry) error {
-	need := s.Gate.Confirm(caller, op.operation(), op.effects(args)...)
+	need := s.Gate.Confirm(caller, op.operation(), append(op.effects(args), s.Table.carried(op, args)...)...)
 	if !need.Needed {
 		return nil
 	}

@@ -54,6 +54,9 @@ func TestConfirmed(t *testing.T) {
 	request := func(method string) string {
 		return `{"action":"request","compositeRequest":[{"method":"` + method + `","url":"/services/data/v62.0/sobjects/Account/` + id + `","referenceId":"r"}]}`
 	}
+	batch := func(method, target string) string {
+		return `{"action":"batch","batchRequests":[{"method":"` + method + `","url":"` + target + `"}]}`
+	}
 	for _, tt := range []struct {
 		confirm, tool, args string
 		parked              bool
@@ -86,6 +89,25 @@ func TestConfirmed(t *testing.T) {
 		{"records.get", "records", `{"action":"get","sObjectName":"Account","recordId":"` + id + `"}`, true},
 		{"records.get", "records", `{"action":"delete","sObjectName":"Account","recordId":"` + id + `"}`, false},
 		{"records", "approvals", `{"action":"list"}`, false},
+		// A request inside a request is the operation that does the same.
+		{"records.delete", "composite", request("DELETE"), true},
+		{"records", "composite", request("DELETE"), true},
+		{"records.delete", "composite", request("GET"), false},
+		{"records.get", "composite", request("GET"), true},
+		{"records.delete", "composite", request("PATCH"), false},
+		{"records.delete", "composite", batch("DELETE", "v62.0/sobjects/Account/"+id), true},
+		{"records.delete", "composite", batch("DELETE", "v20.0/sobjects/Account/"+id+"/"), true},
+		{"compositeRecords.deleteMany", "composite", batch("DELETE", "v62.0/composite/%73objects?ids="+id), true},
+		{"compositeRecords.deleteMany", "composite", batch("DELETE", "v62.0/composite//sobjects?ids="+id), true},
+		{"compositeRecords.deleteMany", "composite", batch("POST", "v62.0/composite/sobjects?_HttpMethod=DELETE&ids="+id), true},
+		{"compositeRecords.deleteMany", "composite", batch("GET", "v62.0/composite/sobjects?_http%4dethod=DELETE&ids="+id), true},
+		{"records.delete", "composite", batch("POST", "v62.0/composite/batch"), true},
+		{"records.delete", "composite", batch("POST", "v62.0/chatter/feed-elements"), true},
+		{"records.delete", "composite", batch("GET", "v62.0/limits"), false},
+		{"tooling.executeAnonymous", "composite", batch("GET", "v62.0/tooling/executeAnonymous?anonymousBody=x"), true},
+		{"records.delete", "composite", `{"action":"graph","graphs":[{"graphId":"g","compositeRequest":[{"method":"DELETE","url":"/services/data/v62.0/sobjects/Account/` + id + `","referenceId":"r"}]}]}`, true},
+		{"records.delete", "composite", `{"action":"request","compositeRequest":[{"method":"POST","url":"/services/data/v62.0/sobjects/Account","referenceId":"r","body":{},"httpHeaders":{"X-HTTP-Method-Override":"DELETE"}}]}`, true},
+		{"records.delete", "composite", `{"action":"request","compositeRequest":[{"method":"GET","url":"/services/data/v62.0/@{r.x}/Account","referenceId":"s"}]}`, true},
 	} {
 		store := confirming(t, server, false, tt.confirm)
 		before := sent

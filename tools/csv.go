@@ -58,9 +58,18 @@ func delimiterOf(header []byte) rune {
 	return ','
 }
 
-// next reads the next record into raw. A line break inside quotes does not end
-// it.
+// next reads the next record into raw. An empty line is none.
 func (c *csvReader) next() error {
+	for {
+		if err := c.line(); err != nil || len(bytes.TrimRight(c.raw, "\r\n")) > 0 {
+			return err
+		}
+	}
+}
+
+// line reads the next record, or an empty line, into raw. A line break inside
+// quotes does not end it.
+func (c *csvReader) line() error {
 	c.raw = c.raw[:0]
 	quotes := 0
 	for {
@@ -75,10 +84,8 @@ func (c *csvReader) next() error {
 			return nil
 		case err != nil:
 			return err
-		case quotes%2 == 0 && len(bytes.TrimRight(c.raw, "\r\n")) > 0:
+		case quotes%2 == 0:
 			return nil
-		case quotes%2 == 0: // an empty line is no record
-			c.raw = c.raw[:0]
 		}
 	}
 }

@@ -51,9 +51,27 @@ func (h Handle) of(value string) string {
 	return string(h) + " " + value
 }
 
-// nextURL finds where the pages of an answer go on, at any depth. In a text its
-// quotes would be escaped.
-var nextURL = regexp.MustCompile(`"nextRecordsUrl"\s*:\s*"([^"]+)"`)
+// pages are where the queries in an answer go on, at any depth. A row of functions
+// has names of the caller's choice with values that it may have stored: what stands
+// in a record is no page.
+func pages(v any) (urls []string) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			urls = append(urls, pages(e)...)
+		}
+	case object:
+		_, isRecord := v.lookup("attributes")
+		_, isPage := v.get("records").([]any)
+		if next, ok := v.get("nextRecordsUrl").(string); ok && isPage && !isRecord {
+			urls = append(urls, next)
+		}
+		for _, m := range v {
+			urls = append(urls, pages(m.value)...)
+		}
+	}
+	return urls
+}
 
 // given are the handles in an answer.
 func (op *Op) given(a *answer) (handles []string) {
@@ -62,8 +80,8 @@ func (op *Op) given(a *answer) (handles []string) {
 			handles = append(handles, op.Gives.of(id))
 		}
 	}
-	for _, m := range nextURL.FindAllSubmatch(a.resp.Body, -1) {
-		if place := locatorRE.FindStringSubmatch(string(m[1])); place != nil {
+	for _, next := range pages(a.value) {
+		if place := locatorRE.FindStringSubmatch(next); place != nil {
 			handles = append(handles, Page.of(place[2]))
 		}
 	}
@@ -72,7 +90,8 @@ func (op *Op) given(a *answer) (handles []string) {
 }
 
 // foreign finds the handles in the path of a request inside a request. A job of
-// a query is no page of one, so that it is looked for first.
+// a query is no page of one, so that it is looked for first. A reference may stand
+// for the name of a resource: then what has the form of a handle is one.
 var foreign = []struct {
 	kind Handle
 	path *regexp.Regexp
@@ -81,6 +100,11 @@ var foreign = []struct {
 	{Page, regexp.MustCompile(`(?i)/query(?:All)?/+([^/]+)`)},
 	{Instance, regexp.MustCompile(`(?i)/instances/+([^/]+)`)},
 	{Deploy, regexp.MustCompile(`(?i)/deployRequest/+([^/]+)`)},
+	{Job, regexp.MustCompile(`/(750\w{12}(?:\w{3})?)(?:/|$)`)},
+	{Instance, regexp.MustCompile(`/(0LG\w{12}(?:\w{3})?)(?:/|$)`)},
+	{Deploy, regexp.MustCompile(`/(0Af\w{12}(?:\w{3})?)(?:/|$)`)},
+	{Page, regexp.MustCompile(`/([A-Za-z0-9]{15,18}-\d{1,9})(?:/|$)`)},
+	{Page, regexp.MustCompile(`(?i)(?:/v\d+\.\d+|/jobs)/+([^/]*@\{[^/]*)`)},
 }
 
 // continues are the handles that checked arguments name.

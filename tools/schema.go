@@ -124,9 +124,10 @@ func (r *reach) describe(name string) (*described, error) {
 	return found.object, err
 }
 
-// objectOf tells by an ID of which object it is, "" when that cannot be told.
+// objectOf tells by an ID of which object it is, "" when that cannot be told. An ID
+// of 18 characters means the same record in any case, and its prefix then another.
 func (r *reach) objectOf(id string) (string, error) {
-	if len(id) < 15 {
+	if _, err := salesforce.To18(id); err != nil {
 		return "", nil
 	}
 	found, err := r.ask("/sobjects", func(body []byte) (remembered, error) {

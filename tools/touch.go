@@ -8,6 +8,7 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
 )
 
@@ -186,6 +187,9 @@ func (r *reach) ids(object *described, v any) {
 		r.unknown("which record an ID names must be said in the call")
 	}
 	for _, id := range list {
+		if _, err := salesforce.To18(id); err != nil && r.rule.Narrowed() { // another case could be another object's prefix
+			r.unknown("%v", err)
+		}
 		if id != someID && object.KeyPrefix != "" && !strings.HasPrefix(id, object.KeyPrefix) {
 			r.unknown("%s is no ID of %s", clip(id), object.Name)
 		}

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -162,6 +163,10 @@ func (r *reach) inner(request map[string]any, before map[string]earlier) (*Op, A
 			if err == nil {
 				args, err = r.arguments(op, args, query, body, before)
 			}
+			var ours *Error
+			if errors.As(err, &ours) { // whose code and hint are for a call of its own
+				err = errors.New(ours.Message)
+			}
 			if err != nil {
 				why = fmt.Errorf("%s: %w", op.Name(), err)
 				continue
@@ -197,6 +202,9 @@ func (r *reach) matches(op *Op, method string, path []string, before map[string]
 			continue
 		}
 		value, bad := url.PathUnescape(path[i])
+		if p, _ := op.param(hole[1]); bad == nil && (p.Form == RecordID || foldKey(text(args[external.Name])) == "id") {
+			bad = r.refersTo(value, text(args[sObjectName.Name]), before)
+		}
 		if bad == nil {
 			value, bad = r.known(value, before)
 		}
@@ -242,6 +250,18 @@ func (r *reach) known(s string, before map[string]earlier) (string, error) {
 		return "", fmt.Errorf("what %s will be is not known; only the ID of a record may be referred to here", clip(s))
 	}
 	return s, nil
+}
+
+// refersTo reports a reference in the place of an ID whose answer has no records of
+// the object that is named beside it.
+func (r *reach) refersTo(value, object string, before map[string]earlier) error {
+	for _, m := range idReference.FindAllStringSubmatch(value, -1) {
+		of := before[m[1]].objects
+		if r.rule.Narrowed() && !slices.ContainsFunc(of, func(name string) bool { return strings.EqualFold(name, object) }) {
+			return fmt.Errorf("%s may be no ID of %s", clip(m[0]), clip(object))
+		}
+	}
+	return nil
 }
 
 // arguments are those of a request inside a request, as the row takes them.

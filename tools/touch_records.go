@@ -1,14 +1,19 @@
 package tools
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
+	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
 )
 
@@ -125,7 +130,8 @@ func touchIDs(r *reach, args Args) error {
 	ids := args[recordIDs.Name].([]string)
 	seen := map[string]bool{}
 	for _, id := range ids {
-		if seen[id[:3]] {
+		_, wrong := salesforce.To18(id)
+		if seen[id[:3]] && wrong == nil {
 			continue
 		}
 		seen[id[:3]] = true
@@ -277,7 +283,7 @@ func touchUpload(r *reach, args Args) error {
 		if err != nil {
 			return err
 		}
-		for _, column := range header {
+		for i, column := range header {
 			m := columnRE.FindStringSubmatch(column)
 			switch {
 			case m == nil:
@@ -285,6 +291,8 @@ func touchUpload(r *reach, args Args) error {
 			case m[3] == "" && m[1] == "":
 				if foldKey(m[2]) != "id" {
 					r.field(object, m[2], allowlist.Writes)
+				} else if err := r.rowIDs(object, args[rawBody.Name], i, len(header)); err != nil {
+					return err
 				}
 			default:
 				by := map[string]any{m[3]: ""}
@@ -298,6 +306,84 @@ func touchUpload(r *reach, args Args) error {
 		}
 	}
 	return nil
+}
+
+// rowIDs notes the IDs in a column of an upload. Of rows that are streamed each is
+// looked at before it is sent on.
+func (r *reach) rowIDs(object *described, v any, at, columns int) error {
+	check := func(fields []string) error {
+		if len(fields) != columns {
+			return fmt.Errorf("a row has %d columns, and its header %d", len(fields), columns)
+		}
+		if fields[at] == "" {
+			return nil
+		}
+		if _, err := salesforce.To18(fields[at]); err != nil {
+			return err
+		}
+		if !strings.HasPrefix(fields[at], object.KeyPrefix) {
+			return fmt.Errorf("%s is no ID of %s", clip(fields[at]), object.Name)
+		}
+		return nil
+	}
+	if upload, streamed := v.(*Upload); streamed {
+		upload.Reader = &checkedRows{c: &csvReader{from: bufio.NewReaderSize(upload.Reader, 64<<10)}, check: check}
+		return nil
+	}
+	rows := &checkedRows{c: &csvReader{from: bufio.NewReader(strings.NewReader(text(v)))}, check: check}
+	if _, err := io.Copy(io.Discard, rows); err != nil {
+		r.unknown("%v", cmp.Or(rows.wrong, err))
+	}
+	return nil
+}
+
+// checkedRows are the rows of a CSV, byte for byte, up to one that does not pass.
+type checkedRows struct {
+	c      *csvReader
+	check  func([]string) error
+	header bool // it was read
+	rest   []byte
+	wrong  error // with the row that did not pass
+}
+
+func (c *checkedRows) Read(p []byte) (int, error) {
+	for len(c.rest) == 0 {
+		if err := c.c.line(); err != nil {
+			return 0, err
+		}
+		c.rest = c.c.raw
+		if len(bytes.TrimRight(c.rest, "\r\n")) == 0 {
+			continue
+		}
+		if !c.header {
+			c.header, c.c.comma = true, delimiterOf(c.rest)
+			continue
+		}
+		if c.wrong = c.row(); c.wrong != nil {
+			return 0, &Error{Code: NotAuthorized, Message: "This agent is not authorized to use this connector for these rows, which were not sent to their end: " + c.wrong.Error()}
+		}
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// row checks the last row, which must be written so that it means one thing to every
+// reader of CSV.
+func (c *checkedRows) row() error {
+	if bytes.Count(c.rest, []byte{'\r'}) != bytes.Count(c.rest, []byte("\r\n")) {
+		return errors.New("a row has a carriage return of its own")
+	}
+	one := csv.NewReader(bytes.NewReader(c.rest))
+	one.Comma, one.FieldsPerRecord = c.c.comma, -1
+	fields, err := one.Read()
+	if err != nil {
+		return err
+	}
+	if _, err := one.Read(); !errors.Is(err, io.EOF) {
+		return errors.New("a row has line breaks and quotes that can be read in two ways")
+	}
+	return c.check(fields)
 }
 
 // maxHeader is how many bytes the header of an upload may have.
@@ -328,5 +414,8 @@ func headerOf(v any) ([]string, error) {
 		}
 	}
 	upload.Reader = io.MultiReader(bytes.NewReader(line), upload.Reader)
+	if len(line) >= maxHeader {
+		return nil, errors.New("it is too long")
+	}
 	return headerOf(string(line))
 }

@@ -75,6 +75,7 @@ func TestHandles(t *testing.T) {
 		{"composite", batch("v62.0/QUERY//" + locator + "-0")},
 		{"composite", batch("v62.0/%71uery/" + locator + "-0?x=1")},
 		{"composite", batch("v62.0/jobs/query/" + query)},
+		{"composite", batch("v62.0/jobs/query/" + query + "/results")},
 	} {
 		for _, who := range others {
 			if text := send(who, tt.tool, tt.args); !strings.Contains(text, `"code":"not_given"`) {
@@ -83,6 +84,36 @@ func TestHandles(t *testing.T) {
 		}
 		if text := send(owner, tt.tool, tt.args); strings.Contains(text, "not_given") {
 			t.Errorf("%s %v by its owner: %.200s", tt.tool, tt.args, text)
+		}
+	}
+
+	// A row of functions names its members as the caller likes: what stands in it was
+	// given to nobody.
+	thief := others[0]
+	send(thief, "records", map[string]any{"action": "create", "sObjectName": "Account", "body": map[string]any{"Name": "/services/data/v62.0/query/" + locator + "-0"}})
+	forged := send(thief, "query", map[string]any{"action": "soql", "q": "SELECT MAX(Name) nextRecordsUrl, MAX(Id) records FROM Account WHERE Name LIKE '/services/%'"})
+	if !strings.Contains(forged, locator) {
+		t.Fatalf("%.300s", forged)
+	}
+	// A reference may stand for the name of a resource.
+	through := func(path string) map[string]any {
+		return map[string]any{"action": "request", "compositeRequest": []any{
+			map[string]any{"method": "GET", "url": "/services/data/v62.0/limits", "referenceId": "a"},
+			map[string]any{"method": "GET", "url": "/services/data/v62.0/" + path, "referenceId": "b"}}}
+	}
+	for _, tt := range []struct {
+		tool string
+		args map[string]any
+	}{
+		{"query", map[string]any{"action": "next", "queryLocator": locator + "-0"}},
+		{"composite", through("@{a.x}/" + locator + "-0")},
+		{"composite", through("@{a.x}")},
+		{"composite", through("jobs/@{a.x}/" + query + "/results")},
+		{"composite", through("tooling/@{a.x}/" + locator + "-0")},
+		{"composite", through("analytics/reports/" + report + "/@{a.x}/" + instance)},
+	} {
+		if text := send(thief, tt.tool, tt.args); !strings.Contains(text, `"code":"not_given"`) {
+			t.Errorf("%s %v: %.300s", tt.tool, tt.args, text)
 		}
 	}
 }

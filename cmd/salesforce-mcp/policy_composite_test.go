@@ -2,6 +2,12 @@ package main
 
 // compositeEscapes are in requests inside requests.
 var compositeEscapes = []escape{
+	// The ID of an earlier answer is one of the object that the path says.
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/recent", "referenceId": "r0"}, {"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/@{r0[0].Id}", "referenceId": "r1", "body": {"Name": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/query?q=SELECT+Id+FROM+Contact", "referenceId": "r0"}, {"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/@{r0.records[0].Id}", "referenceId": "r1", "body": {"Description": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/recent", "referenceId": "r0"}, {"method": "DELETE", "url": "/services/data/v62.0/sobjects/Contact/%40%7Br0[0].Id%7D", "referenceId": "r1"}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/recent", "referenceId": "r0"}, {"method": "PATCH", "url": "/services/data/v62.0/sobjects/Account/id/@{r0[0].Id}", "referenceId": "r1", "body": {"Name": "x"}}]}`, "refused"},
+	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/query?q=SELECT+Id+FROM+Contact+WHERE+LastName='Seen'", "referenceId": "r0"}, {"method": "GET", "url": "/services/data/v62.0/sobjects/Contact/@{r0.records[0].Id}", "referenceId": "r1"}]}`, "inside"},
 	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/sobjects/Opportunity/<opportunity>", "referenceId": "r0"}]}`, "refused"},
 	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/sobjects/%4fpportunity/<opportunity>", "referenceId": "r0"}]}`, "refused"},
 	{"deny", "composite", `{"action": "request", "compositeRequest": [{"method": "GET", "url": "/services/data/v62.0/sobjects/%254fpportunity/<opportunity>", "referenceId": "r0"}]}`, "refused"},

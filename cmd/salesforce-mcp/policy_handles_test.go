@@ -89,6 +89,51 @@ func TestPolicyUploads(t *testing.T) {
 			}
 		}
 	}
+	// The rows of a job that removes or changes name records of its object.
+	for _, tt := range []struct {
+		rows    string
+		refused bool
+	}{
+		{"Id\n<contact>\n<opportunity>\n", true},
+		{"iD\r\n\"<opportunity>\"\r\n", true},
+		{"Id\n\n<opportunity>", true},
+		{"LastName;Id\nx;<opportunity>\n", true},
+		{"Id,LastName\n<contact>,a\"b\n<opportunity>,c\"d\n", true},
+		{"Id,LastName\n<contact>,a\r<opportunity>\n", true},
+		{"LastName,Id\n\"a\n<opportunity>\",<opportunity>\n", true},
+		{"Id\n" + strings.Repeat("<contact>\n", 9000) + "<opportunity>\n", true},
+		{strings.Repeat("LastName,", 8000) + "Description\n", true},
+		{"\ufeffId,LastName\r\n\r\n<contact>,\"Se\nen\"\r\n", false},
+	} {
+		rows := e.fill.Replace(tt.rows)
+		for _, streamed := range []bool{false, true} {
+			job := e.begin("deny", "bulkIngest", `{"action": "create", "object": "Contact", "operation": "update", "outputFormat": "structured"}`, "id")
+			var body string
+			if streamed {
+				body = e.world.send("deny", http.MethodPost, "instructions/uploadIngestData?jobId="+job, "text/csv", strings.NewReader(rows)).body
+			} else {
+				args, err := json.Marshal(map[string]any{"action": "uploadData", "jobId": job, "rawBody": rows})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, body = e.send("deny", "bulkIngest", string(args))
+			}
+			if got := strings.Contains(body, "This agent is not authorized"); got != tt.refused {
+				t.Errorf("%.60q, streamed %t: refused %t: %.300s", rows, streamed, got, body)
+			}
+			if !tt.refused || !streamed {
+				continue
+			}
+			e.begin("deny", "bulkIngest", fmt.Sprintf(`{"action": "update", "jobId": %q, "state": "UploadComplete", "outputFormat": "structured"}`, job), "id")
+			eventually(t, "the end of a job", func() bool {
+				_, body = e.send("deny", "bulkIngest", fmt.Sprintf(`{"action": "get", "jobId": %q, "outputFormat": "structured"}`, job))
+				return strings.Contains(body, `"state":"JobComplete"`) || strings.Contains(body, `"state":"Failed"`)
+			})
+			if !strings.Contains(body, `"numberRecordsProcessed":0`) {
+				t.Errorf("%.60q: rows arrived: %.600s", rows, body)
+			}
+		}
+	}
 	// What is streamed is whole although its header was read.
 	job = e.begin("deny", "bulkIngest", `{"action": "create", "object": "Contact", "operation": "insert", "outputFormat": "structured"}`, "id")
 	if r := e.world.send("deny", http.MethodPost, "instructions/uploadIngestData?jobId="+job, "text/csv", strings.NewReader("LastName,MailingCity\nStreamed,Rome\n")); r.status >= 300 {

@@ -112,6 +112,9 @@ func TestPolicyEscapes(t *testing.T) {
 		if strings.Contains(body, "SECRET") || tt.agent == "nocase" && caseNumber.MatchString(body) {
 			t.Errorf("%s: the answer tells of what is kept from the agent: %s", name, body)
 		}
+		if refused && strings.Contains(body, "Salesforce says") {
+			t.Errorf("%s: a refusal of ours speaks for Salesforce: %s", name, body)
+		}
 		switch {
 		case tt.verdict == "refused" && !refused:
 			t.Errorf("%s: not refused: %.400s", name, body)

@@ -10,6 +10,7 @@ import (
 var mirrors = map[string][]string{
 	"activityhistory":         {"Task", "Event"},
 	"openactivity":            {"Task", "Event"},
+	"lookedupfromactivity":    {"Task", "Event"},
 	"attachedcontentdocument": {"ContentDocument"},
 	"combinedattachment":      {"Attachment", "ContentDocument", "Note"},
 	"noteandattachment":       {"Attachment", "Note"},
