@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"salesforce-mcp/allowlist"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
 )
@@ -55,6 +56,7 @@ func (d *described) field(name string) *soql.Field {
 const (
 	schemaLife = 5 * time.Minute // how long a description is taken for true
 	mostFields = 100_000         // that are remembered of all objects together: some 20 MB
+	mostMisses = 20              // names of no object that an agent may ask for in that time
 )
 
 // A described object is remembered for each user by itself: two may see different
@@ -67,6 +69,41 @@ type Schemas struct {
 	mu     sync.Mutex
 	known  map[schemaKey]remembered
 	fields int
+	misses map[allowlist.Caller]misses
+}
+
+// misses are the names of no object that an agent has asked for lately. To ask takes
+// nothing of its budget, which an intent does.
+type misses struct {
+	n     int
+	until time.Time
+}
+
+// miss counts such a name. It returns how long the agent has to wait when there were
+// too many.
+func (s *Schemas) miss(c allowlist.Caller, another bool) (wait time.Duration) {
+	if s == nil {
+		return 0
+	}
+	c.Context = ""
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.misses[c]
+	if !now.Before(m.until) {
+		m = misses{until: now.Add(schemaLife)}
+	}
+	if another {
+		if s.misses == nil || len(s.misses) >= mostFields {
+			s.misses = map[allowlist.Caller]misses{}
+		}
+		m.n++
+		s.misses[c] = m
+	}
+	if m.n < mostMisses {
+		return 0
+	}
+	return m.until.Sub(now)
 }
 
 type remembered struct {
@@ -154,6 +191,10 @@ func (r *reach) ask(path string, read func([]byte) (remembered, error)) (remembe
 	if found, ok := r.server.Schemas.get(key); ok {
 		return found, nil
 	}
+	if wait := r.server.Schemas.miss(r.caller, false); wait > 0 {
+		return remembered{}, &Error{Code: RateLimited, RetryAfter: max(1, int(wait.Seconds())), Message: fmt.Sprintf("this agent has named %d objects that the org does not have; nothing was sent", mostMisses),
+			Hint: "Look up which objects there are (tool sobjects, action describeGlobal) instead of guessing."}
+	}
 	if r.org == nil {
 		org, err := r.server.Orgs.Connect(r.ctx, r.caller, r.sent.add)
 		if err != nil {
@@ -166,6 +207,7 @@ func (r *reach) ask(path string, read func([]byte) (remembered, error)) (remembe
 	var found remembered
 	switch {
 	case errors.As(err, &theirs) && theirs.Class == salesforce.ClassNotFound:
+		r.server.Schemas.miss(r.caller, true)
 	case err != nil:
 		return remembered{}, fmt.Errorf("ask what the call touches: %w", err)
 	default:

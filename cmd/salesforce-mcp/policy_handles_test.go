@@ -202,6 +202,23 @@ func TestPolicyHandles(t *testing.T) {
 	}
 }
 
+// TestPolicyGuesses: an agent that guesses names of objects is stopped after some, and
+// what the org has it may go on with later; another is not held up by it.
+func TestPolicyGuesses(t *testing.T) {
+	e := newEscapes(t)
+	mark := len(e.org.org.Requests())
+	var last string
+	for i := range 40 {
+		_, last = e.send("deny", "query", fmt.Sprintf(`{"action": "soql", "q": "SELECT Id FROM Guess%d__c"}`, i))
+	}
+	if sent := len(e.org.org.Requests()[mark:]); sent > 21 || !strings.Contains(last, "rate_limited") {
+		t.Errorf("%d requests for 40 guesses, and the last is told %s", sent, last)
+	}
+	if failed, body := e.send("nocase", "query", `{"action": "soql", "q": "SELECT Name FROM Contact LIMIT 1"}`); failed {
+		t.Errorf("another agent: %s", body)
+	}
+}
+
 // TestPolicyRaw: answers of the instruction API are as Salesforce gave them, but
 // for what the rule keeps from the agent; the audit trail has what the gate asked.
 func TestPolicyRaw(t *testing.T) {
