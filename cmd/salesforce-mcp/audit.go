@@ -96,6 +96,21 @@ func (r *records) workspace(named string) (string, error) {
 	return "", fmt.Errorf("--workspace is needed: the configuration has %s", strings.Join(names, ", "))
 }
 
+// exporter exports what is signed of the workspace that is named, or of the only
+// one, and returns its name.
+func (r *records) exporter(ctx context.Context, workspace, key string) (*proof.Exporter, string, error) {
+	name, err := r.workspace(workspace)
+	if err != nil {
+		return nil, "", err
+	}
+	public, err := r.key(ctx, key)
+	if err != nil {
+		return nil, "", err
+	}
+	x, err := proof.NewExporter(ctx, r.store, name, public)
+	return x, name, err
+}
+
 func (e *env) auditKey() *cobra.Command {
 	var file string
 	var rotate bool
@@ -166,15 +181,7 @@ verified with the public key alone: salesforce-mcp audit verify --export FILE --
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return e.withRecords(ctx, file, func(r *records) error {
-				name, err := r.workspace(workspace)
-				if err != nil {
-					return err
-				}
-				public, err := r.key(ctx, key)
-				if err != nil {
-					return err
-				}
-				x, err := proof.NewExporter(ctx, r.store, name, public)
+				x, _, err := r.exporter(ctx, workspace, key)
 				if err != nil {
 					return err
 				}
@@ -208,15 +215,7 @@ salesforce-mcp audit verify --bundle FILE --key KEY`,
 				return errors.New("give either --record, the ID of a Salesforce record, or --entry, the id of an audit entry")
 			}
 			return e.withRecords(ctx, file, func(r *records) error {
-				name, err := r.workspace(workspace)
-				if err != nil {
-					return err
-				}
-				public, err := r.key(ctx, key)
-				if err != nil {
-					return err
-				}
-				x, err := proof.NewExporter(ctx, r.store, name, public)
+				x, name, err := r.exporter(ctx, workspace, key)
 				if err != nil {
 					return err
 				}
