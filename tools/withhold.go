@@ -160,6 +160,8 @@ func (r *reach) visibleList(of object, name string, list []any) (any, bool) {
 			child := cell(e.get("childSObject"))
 			return r.rule.PermitsSObject(child) && r.rule.PermitsField(child, cell(e.get("field")))
 		}
+	case name == "records" && slices.ContainsFunc(list, isJob): // whoever made them
+		show = func(e object) bool { return !isJob(e) || r.rule.PermitsSObject(cell(e.get("object"))) }
 	default:
 		return r.visible(list)
 	}
@@ -170,6 +172,13 @@ func (r *reach) visibleList(of object, name string, list []any) (any, bool) {
 		}
 	}
 	return kept, len(kept) < len(list)
+}
+
+// isJob reports whether an element is a job of the Bulk API, and no record.
+func isJob(e any) bool {
+	o, _ := e.(object)
+	_, isRecord := o.lookup("attributes")
+	return !isRecord && o.get("jobType") != nil && o.get("object") != nil
 }
 
 // byObject is what is listed below the names of objects.

@@ -241,7 +241,13 @@ func TestPolicyRaw(t *testing.T) {
 			t.Errorf("the description of Account has %s", word)
 		}
 	}
-	for name, kept := range map[string]string{"describeGlobal": `"name":"Opportunity"`, "getRecordCount": `"name":"Opportunity"`, "listApprovals": `"Opportunity":`, "getRecentItems": `"type":"Opportunity"`} {
+	for instruction, args := range map[string]string{"createIngestJob": `{"object": "Opportunity", "operation": "insert"}`, "createQueryJob": `{"operation": "query", "query": "SELECT Id FROM Opportunity"}`} {
+		if made := e.instruction(instruction, args); made.status != http.StatusOK && made.status != http.StatusCreated {
+			t.Fatalf("%s: %+v", instruction, made)
+		}
+	}
+	for name, kept := range map[string]string{"describeGlobal": `"name":"Opportunity"`, "getRecordCount": `"name":"Opportunity"`, "listApprovals": `"Opportunity":`, "getRecentItems": `"type":"Opportunity"`,
+		"listIngestJobs": `"object":"Opportunity"`, "listQueryJobs": `"object":"Opportunity"`} {
 		all, seen := e.instruction(name, "{}"), e.world.send("deny", http.MethodPost, "instructions/"+name, "application/json", strings.NewReader("{}"))
 		if !strings.Contains(all.body, kept) || seen.status != http.StatusOK || strings.Contains(seen.body, kept) {
 			t.Errorf("%s: %s is in the answer for all: %t, and for the agent: %t", name, kept, strings.Contains(all.body, kept), strings.Contains(seen.body, kept))
