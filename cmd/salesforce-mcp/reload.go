@@ -56,7 +56,8 @@ func digest(file string) ([sha256.Size]byte, error) {
 }
 
 // take puts the workspaces of a configuration in the place of those that the app
-// has. Of anything else that has changed the log says that it needs a restart; quietly it says nothing else.
+// has. Of anything else that has changed the log says that it needs a restart;
+// quietly it says nothing else.
 func (a *app) take(c *config.Config, quietly bool) error {
 	if err := a.gate.Replace(policies(c, a.keys)...); err != nil {
 		return err
