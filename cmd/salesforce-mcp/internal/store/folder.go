@@ -46,7 +46,8 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 }
 
 // Join opens the data folder as Open does or, while a server of this version has
-// it, beside that: for commands that keep secrets and leave the journal alone.
+// it, beside that: for commands that keep secrets or decide about calls, and record
+// that, and do not close what the server has open.
 func Join(ctx context.Context, dir string) (*Store, error) {
 	s, err := Open(ctx, dir)
 	if !errors.Is(err, errLocked) {
