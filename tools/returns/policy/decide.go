@@ -145,12 +145,12 @@ func (d *Decision) checkRequest(f *Facts) {
 	case outcome.Value.word != OutcomeRefund && outcome.Value.word != OutcomeReplace:
 		d.add("request", Review, "What is asked for is neither a refund nor a replacement.")
 	}
-	lines := f.Request.Lines
+	lines := linesOf(f)
 	switch {
-	case !lines.Known || len(lines.Value) == 0:
+	case !lines.Known:
 		d.add("request", Review, "It is not known which lines are to be returned.")
-	case len(lines.Value) > maxLines:
-		d.add("request", Review, fmt.Sprintf("More than %d lines are to be returned.", maxLines))
+	case len(lines.Value) == 0:
+		d.add("request", Review, "No line is to be returned.")
 	}
 	items := map[string]bool{}
 	for i, l := range lines.Value {
@@ -167,7 +167,7 @@ func (d *Decision) checkRequest(f *Facts) {
 // checkMoney sets what to refund, and has a person look at what is over a limit. For a
 // replacement no money moves and the value of the goods is what the limit bounds.
 func (d *Decision) checkMoney(f *Facts, l limits, amounts, fees []int64) {
-	value := sum(f.Request.Lines, "value", func(l Line) int64 { return l.Value })
+	value := sum(f, "value", func(l Line) int64 { return l.Value })
 	if !value.Known {
 		d.add("money", Review, "The value of what is to be returned is not known.")
 		return
@@ -211,9 +211,6 @@ func activation(f *Facts) (cel.PartialActivation, error) {
 	var unknown []*cel.AttributePatternType
 	for _, w := range words {
 		value, known, _ := w.value(f)
-		if lines, ok := value.([]Line); ok && len(lines) > maxLines {
-			known = false
-		}
 		if known {
 			vars[w.name] = value
 		} else {

@@ -222,7 +222,11 @@ func compile(node yaml.Node, typ *cel.Type) (*expression, error) {
 	if issues.Err() != nil {
 		var errs []error
 		for _, e := range issues.Errors() {
-			errs = append(errs, fmt.Errorf("line %d: at %d:%d: %.300s", node.Line, e.Location.Line(), e.Location.Column()+1, e.Message))
+			at := ""
+			if e.Location.Line() > 0 { // a limit that was passed is nowhere
+				at = fmt.Sprintf("at %d:%d: ", e.Location.Line(), e.Location.Column()+1)
+			}
+			errs = append(errs, fmt.Errorf("line %d: %s%.300s", node.Line, at, e.Message))
 		}
 		return nil, errors.Join(errs...)
 	}

@@ -101,6 +101,16 @@ func TestDefaultPolicy(t *testing.T) {
 		{"delivery unknown", func(f *Facts) { f.Order.Delivered = Unknown[time.Time]("not mapped") }, Review, 10_000, 0, "late before-delivery within-14-days within-30-days"},
 		{"delivery unknown and closed", func(f *Facts) { f.Order.Delivered, f.Case.Open.Value = Unknown[time.Time]("not mapped"), false }, Deny, 0, 0, "case-closed"},
 		{"negative value", func(f *Facts) { f.Request.Lines.Value[0].Value = -1 }, Review, 0, 0, "money"},
+		{"negative value of one line", func(f *Facts) {
+			f.Request.Lines.Value = append(f.Request.Lines.Value, Line{Item: "b", Quantity: 1, Ordered: 1, Value: -1})
+		}, Review, 0, 0, "money"},
+		{"values too large", func(f *Facts) {
+			for _, item := range []string{"b", "c"} {
+				f.Request.Lines.Value = append(f.Request.Lines.Value, Line{Item: item, Quantity: 1, Ordered: 1, Value: math.MaxInt64})
+			}
+		}, Review, 0, 0, "money"},
+		{"negative refund", func(f *Facts) { f.Order.Refunded.Value, f.Request.Lines.Value[0].Value = -5_000, 18_000 }, Review, 0, 0, "nothing-left money"},
+		{"too many lines", func(f *Facts) { f.Request.Lines.Value = make([]Line, maxLines+1) }, Review, 0, 0, "already-returned final-sale request money"},
 		{"value too large", func(f *Facts) {
 			f.Request.Lines.Value = []Line{{Item: "a", Quantity: 1, Ordered: 1, Value: math.MaxInt64}, {Item: "b", Quantity: 1, Ordered: 1, Value: 1}}
 		}, Review, 0, 0, "money"},

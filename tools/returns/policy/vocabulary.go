@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"sync"
@@ -53,12 +54,12 @@ var words = []word{
 
 	choice("request.outcome", `"refund" or "replace"`, func(f *Facts) Fact[Choice] { return f.Request.Outcome }),
 	row("request.value", cel.IntType, "what was paid for what is to be returned, in minor units", func(f *Facts) Fact[int64] {
-		return sum(f.Request.Lines, "value", func(l Line) int64 { return l.Value })
+		return sum(f, "value", func(l Line) int64 { return l.Value })
 	}),
 	row("request.quantity", cel.IntType, "how many pieces are to be returned", func(f *Facts) Fact[int64] {
-		return sum(f.Request.Lines, "quantity", func(l Line) int64 { return l.Quantity })
+		return sum(f, "quantity", func(l Line) int64 { return l.Quantity })
 	}),
-	row("lines", cel.ListType(cel.ObjectType("policy.Line")), "what is to be returned: quantity, ordered, returned, value (minor units), finalSale", func(f *Facts) Fact[[]Line] { return f.Request.Lines }),
+	row("lines", cel.ListType(cel.ObjectType("policy.Line")), "what is to be returned: quantity, ordered, returned, value (minor units), finalSale", linesOf),
 }
 
 // Vocabulary returns all the facts that rules can read.
@@ -105,9 +106,18 @@ func refundable(f *Facts) Fact[int64] {
 	return Known(paid.Value-refunded.Value, "computed: Order.Paid less Order.Refunded")
 }
 
+// linesOf returns the lines of the request, which are not known when they are too many.
+func linesOf(f *Facts) Fact[[]Line] {
+	if n := len(f.Request.Lines.Value); n > maxLines {
+		return Unknown[[]Line](fmt.Sprintf("%s: %d lines, more than %d", f.Request.Lines.Source, n, maxLines))
+	}
+	return f.Request.Lines
+}
+
 // sum adds up what is known only when no line has less than nothing and all together
 // fit a number.
-func sum(lines Fact[[]Line], name string, of func(Line) int64) Fact[int64] {
+func sum(f *Facts, name string, of func(Line) int64) Fact[int64] {
+	lines := linesOf(f)
 	if !lines.Known {
 		return Unknown[int64]("computed: sum of " + name + " of Request.Lines, which are not known")
 	}
