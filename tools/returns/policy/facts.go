@@ -122,6 +122,9 @@ func (c *Choice) UnmarshalText(text []byte) error {
 // Digest returns the SHA-256 of the facts and their sources, in hexadecimal. It is an
 // error when a date is outside of the years 0 to 9999.
 func (f Facts) Digest() (string, error) {
+	for _, date := range []*time.Time{&f.Case.Opened.Value, &f.Order.Placed.Value, &f.Order.Delivered.Value, &f.Customer.Since.Value} {
+		*date = date.UTC() // the same moment, wherever it was written down
+	}
 	text, err := json.Marshal(f)
 	if err != nil {
 		return "", fmt.Errorf("digest of facts: %w", err)

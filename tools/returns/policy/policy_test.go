@@ -247,6 +247,10 @@ func TestFactsSurviveAStore(t *testing.T) {
 	if diff := cmp.Diff(decide(t, p, f), decide(t, p, back), cmp.AllowUnexported(Choice{})); diff != "" {
 		t.Errorf("another decision after a store:\n%s", diff)
 	}
+	back.Order.Delivered.Value = back.Order.Delivered.Value.In(time.FixedZone("", 3600))
+	if decide(t, p, f).Facts != decide(t, p, back).Facts {
+		t.Error("the same moment in another zone has another digest")
+	}
 	f.Order.Paid.Value++
 	if decide(t, p, f).Facts == decide(t, p, back).Facts {
 		t.Error("other facts have the same digest")
