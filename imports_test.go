@@ -29,6 +29,7 @@ var allowed = map[string]struct {
 	"audit":                       {nil, "the journal records whatever it is told"},
 	"audit/proof":                 {nil, "a log is verified with nothing but an export and a key"},
 	"tools":                       {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"tools/returns/gateway":       {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 }
 
 // TestImports holds who may import whom. Test files may import more.
