@@ -22,14 +22,15 @@ var allowed = map[string]struct {
 	"salesforce/soql": {nil, "the parser is used by the gate and by the simulated org"},
 	"salesforce/fakeorg": {[]string{"salesforce", "salesforce/soql", "salesforce/fakeorg/apex"},
 		"the simulated org knows ids, queries and Apex, and nothing of the server it tests"},
-	"salesforce/fakeorg/apex":     {nil, "Apex is run for whoever gives it records and queries"},
-	"salesforce/fakeorg/sqltrace": {[]string{"salesforce/fakeorg"}, "what SQL reads is seen from outside of the simulated org"},
-	"auth":                        {[]string{"salesforce"}, "credentials know the value types of the client, not who calls"},
-	"allowlist":                   {nil, "who may do what does not depend on how it is done"},
-	"audit":                       {nil, "the journal records whatever it is told"},
-	"audit/proof":                 {nil, "a log is verified with nothing but an export and a key"},
-	"tools":                       {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
-	"tools/returns/gateway":       {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
+	"salesforce/fakeorg/apex":          {nil, "Apex is run for whoever gives it records and queries"},
+	"salesforce/fakeorg/sqltrace":      {[]string{"salesforce/fakeorg"}, "what SQL reads is seen from outside of the simulated org"},
+	"auth":                             {[]string{"salesforce"}, "credentials know the value types of the client, not who calls"},
+	"allowlist":                        {nil, "who may do what does not depend on how it is done"},
+	"audit":                            {nil, "the journal records whatever it is told"},
+	"audit/proof":                      {nil, "a log is verified with nothing but an export and a key"},
+	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
+	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
 }
 
 // TestImports holds who may import whom. Test files may import more.
