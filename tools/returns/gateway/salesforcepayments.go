@@ -23,9 +23,10 @@ type Org interface {
 //
 // The platform hands the idempotency key to the payment gateway's adapter, and what
 // that makes of it is the adapter's matter (Apex Developer Guide, Idempotency
-// Guidelines). So a refund whose outcome is not known is never sent again from here:
-// Find stays Unknown until the org's own log says more, or a person does. The
-// Refund record that the platform makes carries the key in its comments.
+// Guidelines). So a refund of which the org's log says that its outcome is not known
+// is not sent again from here: Find stays Unknown until the log says more, or a
+// person does. Where the log says nothing, a repetition relies on the key. The Refund
+// record that the platform makes carries the key in its comments.
 type SalesforcePayments struct {
 	// Org is asked with the permission Payments API User or Refund Payment.
 	Org Org
