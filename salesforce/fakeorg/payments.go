@@ -193,8 +193,8 @@ func (c *call) insertRefund(in refundInput, key, reference string) (id string, r
 // inputs are the members of a record, given as names and values.
 func inputs(pairs ...any) record {
 	var r record
-	for i := 0; i < len(pairs); i += 2 {
-		r = append(r, input{name: pairs[i].(string), value: pairs[i+1]})
+	for pair := range slices.Chunk(pairs, 2) {
+		r = append(r, input{name: pair[0].(string), value: pair[1]})
 	}
 	return r
 }

@@ -80,6 +80,22 @@ func (s scripted) Do(context.Context, *salesforce.Request) (*salesforce.Response
 	return &salesforce.Response{Status: 200, Body: []byte(s.body)}, nil
 }
 
+// TestContradiction holds that an answer with an error is no refund, whatever else it
+// says.
+func TestContradiction(t *testing.T) {
+	for body, want := range map[string]Outcome{
+		`{"error": null, "gatewayResponse": {"salesforceResultCode": "Success"}, "refund": {"id": "0Rf1", "amount": 4.00, "status": "Processed"}}`:          "",
+		`{"error": {"code": "X"}, "gatewayResponse": {"salesforceResultCode": "Success"}, "refund": {"id": "0Rf1", "amount": 4.00, "status": "Processed"}}`: Unknown,
+		`{"gatewayResponse": {"salesforceResultCode": "Success"}, "refund": null}`:                                                                          Unknown,
+		`{"gatewayResponse": {}, "refund": {"id": "0Rf1", "amount": 4.00, "status": "Processed"}}`:                                                          Unknown,
+		`{"gatewayResponse": {"salesforceResultCode": "Success"}, "refund": {"id": "0Rf1", "amount": 40, "status": "Processed"}}`:                           Conflict,
+	} {
+		if made, err := (Request{Amount: 400, Currency: "EUR"}).readAnswer([]byte(body)); (err != nil) != (want != "") || err != nil && OutcomeOf(err) != want {
+			t.Errorf("%s: %+v %v", body, made, err)
+		}
+	}
+}
+
 // FuzzAnswer holds that no answer of the org is taken for a refund that it does not
 // tell of.
 func FuzzAnswer(f *testing.F) {

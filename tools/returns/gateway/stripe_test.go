@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -70,7 +71,10 @@ func TestStripeFaults(t *testing.T) {
 		{"no JSON", fakestripe.Fault{Status: 200, Body: "OK"}, Unknown, 0},
 		{"no refund", fakestripe.Fault{Status: 200, Body: "{}"}, Unknown, 0},
 		{"null", fakestripe.Fault{Status: 200, Body: "null"}, Unknown, 0},
-		{"redirect", fakestripe.Fault{Status: 307, Body: "{}"}, Unknown, 0},
+		{"redirect", fakestripe.Fault{Status: 307, Body: `{"id": "re_x", "status": "succeeded", "amount": 1250, "currency": "eur"}`}, Unknown, 0},
+		{"no id", fakestripe.Fault{Status: 200, Body: `{"status": "succeeded", "amount": 1250, "currency": "eur"}`}, Unknown, 0},
+		{"other status", fakestripe.Fault{Status: 200, Body: `{"id": "re_x", "status": "new", "amount": 1250, "currency": "eur"}`}, Unknown, 0},
+		{"other amount", fakestripe.Fault{Status: 200, Body: `{"id": "re_x", "status": "succeeded", "amount": 1, "currency": "eur"}`}, Conflict, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			payment := fmt.Sprintf("pi_fault%d", i)
@@ -83,8 +87,9 @@ func TestStripeFaults(t *testing.T) {
 			if OutcomeOf(err) != row.want || err == nil {
 				t.Fatalf("%v, want %s", err, row.want)
 			}
-			if wait := err.(*Error).RetryAfter; wait != time.Duration(row.fault.RetryAfter)*time.Second {
-				t.Errorf("retry after %s", wait)
+			var e *Error
+			if !errors.As(err, &e) || e.RetryAfter != time.Duration(row.fault.RetryAfter)*time.Second {
+				t.Errorf("retry after %s", e.RetryAfter)
 			}
 			if moved := len(w.Refunds()) - before; moved != row.moved {
 				t.Errorf("%d refunds, want %d", moved, row.moved)
@@ -99,6 +104,29 @@ func TestStripeFaults(t *testing.T) {
 				t.Errorf("%d refunds after a repetition", moved)
 			}
 		})
+	}
+}
+
+// TestStripeStatus holds what the statuses of Stripe's refunds mean, at once and later.
+func TestStripeStatus(t *testing.T) {
+	w := startStripe(t)
+	for status, want := range map[string]Status{"succeeded": Done, "pending": Pending, "requires_action": Pending, "failed": Failed, "canceled": Failed} {
+		id := "pi_" + status
+		w.AddPayment(id, 5000, "eur")
+		w.SetStatus(id, status)
+		r := Request{Key: id, Payment: id, Amount: 100, Currency: "EUR"}
+		for range 2 { // the second is the refund that was made before
+			made, err := w.gateway.Refund(t.Context(), r)
+			if made.Status != want || (want == Failed) != (err != nil) || err != nil && OutcomeOf(err) != Declined {
+				t.Errorf("%s: %+v %v", status, made, err)
+			}
+		}
+		if made, found, err := w.gateway.Find(t.Context(), r); !found || err != nil || made.Status != want {
+			t.Errorf("%s: found %t %+v %v", status, found, made, err)
+		}
+	}
+	if n := len(w.Refunds()); n != 5 {
+		t.Errorf("%d refunds", n)
 	}
 }
 
