@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -226,5 +228,24 @@ func TestStripeAway(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v", StripeOptions{Key: stripeKey}, StripeOptions{Key: stripeKey}); strings.Contains(text, stripeKey) {
 		t.Error(text)
+	}
+}
+
+// TestStripeShapes holds the requests against Stripe's own stripe-mock, which checks
+// names and types of parameters, where STRIPE_MOCK says its URL.
+func TestStripeShapes(t *testing.T) {
+	url := os.Getenv("STRIPE_MOCK")
+	if url == "" {
+		t.Skip("STRIPE_MOCK is not set, such as to http://127.0.0.1:12111")
+	}
+	gateway, err := NewStripe(StripeOptions{Key: "sk_test_123", HTTP: &http.Client{}, URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, payment := range []string{"pi_123", "ch_123"} {
+		made, err := gateway.Refund(t.Context(), Request{Key: "k", Payment: payment, Amount: 100, Currency: "USD"})
+		if err != nil || made.Amount != 100 || made.Status != Done {
+			t.Errorf("%s: %+v %v", payment, made, err)
+		}
 	}
 }
