@@ -140,7 +140,7 @@ func describeField(o *Object, f *Field) object {
 		{"compoundFieldName", compound(o, f)}, {"controllerName", nil}, {"createable", f.Createable() && !o.ReadOnly}, {"custom", custom(f.Name)},
 		{"defaultValue", defaultValue(f)}, {"defaultValueFormula", nil}, {"defaultedOnCreate", f.defaulted()}, {"dependentPicklist", false},
 		{"deprecatedAndHidden", false}, {"digits", digits}, {"displayLocationInDecimal", false}, {"encrypted", false}, {"externalId", f.ExternalID},
-		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && !(f.Type == "textarea" && f.Length > 255)},
+		{"extraTypeInfo", nil}, {"filterable", f.Type != "base64" && f.Type != "address" && f.Type != "complexvalue" && (!longText(f) || f.Filtered)},
 		{"filteredLookupInfo", nil}, {"formulaTreatNullNumberAsZero", false},
 		{"groupable", sortable && !o.Durable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
 		{"inlineHelpText", nil}, {"label", f.Label}, {"length", length}, {"mask", nil}, {"maskType", nil}, {"name", f.Name}, {"nameField", f.NameField},

@@ -57,6 +57,7 @@ type Org struct {
 	cursors
 	schedule
 	analytics
+	processor
 	gzipWriters
 }
 

@@ -24,6 +24,7 @@ type Fault struct {
 	Cut          string `json:"cut,omitempty"`          // "before" or "after": close the connection before or after the work is done
 	ExpireTokens bool   `json:"expireTokens,omitempty"` // all tokens given out so far expire
 	LimitReached bool   `json:"limitReached,omitempty"` // the daily limit of calls is used up
+	Gateway      string `json:"gateway,omitempty"`      // what the payment gateway makes of a refund: a salesforceResultCode such as Decline or Indeterminate
 	Refusal      string `json:"refusal,omitempty"`      // one of [Refusals], for what the members above leave open
 }
 
@@ -153,6 +154,8 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 		o.writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
 	case f.isError():
 		o.writeError(w, r, f.err())
+	case f.Gateway != "":
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), gatewayFault{}, f.Gateway)))
 	default:
 		next.ServeHTTP(w, r)
 	}

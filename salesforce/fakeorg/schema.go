@@ -88,6 +88,7 @@ type Field struct {
 	IDLookup          bool     `yaml:"idLookup"`
 	Unique            bool
 	CaseSensitive     bool `yaml:"caseSensitive"`
+	Filtered          bool // a long text that queries may filter by
 	Parts             string
 	Formula           string // what SQL was made of, of a formula field
 	Description, Help string

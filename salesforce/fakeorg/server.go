@@ -27,7 +27,7 @@ func (o *Org) routes() http.Handler {
 	o.mux = mux
 	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
 		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes(), bulkRoutes(), analyticsRoutes(),
-		o.toolingRoutes(), deployRoutes()))
+		o.toolingRoutes(), deployRoutes(), paymentRoutes()))
 	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)

@@ -103,7 +103,7 @@ func (f *filtering) comparison(op operand, c *soql.Comparison) (string, error) {
 // filterable refuses operators a type does not know, in the platform's words.
 func (f *filtering) filterable(op operand, c *soql.Comparison) error {
 	switch {
-	case op.typ == "base64", op.typ == "address", op.typ == "complexvalue", longText(op.field):
+	case op.typ == "base64", op.typ == "address", op.typ == "complexvalue", longText(op.field) && !op.field.Filtered:
 		return f.refuse("INVALID_FIELD", c, "field '%s' can not be filtered in a query call", op.name)
 	case c.Op == "INCLUDES" || c.Op == "EXCLUDES":
 		if op.typ != "multipicklist" {
@@ -120,7 +120,8 @@ func (f *filtering) filterable(op operand, c *soql.Comparison) error {
 	return nil
 }
 
-// longText tells a long text area, which the platform neither filters, sorts nor groups by.
+// longText tells a long text area, which the platform neither filters (but see Field.Filtered), sorts nor
+// groups by.
 func longText(f *Field) bool { return f != nil && f.Type == "textarea" && f.Length > 255 }
 
 func textual(typ string) bool {
