@@ -97,6 +97,9 @@ type Entry struct {
 	// outcome makes of one that waits.
 	Consent *Consent `json:"-"`
 	Verdict *Verdict `json:"-"`
+
+	// Move likewise: how a run goes on with the entry.
+	Move *Move `json:"-"`
 }
 
 // Version is that of the entries that are made now.
@@ -137,4 +140,7 @@ type Outcome struct {
 
 	// Of a decision on the entry's Approval.
 	Verdict *Verdict
+
+	// Of a step: how its run goes on.
+	Move *Move
 }
