@@ -29,6 +29,7 @@ var allowed = map[string]struct {
 	"audit":                       {nil, "the journal records whatever it is told"},
 	"audit/proof":                 {nil, "a log is verified with nothing but an export and a key"},
 	"tools":                       {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"tools/returns":               {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
 }
 
 // TestImports holds who may import whom. Test files may import more.

@@ -47,6 +47,8 @@ type Entry struct {
 	Intent string    `json:"intent,omitempty"` // of an outcome: the ID of the intent that it closes
 	Replay string    `json:"replay,omitempty"` // nothing was sent: the ID of the intent whose outcome was given again
 
+	Run string `json:"run,omitempty"` // ID of the run (Move) that the entry belongs to
+
 	Workspace string `json:"workspace"`
 	Host      string `json:"host,omitempty"`    // host profile that authenticated
 	Agent     string `json:"agent,omitempty"`   // on whose behalf the host called
