@@ -11,8 +11,8 @@ import (
 	"salesforce-mcp/audit"
 )
 
-// world is where steps take effect: a gateway that does once what has a key, and an
-// org that does whatever it is told.
+// world is where steps take effect. It does whatever it is told, as a gateway does that
+// has forgotten the key.
 type world struct {
 	effects map[string]int // by key
 	refused map[string]bool
@@ -46,7 +46,7 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 		}
 		switch answer {
 		case "done", "lost after":
-			if kind != Read && !there {
+			if kind != Read { // also what is keyed: a gateway forgets its keys after a while
 				w.effects[a.Key]++
 			}
 			if answer == "lost after" {
