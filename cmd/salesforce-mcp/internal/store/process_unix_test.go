@@ -67,7 +67,7 @@ func child(mode, dir string) int {
 		group.Go(func() { signForever(s, dir) })
 		group.Wait()
 	case "runs": // drives runs until all have ended
-		return drive(dir, os.Getenv("STORE_TEST_WORLD"))
+		return drive()
 	}
 	return 0
 }

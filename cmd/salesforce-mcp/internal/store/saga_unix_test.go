@@ -82,8 +82,14 @@ func flow(world string) returns.Flow {
 	}}
 }
 
-// drive drives runs until all have ended.
-func drive(place, world string) int {
+// drive drives the runs of a database until all have ended. It reads from standard
+// input which database that is, and the folder of the gateway.
+func drive() int {
+	var place, world string
+	if _, err := fmt.Scanln(&place, &world); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s, err := at(place).start(ctx)
@@ -145,8 +151,8 @@ func TestRunsSurvive(t *testing.T) {
 		for range processes {
 			group.Go(func() {
 				for {
-					cmd := childCommand(t, "runs", place)
-					cmd.Env = append(cmd.Env, "STORE_TEST_WORLD="+world)
+					cmd := childCommand(t, "runs", "")
+					cmd.Stdin = strings.NewReader(place + " " + world + "\n")
 					cmd.Stderr = os.Stderr
 					out, err := cmd.StdoutPipe()
 					if err == nil {
