@@ -47,6 +47,8 @@ type Entry struct {
 	Intent string    `json:"intent,omitempty"` // of an outcome: the ID of the intent that it closes
 	Replay string    `json:"replay,omitempty"` // nothing was sent: the ID of the intent whose outcome was given again
 
+	Run string `json:"run,omitempty"` // ID of the run (Move) that the entry belongs to
+
 	Workspace string `json:"workspace"`
 	Host      string `json:"host,omitempty"`    // host profile that authenticated
 	Agent     string `json:"agent,omitempty"`   // on whose behalf the host called
@@ -97,6 +99,9 @@ type Entry struct {
 	// outcome makes of one that waits.
 	Consent *Consent `json:"-"`
 	Verdict *Verdict `json:"-"`
+
+	// Move likewise: how a run goes on with the entry.
+	Move *Move `json:"-"`
 }
 
 // Version is that of the entries that are made now.
@@ -137,4 +142,7 @@ type Outcome struct {
 
 	// Of a decision on the entry's Approval.
 	Verdict *Verdict
+
+	// Of a step: how its run goes on.
+	Move *Move
 }

@@ -80,7 +80,8 @@ func NewJournal(store Store) *Journal {
 //
 // An entry with a claim that another has is not recorded; the error is
 // [ErrClaimed]. Neither is one with a charge that exceeds a limit, [ErrSpent], or
-// with an approval that cannot be used, [ErrUsed].
+// with an approval that cannot be used, [ErrUsed], or a move of a run that has moved,
+// [ErrMoved].
 func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	e.Phase, e.Intent, e.Outcome = PhaseIntent, "", ""
 	started := time.Now()
@@ -97,6 +98,9 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 	if e.Consent != nil && e.Consent.Taken {
 		return nil, ErrUsed
 	}
+	if e.Move != nil && e.Move.Stale {
+		return nil, ErrMoved
+	}
 	e.ID = id
 	return &Intent{journal: j, entry: e, started: started}, nil
 }
@@ -105,7 +109,7 @@ func (j *Journal) Begin(ctx context.Context, e Entry) (*Intent, error) {
 // when that is durable. The decision stands where the gate allowed the call and something
 // else refused it; otherwise it was the gate. The error wraps [ErrUnavailable].
 func (j *Journal) Refuse(ctx context.Context, e Entry) (id string, err error) {
-	e.Phase, e.Intent, e.Claim, e.Charge, e.Consent = PhaseRefusal, "", nil, nil, nil
+	e.Phase, e.Intent, e.Claim, e.Charge, e.Consent, e.Move = PhaseRefusal, "", nil, nil, nil, nil
 	e.Decision, e.Outcome = cmp.Or(e.Decision, DecisionRefused), Refused
 	return j.record(ctx, e)
 }
@@ -147,7 +151,7 @@ func (i *Intent) Outcome() Status {
 // call has happened all the same. It is called once; the error of a later call
 // says so. Otherwise it is [ErrEnded], or wraps [ErrUnavailable]: then the intent
 // stays open and [Journal.Recover] closes it at the next start. After [ErrDecided]
-// it is called again, without the verdict.
+// it is called again, without the verdict, and after [ErrMoved] without the move.
 func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if i.ended.Swap(true) {
 		return fmt.Errorf("the intent %s has already ended", i.entry.ID)
@@ -158,7 +162,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
 	e.Exchanges, e.Records, e.Changes, e.Bytes = o.Exchanges, o.Records, o.Changes, o.Bytes
-	e.Claim, e.Charge, e.Consent, e.Verdict = i.entry.Claim.settled(o), nil, nil, o.Verdict
+	e.Claim, e.Charge, e.Consent, e.Verdict, e.Move = i.entry.Claim.settled(o), nil, nil, o.Verdict, o.Move
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)
 	}
@@ -168,6 +172,10 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	if err == nil && o.Verdict != nil && o.Verdict.Void {
 		i.ended.Store(false)
 		return ErrDecided
+	}
+	if err == nil && o.Move != nil && o.Move.Stale {
+		i.ended.Store(false)
+		return ErrMoved
 	}
 	return err
 }

@@ -23,6 +23,9 @@ import (
 // approved, or not any more, is left out with its claim and marked; all others use
 // their approval up. An outcome with a [Verdict] on an approval that does not wait is
 // left out and marked; every other verdict takes effect.
+//
+// An entry with a [Move] of a run whose turn is another is left out and marked; every
+// other move is made.
 type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }

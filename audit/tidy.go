@@ -18,7 +18,7 @@ const (
 // from a list is named in the message.
 func (e *Entry) tidy() {
 	for _, text := range []*string{
-		&e.Workspace, &e.Host, &e.Agent, &e.User, &e.Context, &e.Surface,
+		&e.Run, &e.Workspace, &e.Host, &e.Agent, &e.User, &e.Context, &e.Surface,
 		&e.Tool, &e.Action, &e.Instruction, &e.Effect,
 		&e.Decision, &e.Rule, &e.Approval, &e.Digest, &e.By, &e.Reasoning, &e.Code, &e.Message,
 	} {

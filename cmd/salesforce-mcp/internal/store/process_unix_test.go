@@ -66,6 +66,8 @@ func child(mode, dir string) int {
 		}
 		group.Go(func() { signForever(s, dir) })
 		group.Wait()
+	case "runs": // drives runs until all have ended
+		return drive()
 	}
 	return 0
 }

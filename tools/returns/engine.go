@@ -1,0 +1,204 @@
+package returns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"salesforce-mcp/audit"
+)
+
+// A Ledger keeps runs. Moves reach it with their entries, through the journal.
+type Ledger interface {
+	// ClaimRun takes a run that is to go on and that nobody has, for the length of a
+	// lease; ok is false when there is none.
+	ClaimRun(ctx context.Context, kind string, lease time.Duration) (r audit.Run, ok bool, err error)
+	// KeepRun extends a lease. It is false when the run has moved since that turn.
+	KeepRun(ctx context.Context, id string, turn int64, lease time.Duration) (bool, error)
+	Run(ctx context.Context, workspace, id string) (r audit.Run, ok bool, err error)
+	FindRun(ctx context.Context, workspace, kind, subject string, generation int64) (r audit.Run, ok bool, err error)
+	Steps(ctx context.Context, run string) (map[string]audit.Step, error)
+}
+
+// An Engine drives the runs of a flow. Its fields are set before it is used; it is
+// safe for concurrent use, and there may be any number of them, in any number of
+// processes, over one ledger.
+type Engine struct {
+	Flow     Flow
+	Ledger   Ledger
+	Journal  *audit.Journal
+	Patience Patience
+	Lease    time.Duration // default 10 s; a worker that is still for longer loses its run
+	Poll     time.Duration // how often an idle worker looks; default 1 s
+	// Entry returns who a run is for, as its audit entries say. nil: they do not say.
+	Entry func(audit.Run) audit.Entry
+	// Trouble is told of what fails apart from steps: the ledger or the journal. nil
+	// is nobody.
+	Trouble func(error)
+}
+
+const (
+	defaultLease = 10 * time.Second
+	defaultPoll  = time.Second
+)
+
+func (e *Engine) lease() time.Duration {
+	if e.Lease > 0 {
+		return e.Lease
+	}
+	return defaultLease
+}
+
+// entry is what an audit entry of a run begins with.
+func (e *Engine) entry(r audit.Run) (entry audit.Entry) {
+	if e.Entry != nil {
+		entry = e.Entry(r)
+	}
+	entry.Run, entry.Workspace, entry.Tool, entry.Effect = r.ID, r.Workspace, "returns", "act"
+	return entry
+}
+
+// ErrEnded is the error for what comes too late: the run has ended.
+var ErrEnded = errors.New("the run has ended")
+
+// Start starts a run and returns it, or the one that there is of the same workspace,
+// subject and generation; then fresh is false. The ID is the caller's, a new UUID; the
+// run goes on with the next worker. The error wraps [audit.ErrUnavailable] or is of the
+// ledger.
+func (e *Engine) Start(ctx context.Context, r audit.Run) (started audit.Run, fresh bool, err error) {
+	if there, ok, err := e.Ledger.FindRun(ctx, r.Workspace, e.Flow.Kind, r.Subject, r.Generation); ok || err != nil {
+		return there, false, err
+	}
+	r.Kind, r.Status, r.At, r.Turn = e.Flow.Kind, Running, e.Flow.Steps[0].Name, 0
+	entry := e.entry(r)
+	entry.Action, entry.Move = "process", &audit.Move{To: r}
+	intent, err := e.Journal.Begin(ctx, entry)
+	if errors.Is(err, audit.ErrMoved) { // another was faster
+		there, _, err := e.Ledger.FindRun(ctx, r.Workspace, e.Flow.Kind, r.Subject, r.Generation)
+		return there, false, err
+	}
+	if err != nil {
+		return r, false, err
+	}
+	r.Turn = 1
+	return r, true, intent.End(ctx, audit.Outcome{Status: audit.OK})
+}
+
+// Decide gives a run that waits the answer of a person, whose name goes into the audit
+// trail; the step that asked is called again with it. Of two who decide one does.
+func (e *Engine) Decide(ctx context.Context, workspace, id, by string, answer []byte) error {
+	return e.person(ctx, workspace, id, by, "decide", func(r audit.Run, _ map[string]audit.Step) (audit.Move, error) {
+		if r.Status != Waiting {
+			return audit.Move{}, fmt.Errorf("the run waits for nobody: it is %s", r.Status)
+		}
+		r.Status, r.Answer = Running, answer
+		return audit.Move{To: r}, nil
+	})
+}
+
+// Cancel takes a run back, for a reason (JSON): what it has done is put back. It is an
+// error once the refund is made, or may have been.
+func (e *Engine) Cancel(ctx context.Context, workspace, id, by string, reason []byte) error {
+	return e.person(ctx, workspace, id, by, "cancel", func(r audit.Run, steps map[string]audit.Step) (audit.Move, error) {
+		switch {
+		case r.Pivot == pivotPassed:
+			return audit.Move{}, fmt.Errorf("the step %s is done: there is no way back from it", e.pivot())
+		case r.Pivot != "":
+			return audit.Move{}, fmt.Errorf("the step %s may be done already: it is being found out", e.pivot())
+		case r.Status == Undoing:
+			return audit.Move{}, errors.New("the run is going back already")
+		}
+		m := e.Flow.back(r, e.Flow.index(r.At), steps, Cancelled, reason, steps[r.At].State)
+		m.Step = nil
+		m.Wake = e.lease() // a worker that has the run now has noticed until then
+		return m, nil
+	})
+}
+
+func (e *Engine) pivot() string {
+	for _, s := range e.Flow.Steps {
+		if s.Pivot {
+			return s.Name
+		}
+	}
+	return ""
+}
+
+// personTries is how often a person's move is tried on a run that a worker moves
+// meanwhile.
+const personTries = 20
+
+// person makes a move that a person wants, on the run as it is now.
+func (e *Engine) person(ctx context.Context, workspace, id, by, action string, move func(audit.Run, map[string]audit.Step) (audit.Move, error)) error {
+	for range personTries {
+		r, ok, err := e.Ledger.Run(ctx, workspace, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("there is no run %s in workspace %s", id, workspace)
+		}
+		if Ended(r.Status) {
+			return fmt.Errorf("%w: it is %s", ErrEnded, r.Status)
+		}
+		steps, err := e.Ledger.Steps(ctx, id) // if they have changed since, so has the run's turn
+		if err != nil {
+			return err
+		}
+		m, err := move(r, steps)
+		if err != nil {
+			return err
+		}
+		entry := e.entry(r)
+		entry.Action, entry.By, entry.Move = action, by, &m
+		intent, err := e.Journal.Begin(ctx, entry)
+		if errors.Is(err, audit.ErrMoved) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return intent.End(ctx, audit.Outcome{Status: audit.OK})
+	}
+	return errors.New("the run moves all the time: try again")
+}
+
+// Work drives runs until ctx ends, one at a time.
+func (e *Engine) Work(ctx context.Context) {
+	poll := e.Poll
+	if poll <= 0 {
+		poll = defaultPoll
+	}
+	for ctx.Err() == nil {
+		worked, err := e.Once(ctx)
+		if err != nil && ctx.Err() == nil && e.Trouble != nil {
+			e.Trouble(err)
+		}
+		if worked && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(poll):
+		}
+	}
+}
+
+// Once takes a run that is to go on and drives it until it ends, waits, or is
+// another's; worked is false when there was none. The error is of the ledger or the
+// journal; the run is then left to whoever takes it next.
+func (e *Engine) Once(ctx context.Context) (worked bool, err error) {
+	taken := time.Now()
+	r, ok, err := e.Ledger.ClaimRun(ctx, e.Flow.Kind, e.lease())
+	if !ok || err != nil {
+		return false, err
+	}
+	ctx, h := e.hold(ctx, r, taken)
+	defer h.release()
+	err = e.drive(ctx, h, r)
+	if errors.Is(err, audit.ErrMoved) || errors.Is(err, audit.ErrEnded) {
+		err = nil // another has it
+	}
+	return true, err
+}

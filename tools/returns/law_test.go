@@ -1,0 +1,199 @@
+package returns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"salesforce-mcp/audit"
+)
+
+// world is where steps take effect. It does whatever it is told, as a gateway does that
+// has forgotten the key.
+type world struct {
+	effects map[string]int // by key
+	refused map[string]bool
+	luck    []byte // what is to happen, used up; after that nothing goes wrong any more
+}
+
+func (w *world) draw(what ...string) string {
+	if len(w.luck) == 0 {
+		return what[0]
+	}
+	n := w.luck[0]
+	w.luck = w.luck[1:]
+	return what[int(n)%len(what)]
+}
+
+// step is a step whose answers are drawn.
+func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
+	s := Step{Name: name, Kind: kind, Pivot: pivot}
+	s.Do = func(_ context.Context, a Attempt) (Result, error) {
+		there := kind == Keyed && w.effects[a.Key] > 0
+		what := []string{"done", "done", "done", "lost before", "lost after", "transient", "renew", "fix"}
+		if !there { // a gateway that has done it does not say otherwise
+			what = append(what, "systemic", "declined")
+			if a.Answer == nil {
+				what = append(what, "wait", "deny")
+			}
+		}
+		answer := w.draw(what...)
+		if w.refused[a.Key] && !there {
+			answer = "declined"
+		}
+		switch answer {
+		case "done", "lost after":
+			if kind != Read { // also what is keyed: a gateway forgets its keys after a while
+				w.effects[a.Key]++
+			}
+			if answer == "lost after" {
+				return Result{}, errors.New("no answer")
+			}
+			return Result{Data: []byte(name)}, nil
+		case "lost before":
+			return Result{}, errors.New("no answer")
+		case "wait":
+			return Result{Wait: &Wait{Question: []byte("{}")}}, nil
+		case "deny":
+			return Result{Deny: []byte("{}")}, nil
+		case "declined":
+			w.refused[a.Key] = true
+		}
+		return Result{}, &Fault{Class: Class(answer), Message: answer}
+	}
+	if kind != Read {
+		s.Find = func(_ context.Context, a Attempt) (Result, bool, error) {
+			if w.draw("found", "found", "found", "away") == "away" {
+				return Result{}, false, &Fault{Class: Transient, Message: "away"}
+			}
+			return Result{Data: []byte(name)}, w.effects[a.Key] > 0, nil
+		}
+	}
+	if undo {
+		s.Undo = func(_ context.Context, a Attempt) (Result, error) {
+			if w.draw("done", "done", "transient") != "done" {
+				return Result{}, errors.New("not put back")
+			}
+			delete(w.effects, key(a.Run, name))
+			return Result{}, nil
+		}
+	}
+	return s
+}
+
+// TestLaw: whatever steps answer, whenever a process dies, and whatever people want,
+// nothing is done twice; a run that ends as done has done everything, and one that
+// ends otherwise nothing that it could not put back; money that may have moved never
+// ends as if it had not.
+func TestLaw(t *testing.T) {
+	ends, refunds, doubts := map[string]int{}, 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		w := &world{effects: map[string]int{}, refused: map[string]bool{}, luck: rapid.SliceOfN(rapid.Byte(), 20, 200).Draw(rt, "luck")}
+		var steps []Step
+		n := rapid.IntRange(1, 5).Draw(rt, "steps")
+		pivot := rapid.IntRange(-1, n-1).Draw(rt, "pivot")
+		for i := range n {
+			kind := rapid.SampledFrom([]Kind{Read, Keyed, CheckThenDo}).Draw(rt, "kind")
+			if i == pivot && kind == Read {
+				kind = Keyed
+			}
+			steps = append(steps, w.step(fmt.Sprint("s", i), kind, i == pivot, kind != Read && i != pivot))
+		}
+		escalate := w.step("", Keyed, false, false)
+		m := newMemory()
+		m.crash = func() (before, after bool) {
+			switch w.draw("no", "no", "no", "no", "no", "no", "before", "after") {
+			case "before":
+				return true, false
+			case "after":
+				return false, true
+			}
+			return false, false
+		}
+		m.check = func(was, is audit.Run) {
+			if was.Pivot == pivotPassed && (is.Pivot != pivotPassed || is.Status != Running && is.Status != Waiting && is.Status != Done) ||
+				is.Pivot != "" && (is.Status == Undoing || Ended(is.Status) && is.Status != Done) {
+				rt.Errorf("from %+v to %+v", was, is)
+			}
+			if is.Pivot == "" && pivot >= 0 && w.effects[key(is, steps[pivot].Name)] > 0 {
+				rt.Errorf("the refund is forgotten: %+v", is)
+			}
+		}
+		j := audit.NewJournal(m)
+		defer j.Close()
+		e := &Engine{Flow: Flow{Kind: "return", Steps: steps, Escalate: &escalate}, Ledger: m, Journal: j, Patience: Patience{Tries: 3}}
+		if err := e.Flow.Check(); err != nil {
+			rt.Fatal(err)
+		}
+		ctx := rt.Context()
+		start := func() {
+			_, _, _ = e.Start(ctx, audit.Run{ID: "run", Workspace: "demo", Subject: "case"}) // it may crash
+		}
+		start()
+		for range rapid.IntRange(0, 25).Draw(rt, "events") {
+			switch rapid.SampledFrom([]string{"work", "work", "work", "work", "start", "decide", "cancel"}).Draw(rt, "event") {
+			case "work":
+				_, _ = e.Once(ctx)
+			case "start":
+				start()
+			case "decide":
+				_ = e.Decide(ctx, "demo", "run", "ada", []byte("go on"))
+			case "cancel":
+				_ = e.Cancel(ctx, "demo", "run", "ada", []byte("{}"))
+			}
+		}
+		w.luck = nil
+		start()
+		for i := 0; !Ended(m.runs["run"].Status); i++ {
+			if i == 50 {
+				rt.Fatalf("it does not end: %+v %+v", m.runs["run"], m.steps["run"])
+			}
+			if m.runs["run"].Pivot == pivotPassed {
+				clear(w.refused) // a person has mended what kept the records from being written
+			}
+			if _, err := e.Once(ctx); err != nil {
+				rt.Fatal(err)
+			}
+			if m.runs["run"].Status == Waiting {
+				if err := e.Decide(ctx, "demo", "run", "ada", []byte("go on")); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		r := m.runs["run"]
+		ends[r.Status]++
+		for i, s := range steps {
+			effects := w.effects[key(r, s.Name)]
+			want := 0
+			if r.Status == Done && s.Kind != Read {
+				want = 1
+			}
+			if effects != want {
+				rt.Errorf("%s: step %s took effect %d times, want %d: %+v", r.Status, s.Name, effects, want, m.steps["run"])
+			}
+			if i == pivot && effects == 1 {
+				refunds++
+			}
+		}
+		for key, n := range w.effects {
+			if n > 1 {
+				rt.Errorf("%s took effect %d times", key, n)
+			}
+		}
+		for _, entry := range m.entries {
+			if entry.Run != "run" || entry.Workspace != "demo" {
+				rt.Errorf("entry %+v", entry)
+			}
+			if entry.Outcome == audit.Unknown {
+				doubts++
+			}
+		}
+	})
+	t.Logf("ends %v, %d refunds, %d unknown outcomes", ends, refunds, doubts)
+	if ends[Done] == 0 || ends[Denied]+ends[Cancelled]+ends[Failed] == 0 {
+		t.Error("the runs end all the same way")
+	}
+}
