@@ -53,6 +53,12 @@ func TestSettleRefund(t *testing.T) {
 		t.Fatalf("found before it was settled: %t %v", found, err)
 	}
 
+	stray := w.send("POST", "/sobjects/Refund", map[string]any{"Refund_Key__c": pathKey(s.Key), "Amount": 1, "Type": "Referenced", "Status": "Failed", "ProcessingMode": "External"})
+	if _, found, err := FindSettled(t.Context(), w.org, m, s); found || err != nil {
+		t.Errorf("found by less than the task: %t %v", found, err)
+	}
+	w.send("DELETE", "/sobjects/Refund/"+stray, nil)
+
 	// A part that fails undoes the others.
 	broken := m
 	broken.Task.Values = map[string]string{"TaskSubtype": "Pigeon"}
