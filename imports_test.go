@@ -32,6 +32,8 @@ var allowed = map[string]struct {
 	"tools/returns/policy":             {nil, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
+	"tools/returns/records":            {[]string{"audit", "salesforce", "salesforce/soql", "tools/returns/gateway", "tools/returns/policy"},
+		"records become facts and changes; who decides and who drives is others' affair"},
 	"tools/returns":                    {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
 }
 
