@@ -146,8 +146,8 @@ func (r returnsThat) Evaluate(ctx context.Context, who allowlist.Caller, org too
 func (r returnsThat) Process(ctx context.Context, who allowlist.Caller, org tools.Org, ask tools.ReturnAsk) (any, error) {
 	return r.answer(ctx, who, org, ask.CaseID, ask)
 }
-func (r returnsThat) Status(ctx context.Context, who allowlist.Caller, ref tools.ReturnRef) (any, error) {
-	return r.answer(ctx, who, nil, "", ref)
+func (r returnsThat) Status(ctx context.Context, who allowlist.Caller, org tools.Org, ref tools.ReturnRef) (any, error) {
+	return r.answer(ctx, who, org, "status", ref)
 }
 func (r returnsThat) Cancel(ctx context.Context, who allowlist.Caller, ref tools.ReturnRef, reason string) (any, error) {
 	return r.answer(ctx, who, nil, "", []any{ref, reason})

@@ -20,7 +20,7 @@ type Returns interface {
 	// Process starts the run of a case, or finds the one that there is, and tells how
 	// far it is, when it has ended or waits, and otherwise after some seconds.
 	Process(ctx context.Context, caller allowlist.Caller, org Org, ask ReturnAsk) (any, error)
-	Status(ctx context.Context, caller allowlist.Caller, ref ReturnRef) (any, error)
+	Status(ctx context.Context, caller allowlist.Caller, org Org, ref ReturnRef) (any, error)
 	Cancel(ctx context.Context, caller allowlist.Caller, ref ReturnRef, reason string) (any, error)
 }
 
@@ -68,7 +68,7 @@ var ReturnsTool = Tool{Name: "returns", Doc: "Returns: the policy decides, money
 		Needs: []Param{returnCase}, Takes: []Param{returnOutcome, returnLines, returnSure}, Own: func(ctx context.Context, c OwnCall) (any, error) { return c.ask(ctx, Returns.Evaluate) }},
 	{Action: "process", Instruction: "processReturn", Doc: "Run the return of a case to its end, once. Say reasoning and confidence.", Effect: Act, Opaque: true, Connects: true,
 		Needs: []Param{returnCase}, Takes: []Param{returnOutcome, returnLines}, Own: func(ctx context.Context, c OwnCall) (any, error) { return c.ask(ctx, Returns.Process) }},
-	{Action: "status", Instruction: "getReturnStatus", Doc: "Show how far a run is, by runId or caseId.", Effect: Read, Opaque: true,
+	{Action: "status", Instruction: "getReturnStatus", Doc: "Show how far a run is, by runId or caseId.", Effect: Read, Opaque: true, Connects: true,
 		Takes: []Param{returnRun, returnCase}, Own: returnStatus},
 	{Action: "cancel", Instruction: "cancelReturn", Doc: "Take a run of yours back, before its refund.", Effect: Set, Opaque: true,
 		Takes: []Param{returnRun, returnCase, returnReason}, Own: cancelReturn},
@@ -173,7 +173,7 @@ func returnStatus(ctx context.Context, c OwnCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return returns.Status(ctx, c.Caller, ref)
+	return returns.Status(ctx, c.Caller, c.Org, ref)
 }
 
 func cancelReturn(ctx context.Context, c OwnCall) (any, error) {
