@@ -191,7 +191,7 @@ func notSent(err error) error {
 
 // outcome is what the audit trail says of an attempt.
 func outcome(res Result, err error, state string) audit.Outcome {
-	out := audit.Outcome{Status: audit.OK, Exchanges: res.Exchanges, Records: res.Records, Changes: res.Changes}
+	out := audit.Outcome{Status: audit.OK, Exchanges: res.Exchanges, Records: res.Records, Changes: res.Changes, Detail: res.Detail}
 	if err == nil {
 		out.Code = map[string]string{stepWaiting: "waiting", stepFailed: "denied"}[state]
 		return out

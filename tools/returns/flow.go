@@ -92,6 +92,7 @@ type Result struct {
 	Exchanges []audit.Exchange
 	Records   []string
 	Changes   []audit.Change
+	Detail    []byte // what the step came to, JSON of ours, without anything secret
 }
 
 // A Wait is a question to a person.
