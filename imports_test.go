@@ -32,6 +32,7 @@ var allowed = map[string]struct {
 	"tools/returns/policy":             {nil, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
+	"tools/returns/receipt":            {[]string{"tools/returns/gateway"}, "a paper says what it is told; how a currency writes its amounts is the gateway's"},
 	"tools/returns":                    {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
 }
 

@@ -15,7 +15,7 @@ func TestAmounts(t *testing.T) {
 	}{
 		{1, "EUR", "0.01"}, {1050, "USD", "10.50"}, {1050, "JPY", "1050"}, {1050, "KWD", "1.050"}, {100, "GBP", "1.00"},
 	} {
-		if got, err := decimal(row.minor, row.currency); got != row.want || err != nil {
+		if got, err := Decimal(row.minor, row.currency); got != row.want || err != nil {
 			t.Errorf("%d %s: %s %v, want %s", row.minor, row.currency, got, err, row.want)
 		}
 	}
@@ -32,7 +32,7 @@ func TestAmounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(0, 1e14).Draw(t, "n")
 		code := rapid.SampledFrom([]string{"EUR", "JPY", "KWD", "CLF"}).Draw(t, "currency")
-		text, err := decimal(n, code)
+		text, err := Decimal(n, code)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,7 +36,7 @@ func (g *Record) Refund(ctx context.Context, r Request) (Refund, error) {
 	if made, found, err := before(ctx, g, r); found || err != nil {
 		return made, err
 	}
-	amount, err := decimal(r.Amount, r.Currency)
+	amount, err := Decimal(r.Amount, r.Currency)
 	if err != nil {
 		return Refund{}, err
 	}
