@@ -218,3 +218,21 @@ rules: [{name: all, when: "true", verdict: approve, reason: Everything.}]
 		t.Error("nothing was proposed, so nothing was tried")
 	}
 }
+
+// FuzzParse holds that no text breaks the reader of mappings, and that what it takes can
+// stand in a query: its names have no character that means something there.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("currency: {code: USD}\norder: {delivered: Delivered_On__c}\n"))
+	f.Add([]byte("currency: {field: CurrencyIsoCode}\nreturnOrder: {object: ''}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := Parse(text)
+		if err != nil {
+			return
+		}
+		for _, a := range m.Access() {
+			if strings.ContainsAny(a.Object+a.Field, " '\"()\\,/?&#%@{}") || a.Object == "" {
+				t.Errorf("%q became %+v", text, a)
+			}
+		}
+	})
+}

@@ -172,6 +172,12 @@ func TestUnclear(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", subject, got, row.want)
 		}
 	}
+	sander := read("Sander does not fit the job")
+	w.send("PATCH", "/sobjects/Case/"+sander.Case.ID, map[string]any{"Order__c": sander.Order.ID})
+	w.send("POST", "/sobjects/ReturnOrder", map[string]any{"Status": "Submitted", "CaseId": sander.Case.ID, "OrderId": sander.Order.ID})
+	if got := read("Sander does not fit the job").Facts.Request.Lines; got.Known || !strings.Contains(got.Source, "several return orders") {
+		t.Errorf("a case with two return orders: %+v", got)
+	}
 	// Of a complete return order and a new one it is the new one that is asked for.
 	r := read("Charger has the wrong plug, please exchange")
 	w.send("PATCH", "/sobjects/ReturnOrder/"+r.ReturnOrder.ID, map[string]any{"Status": "Closed"})
