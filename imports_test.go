@@ -28,7 +28,7 @@ var allowed = map[string]struct {
 	"allowlist":                        {nil, "who may do what does not depend on how it is done"},
 	"audit":                            {nil, "the journal records whatever it is told"},
 	"audit/proof":                      {nil, "a log is verified with nothing but an export and a key"},
-	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "tools/returns"}, "the call path joins the four, through interfaces, and lets a person answer a run"},
 	"tools/returns/policy":             {nil, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
