@@ -124,7 +124,7 @@ func (l *Loop) Cancel(ctx context.Context, caller allowlist.Caller, id, reason s
 	switch {
 	case errors.Is(err, audit.ErrUnavailable):
 		return Status{}, &tools.Error{Code: tools.NotRecorded, Message: "the audit trail cannot be written, so nothing was cancelled: " + err.Error()}
-	case errors.Is(err, returns.ErrStays), errors.Is(err, returns.ErrEnded):
+	case errors.Is(err, returns.ErrCannot), errors.Is(err, returns.ErrEnded):
 		return Status{}, &tools.Error{Code: tools.NotCancelled, Message: "the return was not cancelled: " + err.Error(), Hint: "See how it is: tool returns, action status."}
 	case err != nil:
 		return Status{}, err
