@@ -45,8 +45,8 @@ const (
 	FourEyes         Code = "approval_by_requester"
 	// Of returns.
 	ReturnsOff   Code = "returns_not_configured"
-	NoReturn     Code = "no_return"
-	NotCancelled Code = "return_not_cancelled"
+	NoReturn     Code = "no_return"            // there is no such case, or no such run
+	NotCancelled Code = "return_not_cancelled" // it cannot be taken back any more
 	Internal     Code = "internal_error"
 )
 
