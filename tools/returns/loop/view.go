@@ -27,7 +27,7 @@ type Status struct {
 
 	Verdict  policy.Verdict  `json:"verdict,omitempty"` // of the policy, once it has decided
 	Reasons  []policy.Reason `json:"reasons,omitempty"`
-	Amount   int64           `json:"amount"` // in minor units, as Fee
+	Amount   int64           `json:"amount"` // that goes back, or went, in minor units, as Fee
 	Fee      int64           `json:"fee,omitempty"`
 	Currency string          `json:"currency,omitempty"`
 
@@ -177,11 +177,14 @@ func (s *Status) because(run audit.Run) {
 	if run.Status == returns.Undoing {
 		goal = run.Goal
 	}
+	if goal == returns.Denied || goal == returns.Cancelled || goal == returns.Failed {
+		s.Amount, s.Fee = 0, 0
+	}
 	if goal == returns.Denied || goal == returns.Cancelled {
 		d := denialOf(run.Reason)
 		s.Why = d.Text
 		if len(d.Reasons) > 0 {
-			s.Verdict, s.Reasons, s.Amount, s.Fee = policy.Deny, d.Reasons, 0, 0
+			s.Verdict, s.Reasons = policy.Deny, d.Reasons
 		}
 		if d.By == byPerson {
 			s.Decided = "denied"
