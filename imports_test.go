@@ -28,12 +28,17 @@ var allowed = map[string]struct {
 	"allowlist":                        {nil, "who may do what does not depend on how it is done"},
 	"audit":                            {nil, "the journal records whatever it is told"},
 	"audit/proof":                      {nil, "a log is verified with nothing but an export and a key"},
-	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"spelling":                         {nil, "names are compared whatever they name"},
+	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "spelling"}, "the call path joins the four, through interfaces"},
 	"tools/returns/policy":             {nil, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
-	"tools/returns/receipt":            {[]string{"tools/returns/gateway"}, "a paper says what it is told; how a currency writes its amounts is the gateway's"},
-	"tools/returns":                    {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
+	"tools/returns/records": {[]string{"audit", "salesforce", "salesforce/soql", "spelling", "tools/returns/gateway", "tools/returns/policy"},
+		"records become facts and changes; who decides and who drives is others' affair"},
+	"tools/returns/loop": {[]string{"allowlist", "audit", "salesforce", "salesforce/soql", "tools", "tools/returns", "tools/returns/gateway", "tools/returns/policy",
+		"tools/returns/receipt", "tools/returns/records"}, "the flow of a return joins policy, gateway, records and approvals; nobody in tools knows it"},
+	"tools/returns":         {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
+	"tools/returns/receipt": {[]string{"tools/returns/gateway"}, "a paper says what it is told; how a currency writes its amounts is the gateway's"},
 }
 
 // TestImports holds who may import whom. Test files may import more.
