@@ -208,12 +208,13 @@ func (g *grants) on(o *Object) may {
 // permissionable reports whether field permissions are about a field. They are not about required fields nor those that
 // the system fills in: "assumed to always be readable", says the Object Reference about FieldPermissions, which names
 // Id, the dates and users of creation and change, the owner, fields that are required for everybody, and references to
-// a master. Formulas and auto numbers are, and can be read at most.
+// a master. Formulas, auto numbers and other computed values are, and can be read at most; that a standard flag such as
+// IsClosed, which has always a value, is not, is a guess.
 func (o *Object) permissionable(f *Field) bool {
 	if _, is := forEverybody[o.Name]; is && !custom(f.Name) || o.Event {
 		return false
 	}
-	return !f.Required && (f.Access != "none" || custom(f.Name))
+	return !f.Required && !(f.Type == "boolean" && f.Access == "none" && !custom(f.Name))
 }
 
 // ruler is the field whose permission counts for a field: that of the whole address for a part of it. The parts of a
@@ -228,7 +229,7 @@ func (o *Object) ruler(f *Field) *Field {
 // onField tells what the grants allow with a field of an object.
 func (g *grants) onField(o *Object, f *Field) may {
 	ruler := o.ruler(f)
-	if ruler == nil || ruler.Type != "address" && !o.permissionable(ruler) {
+	if ruler == nil || !o.permissionable(ruler) {
 		return may{read: true, edit: true}
 	}
 	return g.fields[strings.ToLower(o.Name+"."+ruler.Name)]

@@ -153,7 +153,7 @@ func checkField(s *Schema, p fieldPermission) error {
 	switch {
 	case o.ruler(f) != f:
 		return integrity("Invalid field permission field name: %s", p.Field)
-	case f.Type != "address" && !o.permissionable(f):
+	case !o.permissionable(f):
 		return integrity("You cannot deploy to a required field: %s.%s", o.Name, f.Name)
 	case p.Editable.bool() && !p.Readable.bool(): // words not found in a source
 		return dependsOn("Edit "+p.Field, "Read "+p.Field)
