@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"salesforce-mcp/audit"
@@ -36,6 +37,15 @@ type Engine struct {
 	// Trouble is told of what fails apart from steps: the ledger or the journal. nil
 	// is nobody.
 	Trouble func(error)
+
+	began  sync.Once
+	nudged chan struct{} // a run was started here: an idle worker looks at once
+}
+
+// nudges is the channel that wakes an idle worker.
+func (e *Engine) nudges() chan struct{} {
+	e.began.Do(func() { e.nudged = make(chan struct{}, 1) })
+	return e.nudged
 }
 
 const (
@@ -82,6 +92,10 @@ func (e *Engine) Start(ctx context.Context, r audit.Run) (started audit.Run, fre
 		return r, false, err
 	}
 	r.Turn = 1
+	select {
+	case e.nudges() <- struct{}{}:
+	default: // a worker is about to look anyway
+	}
 	return r, true, intent.End(ctx, audit.Outcome{Status: audit.OK})
 }
 
@@ -180,6 +194,7 @@ func (e *Engine) Work(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-e.nudges():
 		case <-time.After(poll):
 		}
 	}
