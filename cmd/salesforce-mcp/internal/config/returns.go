@@ -52,7 +52,9 @@ type Returns struct {
 	Rules   *policy.Policy  `yaml:"-"` // of Policy
 }
 
-// stripeKey is the one secret that returns may have.
+// SecretName is the name of the one secret that returns may have.
+func (r *Returns) SecretName() string { return r.stripeKey().Name }
+
 func (r *Returns) stripeKey() Credential {
 	return Credential{"stripeKey", &r.StripeKey, &r.StripeKeyFile}
 }
@@ -76,7 +78,10 @@ func (r *Returns) load(dir, workspace string) error {
 	if r.Company == "" {
 		r.Company = workspace
 	}
-	return errors.Join(r.loadPolicy(dir), r.loadMapping())
+	if err := r.loadPolicy(dir); err != nil {
+		return err
+	}
+	return r.loadMapping()
 }
 
 func (r *Returns) loadPolicy(dir string) (err error) {
@@ -106,8 +111,9 @@ func (r *Returns) loadMapping() error {
 	return err
 }
 
-// loadReturns loads the returns of all workspaces. Those that have none miss the tool.
-func (c *Config) loadReturns(dir string) error {
+// LoadReturns reads what the returns of all workspaces name, in folder dir, and fills in
+// the defaults; Load does it. Workspaces that have none miss the tool.
+func (c *Config) LoadReturns(dir string) error {
 	var problems []error
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
@@ -115,7 +121,15 @@ func (c *Config) loadReturns(dir string) error {
 			w.Missing = append(w.Missing, tools.ReturnsTool.Name)
 			continue
 		}
-		if err := w.Returns.load(dir, w.Name); err != nil {
+		err := w.Returns.load(dir, w.Name)
+		var misfit *records.Misfit
+		if errors.As(err, &misfit) {
+			err = nil
+			for _, p := range misfit.Problems {
+				problems = append(problems, fmt.Errorf("workspaces[%d].returns.mapping.%s", i, p))
+			}
+		}
+		if err != nil {
 			for line := range strings.SplitSeq(readable(err), "\n") {
 				problems = append(problems, fmt.Errorf("workspaces[%d].returns.%s", i, line))
 			}
