@@ -29,7 +29,7 @@ var allowed = map[string]struct {
 	"audit":                            {nil, "the journal records whatever it is told"},
 	"audit/proof":                      {nil, "a log is verified with nothing but an export and a key"},
 	"spelling":                         {nil, "names are compared whatever they name"},
-	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "spelling"}, "the call path joins the four, through interfaces"},
+	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "spelling", "tools/returns"}, "the call path joins the four, through interfaces, and lets a person answer a run"},
 	"tools/returns/policy":             {nil, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},

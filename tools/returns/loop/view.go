@@ -120,11 +120,11 @@ func (l *Loop) Cancel(ctx context.Context, caller allowlist.Caller, id, reason s
 	if by == "" {
 		by = in.Agent
 	}
-	err = l.Engine().Cancel(ctx, run.Workspace, run.ID, by, detail(denial{By: "agent", Text: reason}))
+	err = l.Engine().Cancel(ctx, run.Workspace, run.ID, by, detail(returns.Cancellation{By: by, Note: reason}))
 	switch {
 	case errors.Is(err, audit.ErrUnavailable):
 		return Status{}, &tools.Error{Code: tools.NotRecorded, Message: "the audit trail cannot be written, so nothing was cancelled: " + err.Error()}
-	case errors.Is(err, returns.ErrStays), errors.Is(err, returns.ErrEnded):
+	case errors.Is(err, returns.ErrCannot), errors.Is(err, returns.ErrEnded):
 		return Status{}, &tools.Error{Code: tools.NotCancelled, Message: "the return was not cancelled: " + err.Error(), Hint: "See how it is: tool returns, action status."}
 	case err != nil:
 		return Status{}, err
@@ -180,7 +180,13 @@ func (s *Status) because(run audit.Run) {
 	if goal == returns.Denied || goal == returns.Cancelled || goal == returns.Failed {
 		s.Amount, s.Fee = 0, 0
 	}
-	if goal == returns.Denied || goal == returns.Cancelled {
+	if goal == returns.Cancelled {
+		var c returns.Cancellation
+		_ = json.Unmarshal(run.Reason, &c) // another reason is none
+		s.Why = c.Note
+		return
+	}
+	if goal == returns.Denied {
 		d := denialOf(run.Reason)
 		s.Why = d.Text
 		if len(d.Reasons) > 0 {
