@@ -133,6 +133,16 @@ func (m *memory) FindRun(_ context.Context, workspace, kind, subject string, gen
 	return audit.Run{}, false, nil
 }
 
+func (m *memory) LatestRun(ctx context.Context, workspace, kind, subject string) (last audit.Run, ok bool, err error) {
+	for generation := int64(0); ; generation++ {
+		r, there, err := m.FindRun(ctx, workspace, kind, subject, generation)
+		if !there || err != nil {
+			return last, ok, err
+		}
+		last, ok = r, true
+	}
+}
+
 func (m *memory) Steps(_ context.Context, run string) (map[string]audit.Step, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

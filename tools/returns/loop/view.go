@@ -56,12 +56,12 @@ type Refunded struct {
 	Status    gateway.Status `json:"status"` // done, or pending: the money is under way
 }
 
-// find returns the run that its ID, or the ID of its case, names. The error is a
+// run returns the run that its ID, or the ID of its case, names. The error is a
 // *tools.Error or of the ledger.
 func (l *Loop) run(ctx context.Context, workspace, id string) (r audit.Run, err error) {
 	ok := false
 	if caseID, malformed := salesforce.To18(id); malformed == nil {
-		r, ok, err = l.latest(ctx, workspace, caseID)
+		r, ok, err = l.Ledger.LatestRun(ctx, workspace, Kind, caseID)
 	} else {
 		r, ok, err = l.Ledger.Run(ctx, workspace, id)
 		ok = ok && r.Kind == Kind
