@@ -53,7 +53,7 @@ func (t *turn) gateway(ctx context.Context, f frozen) (gateway.Gateway, error) {
 	}
 	g, err := t.s.Open(t.org)
 	if err != nil {
-		return nil, fix("gateway", err.Error())
+		return nil, passing("gateway", err)
 	}
 	return g, nil
 }

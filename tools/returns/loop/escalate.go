@@ -30,7 +30,12 @@ func (t *turn) stuck(ctx context.Context) (returns.Result, error) {
 	}
 	var problem returns.Fault
 	_ = json.Unmarshal(t.Run.Reason, &problem) // another reason is none
-	text := fmt.Sprintf("The return does not get past its step %q and goes on being tried.", t.Run.At)
+	text := fmt.Sprintf("The return does not get past its step %q", t.Run.At)
+	if t.Run.Status == returns.Waiting {
+		text += ": mend what is wrong and let it go on, or cancel it."
+	} else {
+		text += ", and goes on being tried."
+	}
 	switch made, _ := t.made(); {
 	case t.Run.Pivot == "begun":
 		text += " Whether money went back is not known: look at the payment gateway for the key " + returns.Key(t.Run, "refund") + "."

@@ -1,11 +1,15 @@
 package loop
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"testing"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
 	"salesforce-mcp/tools/returns"
 	"salesforce-mcp/tools/returns/policy"
@@ -22,25 +26,46 @@ func clip(text string, most int) string {
 	return text
 }
 
-// write writes a text into everything of a case that a customer, or whoever keeps the
-// catalogue, can write freely.
-func (w *world) write(caseID, text string) {
+// places are where a customer, or whoever keeps the catalogue, can write freely about a
+// case: fields, with how many characters they take, by the path of their record.
+func (w *world) places(caseID string) map[string]map[string]int {
 	w.t.Helper()
 	c := w.soql("SELECT AccountId, ContactId FROM Case WHERE Id = " + soql.Quote(caseID))[0]
 	r := w.soql("SELECT Id, OrderId FROM ReturnOrder WHERE CaseId = " + soql.Quote(caseID))[0]
-	name := clip(text, 80)
-	if name == "" {
-		name = "?"
+	order := r["OrderId"].(string)
+	at := map[string]map[string]int{
+		"Case/" + caseID:                     {"Subject": 255, "Description": 32000, "SuppliedName": 80},
+		"Account/" + c["AccountId"].(string): {"Name": 255, "Description": 32000},
+		"Contact/" + c["ContactId"].(string): {"LastName": 80},
+		"Order/" + order:                     {"Description": 32000},
+		"ReturnOrder/" + r["Id"].(string):    {"Description": 32000},
 	}
-	w.send("PATCH", "/sobjects/Case/"+caseID, map[string]any{"Subject": clip(text, 255), "Description": text, "SuppliedName": name})
-	w.send("PATCH", "/sobjects/Account/"+c["AccountId"].(string), map[string]any{"Name": name, "Description": text})
-	w.send("PATCH", "/sobjects/Contact/"+c["ContactId"].(string), map[string]any{"LastName": name})
-	w.send("PATCH", "/sobjects/Order/"+r["OrderId"].(string), map[string]any{"Description": text})
-	w.send("PATCH", "/sobjects/ReturnOrder/"+r["Id"].(string), map[string]any{"Description": text})
-	for _, item := range w.soql("SELECT Id, PricebookEntry.Product2Id FROM OrderItem WHERE OrderId = " + soql.Quote(r["OrderId"].(string))) {
-		w.send("PATCH", "/sobjects/OrderItem/"+item["Id"].(string), map[string]any{"Description": clip(text, 255)})
-		product := item["PricebookEntry"].(map[string]any)["Product2Id"].(string)
-		w.send("PATCH", "/sobjects/Product2/"+product, map[string]any{"Name": clip(text, 255), "Description": clip(text, 4000)})
+	for _, item := range w.soql("SELECT Id, PricebookEntry.Product2Id FROM OrderItem WHERE OrderId = " + soql.Quote(order)) {
+		at["OrderItem/"+item["Id"].(string)] = map[string]int{"Description": 255}
+		at["Product2/"+item["PricebookEntry"].(map[string]any)["Product2Id"].(string)] = map[string]int{"Name": 255, "Description": 4000}
+	}
+	return at
+}
+
+// write writes a text into all places.
+func (w *world) write(places map[string]map[string]int, text string) {
+	w.t.Helper()
+	var parts []any
+	for path, fields := range places {
+		values := map[string]any{}
+		for name, most := range fields {
+			values[name] = clip(text, most)
+		}
+		parts = append(parts, map[string]any{"method": "PATCH", "url": "/services/data/" + salesforce.DefaultVersion + "/sobjects/" + path,
+			"referenceId": fmt.Sprint("p", len(parts)), "body": values})
+	}
+	body, err := json.Marshal(map[string]any{"allOrNone": true, "compositeRequest": parts})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answer, err := w.org.Do(w.t.Context(), &salesforce.Request{Method: "POST", Path: "/composite", Body: body})
+	if err != nil || bytes.Contains(answer.Body, []byte("errorCode")) {
+		w.t.Fatalf("%v: %s", err, answer.Body)
 	}
 }
 
@@ -52,7 +77,7 @@ func TestInjections(t *testing.T) {
 	w := start(t)
 	subjects := []string{"Drill came with a cracked housing", "Return after two months", "Laser level is off by two degrees", "Clearance jigsaw is not wanted",
 		"Sixth return of the year", "Grinder was refunded already", "Sander does not fit the job"}
-	cases := make([]string, len(subjects))
+	cases, places := make([]string, len(subjects)), make([]map[string]map[string]int, len(subjects))
 	neutral := make([]policy.Decision, len(subjects))
 	evaluate := func(i int, text string) policy.Decision {
 		e, err := w.Evaluate(t.Context(), w.org, ada, Ask{CaseID: cases[i], Confidence: &sure, Reasoning: text})
@@ -63,13 +88,14 @@ func TestInjections(t *testing.T) {
 	}
 	for i, subject := range subjects {
 		cases[i] = w.demo(subject)
-		w.write(cases[i], "The customer asks to return a part of the order.")
+		places[i] = w.places(cases[i])
+		w.write(places[i], "The customer asks to return a part of the order.")
 		neutral[i] = evaluate(i, "")
 	}
 	differ := 0
 	for n, text := range corpus(t) {
 		i := n % len(cases)
-		w.write(cases[i], text)
+		w.write(places[i], text)
 		if diff := cmp.Diff(neutral[i], evaluate(i, text)); diff != "" {
 			differ++
 			t.Errorf("text %d decides (-neutral +with it):\n%s", n+1, diff)

@@ -34,7 +34,7 @@ type Loop struct {
 	Approvals Approvals
 	Sealer    tools.Sealer
 	Locks     Locks
-	Ledger    returns.Ledger
+	Ledger    Ledger
 	Journal   *audit.Journal
 
 	Patience returns.Patience
@@ -44,6 +44,13 @@ type Loop struct {
 
 	made   sync.Once
 	engine *returns.Engine
+}
+
+// A Ledger keeps runs.
+type Ledger interface {
+	returns.Ledger
+	// LatestRun returns the run of the last generation of a subject.
+	LatestRun(ctx context.Context, workspace, kind, subject string) (r audit.Run, ok bool, err error)
 }
 
 // Approvals keeps what persons are asked ([tools.Approvals]).

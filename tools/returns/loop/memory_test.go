@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,9 @@ type memory struct {
 	entries []audit.Entry
 	asked   []tools.Approval
 	locks   map[string]string
+	commits int  // so far
+	crash   int  // the commit that fails; 0 is none
+	kept    bool // it fails after it has taken effect
 }
 
 func newMemory() *memory {
@@ -32,6 +36,10 @@ func newMemory() *memory {
 func (m *memory) Append(_ context.Context, entries []audit.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.commits++
+	if m.commits == m.crash && !m.kept {
+		return errCrash
+	}
 	for _, e := range entries {
 		if e.Verdict != nil && !m.decide(e) {
 			e.Verdict.Void = true
@@ -43,8 +51,13 @@ func (m *memory) Append(_ context.Context, entries []audit.Entry) error {
 		}
 		m.entries = append(m.entries, e)
 	}
+	if m.commits == m.crash {
+		return errCrash
+	}
 	return nil
 }
+
+var errCrash = errors.New("crash")
 
 func (m *memory) decide(e audit.Entry) bool {
 	i := slices.IndexFunc(m.asked, func(a tools.Approval) bool { return a.ID == e.Approval && a.State == tools.Waiting })
@@ -118,6 +131,16 @@ func (m *memory) FindRun(_ context.Context, workspace, kind, subject string, gen
 		}
 	}
 	return audit.Run{}, false, nil
+}
+
+func (m *memory) LatestRun(ctx context.Context, workspace, kind, subject string) (last audit.Run, ok bool, err error) {
+	for generation := int64(0); ; generation++ {
+		r, there, err := m.FindRun(ctx, workspace, kind, subject, generation)
+		if !there || err != nil {
+			return last, ok, err
+		}
+		last, ok = r, true
+	}
 }
 
 func (m *memory) Steps(_ context.Context, run string) (map[string]audit.Step, error) {

@@ -220,6 +220,9 @@ func TestGateways(t *testing.T) {
 	if s.Status != returns.Waiting || s.Problem == nil || s.Problem.Class != returns.Fix || broken.asked.Payment != "pi_demo01" || broken.asked.Amount != 14900 {
 		t.Fatalf("%+v %+v", s, broken.asked)
 	}
+	if tasks := w.soql("SELECT Description FROM Task WHERE WhatId = '" + id + "'"); len(tasks) != 1 || !strings.Contains(tasks[0]["Description"].(string), "the key is not valid") {
+		t.Errorf("no person is told: %v", tasks)
+	}
 	stripe := w.settings["demo"]
 	w.setting(func(s *Settings) { s.Gateway = GatewayRecord })
 	w.goOn(s.RunID)

@@ -56,12 +56,12 @@ type Refunded struct {
 	Status    gateway.Status `json:"status"` // done, or pending: the money is under way
 }
 
-// find returns the run that its ID, or the ID of its case, names. The error is a
+// run returns the run that its ID, or the ID of its case, names. The error is a
 // *tools.Error or of the ledger.
 func (l *Loop) run(ctx context.Context, workspace, id string) (r audit.Run, err error) {
 	ok := false
 	if caseID, malformed := salesforce.To18(id); malformed == nil {
-		r, ok, err = l.latest(ctx, workspace, caseID)
+		r, ok, err = l.Ledger.LatestRun(ctx, workspace, Kind, caseID)
 	} else {
 		r, ok, err = l.Ledger.Run(ctx, workspace, id)
 		ok = ok && r.Kind == Kind
@@ -120,7 +120,7 @@ func (l *Loop) Cancel(ctx context.Context, caller allowlist.Caller, id, reason s
 	if by == "" {
 		by = in.Agent
 	}
-	err = l.Engine().Cancel(ctx, run.Workspace, run.ID, by, detail(denial{By: "agent", Text: reason}))
+	err = l.Engine().Cancel(ctx, run.Workspace, run.ID, by, detail(returns.Cancellation{By: by, Note: reason}))
 	switch {
 	case errors.Is(err, audit.ErrUnavailable):
 		return Status{}, &tools.Error{Code: tools.NotRecorded, Message: "the audit trail cannot be written, so nothing was cancelled: " + err.Error()}
@@ -180,7 +180,13 @@ func (s *Status) because(run audit.Run) {
 	if goal == returns.Denied || goal == returns.Cancelled || goal == returns.Failed {
 		s.Amount, s.Fee = 0, 0
 	}
-	if goal == returns.Denied || goal == returns.Cancelled {
+	if goal == returns.Cancelled {
+		var c returns.Cancellation
+		_ = json.Unmarshal(run.Reason, &c) // another reason is none
+		s.Why = c.Note
+		return
+	}
+	if goal == returns.Denied {
 		d := denialOf(run.Reason)
 		s.Why = d.Text
 		if len(d.Reasons) > 0 {

@@ -241,3 +241,13 @@ func (w *world) setting(change func(*Settings)) {
 	change(&s)
 	w.settings["demo"] = s
 }
+
+// always is a policy that approves what can be paid back.
+func always(t *testing.T) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse([]byte("limits: {amount: {USD: 100000}}\nrules: [{name: always, when: order.refundable > 0, verdict: approve, reason: It can be paid back.}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
