@@ -43,7 +43,10 @@ const (
 	NoApproval       Code = "no_approval"
 	NotWaiting       Code = "approval_not_waiting"
 	FourEyes         Code = "approval_by_requester"
-	Internal         Code = "internal_error"
+	// Of runs that administrators look after.
+	NoRun    Code = "no_run"
+	RunState Code = "run_not_possible"
+	Internal Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.
