@@ -56,7 +56,10 @@ func (e *Engine) do(ctx context.Context, h *hold, r audit.Run, i int, steps map[
 // undo makes an attempt to put step number i back.
 func (e *Engine) undo(ctx context.Context, h *hold, r audit.Run, i int, steps map[string]audit.Step) (audit.Run, time.Duration, error) {
 	s := e.Flow.Steps[i]
-	back := Step{Kind: Read, Do: s.Undo} // repeated freely
+	back := Step{Kind: Read, Do: s.Undo}                                                    // repeated freely
+	if state := steps[s.Name].State; s.Undo == nil || state != stepDone && !unsure(state) { // where a person has stopped it
+		back.Do = func(context.Context, Attempt) (Result, error) { return Result{}, nil }
+	}
 	return e.attempt(ctx, h, r, back, "undo "+s.Name, steps, false, func(r audit.Run, _ Result, err error) audit.Move {
 		return e.Flow.settleUndo(e.patience(), r, i, steps, err)
 	})
@@ -80,9 +83,9 @@ func (e *Engine) escalate(ctx context.Context, h *hold, r audit.Run, steps map[s
 
 func (e *Engine) patience() Patience { return e.Patience.withDefaults() }
 
-// key is the name under which the other side knows a step. A retry does not change
-// it, whoever makes it.
-func key(r audit.Run, step string) string {
+// Key is the name under which the other side knows a step. A retry does not change it,
+// whoever makes it.
+func Key(r audit.Run, step string) string {
 	return "ret/" + r.Workspace + "/" + r.Subject + "/" + step + "/" + strconv.FormatInt(r.Generation, 10)
 }
 
@@ -91,7 +94,7 @@ func key(r audit.Run, step string) string {
 func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name string, steps map[string]audit.Step, late bool,
 	settle func(audit.Run, Result, error) audit.Move) (audit.Run, time.Duration, error) {
 	before := steps[name]
-	a := Attempt{Run: r, Number: before.Attempt + 1, Key: key(r, name), Results: map[string][]byte{}, Answer: r.Answer, Late: late}
+	a := Attempt{Run: r, Number: before.Attempt + 1, Key: Key(r, name), Results: map[string][]byte{}, Answer: r.Answer, Late: late}
 	if len(r.Answer) == 0 {
 		a.Answer = nil
 	}

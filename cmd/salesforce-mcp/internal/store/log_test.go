@@ -142,6 +142,7 @@ func TestTamperedDatabase(t *testing.T) {
 	}{
 		"text":          {`UPDATE audit_entry SET entry = replace(entry, '"desk"', '"lab"') WHERE leaf = 3 AND workspace = 'a'`, 3, "changed"},
 		"column":        {`UPDATE audit_entry SET agent = 'lab' WHERE leaf = 3 AND workspace = 'a'`, 3, "filed as something else"},
+		"run":           {`UPDATE audit_entry SET run = 'x' WHERE leaf = 3 AND workspace = 'a'`, 3, "filed as something else"},
 		"workspace":     {`UPDATE audit_entry SET workspace = 'c' WHERE leaf = 3 AND workspace = 'a'`, 3, "missing"},
 		"removed":       {`DELETE FROM audit_entry WHERE leaf = 3 AND workspace = 'a'`, 3, "missing"},
 		"end removed":   {`DELETE FROM audit_entry WHERE leaf >= 6 AND workspace = 'a'`, 6, "missing"},
