@@ -28,13 +28,14 @@ var allowed = map[string]struct {
 	"allowlist":                        {nil, "who may do what does not depend on how it is done"},
 	"audit":                            {nil, "the journal records whatever it is told"},
 	"audit/proof":                      {nil, "a log is verified with nothing but an export and a key"},
-	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql"}, "the call path joins the four, through interfaces"},
+	"spelling":                         {nil, "names are compared whatever they name"},
+	"tools":                            {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "spelling"}, "the call path joins the four, through interfaces"},
 	"tools/returns/policy":             {nil, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
-	"tools/returns/records":            {[]string{"audit", "salesforce", "salesforce/soql", "tools/returns/gateway", "tools/returns/policy"},
+	"tools/returns/records": {[]string{"audit", "salesforce", "salesforce/soql", "spelling", "tools/returns/gateway", "tools/returns/policy"},
 		"records become facts and changes; who decides and who drives is others' affair"},
-	"tools/returns":                    {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
+	"tools/returns": {[]string{"audit"}, "the loop is driven by what it is given; who calls and what is sent are others' affair"},
 }
 
 // TestImports holds who may import whom. Test files may import more.

@@ -190,9 +190,11 @@ type CustomerFields struct {
 
 // ReplacementFields is the order that is made for an exchange. Its items cost nothing.
 type ReplacementFields struct {
-	Values   map[string]string `yaml:"values"`   // what else a new order has
-	Original string            `yaml:"original"` // lookup to the order that it replaces something of
-	Item     string            `yaml:"item"`     // lookup of an item to the one it replaces
+	Values    map[string]string `yaml:"values"`    // what else a new order has
+	Date      string            `yaml:"date"`      // when it is made
+	Original  string            `yaml:"original"`  // lookup to the order that it replaces something of
+	Reference string            `yaml:"reference"` // text for the number of that order
+	Item      string            `yaml:"item"`      // lookup of an item to the one that it replaces
 }
 
 // TaskFields is the task that is logged. Its object is Task.
@@ -235,7 +237,7 @@ func Default() Mapping {
 		Lines: LineFields{Object: "OrderItem", Order: "OrderId", Quantity: "Quantity", UnitPrice: "UnitPrice", Total: "TotalPrice", Product: "Product2Id",
 			Name: "Product2.Name", Entry: "PricebookEntryId", Key: "Return_Key__c"},
 		ReturnOrder: ReturnOrderFields{Object: "ReturnOrder", Case: "CaseId", Order: "OrderId", Account: "AccountId", Contact: "ContactId", Created: "CreatedDate",
-			Status: "Status", Statuses: ReturnStatuses{Void: []string{"Draft", "Canceled"}, Complete: []string{"Closed"}, Settled: "Closed"}, Key: "Return_Key__c"},
+			Status: "Status", Statuses: ReturnStatuses{Void: []string{"Canceled"}, Complete: []string{"Closed"}, Settled: "Closed"}, Key: "Return_Key__c"},
 		ReturnLines: ReturnLineFields{Object: "ReturnOrderLineItem", ReturnOrder: "ReturnOrderId", Item: "OrderItemId", Quantity: "QuantityReturned", Key: "Return_Key__c"},
 		Payment: PaymentFields{Object: "Payment", Order: "PaymentGroup.SourceObjectId", Amount: "Amount", Refunded: "NetRefundApplied", Status: "Status",
 			Processed: []string{"Processed"}, Reference: "GatewayRefNumber", Group: "PaymentGroupId", Placed: "CreatedDate"},
@@ -244,7 +246,7 @@ func Default() Mapping {
 			Values: map[string]string{"Type": "Referenced", "Status": "Processed", "ProcessingMode": "External"},
 			Lines:  RefundLines{Object: "RefundLinePayment", Refund: "RefundId", Payment: "PaymentId"}},
 		Customer:    CustomerFields{By: "account", Since: "Account.CreatedDate"},
-		Replacement: ReplacementFields{Values: map[string]string{"Status": "Draft"}, Original: "OriginalOrderId", Item: "OriginalOrderItemId"},
+		Replacement: ReplacementFields{Values: map[string]string{"Status": "Draft"}, Date: "EffectiveDate", Reference: "OrderReferenceNumber"},
 		Task: TaskFields{Key: "Return_Key__c", Values: map[string]string{"Status": "Completed", "Priority": "Normal"},
 			Escalated: map[string]string{"Status": "Not Started", "Priority": "High"}},
 		Event: EventFields{Object: "Return_Completed__e", Case: "Case_Id__c", Outcome: "Outcome__c", Amount: "Refund_Amount__c", Run: "Correlation_Id__c"},
@@ -259,6 +261,9 @@ func Parse(text []byte) (Mapping, error) {
 	d.KnownFields(true)
 	if err := d.Decode(&m); err != nil && !errors.Is(err, io.EOF) {
 		return Mapping{}, fmt.Errorf("mapping: %w", err)
+	}
+	if problems := m.names(); len(problems) > 0 {
+		return Mapping{}, &Misfit{Problems: problems}
 	}
 	return m, nil
 }

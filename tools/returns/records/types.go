@@ -29,28 +29,51 @@ type AskedLine struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// A Return is what the records say about a return. All of it but Facts is to find and
-// to show things, and decides nothing.
+// A Return is what the records say about a return. Of it Facts decide; the rest is to
+// find, to write and to show.
 type Return struct {
 	Facts   policy.Facts `json:"facts"`
-	Outcome string       `json:"outcome"`
-	Case    struct {
-		ID     string `json:"id"`
-		Number string `json:"number"`
-		Status string `json:"status"`
-	} `json:"case"`
-	AccountID string `json:"accountId,omitempty"`
-	ContactID string `json:"contactId,omitempty"`
-	Order     struct {
-		ID        string `json:"id,omitempty"`
-		Number    string `json:"number,omitempty"`
-		Pricebook string `json:"pricebook,omitempty"`
-	} `json:"order"`
-	// ReturnOrderID is the return order of the case; empty when it has none.
-	ReturnOrderID     string    `json:"returnOrderId,omitempty"`
-	ReturnOrderStatus string    `json:"returnOrderStatus,omitempty"`
-	Lines             []Line    `json:"lines"`
-	Payments          []Payment `json:"payments"`
+	Outcome string       `json:"outcome"` // that is asked for
+	Case    CaseRecord   `json:"case"`
+
+	AccountID string      `json:"accountId,omitempty"`
+	ContactID string      `json:"contactId,omitempty"`
+	Order     OrderRecord `json:"order"`
+	// ReturnOrder is that of the case; nil when it has none.
+	ReturnOrder *ReturnOrderRecord `json:"returnOrder,omitempty"`
+	Lines       []Line             `json:"lines"`
+	Payments    []Payment          `json:"payments"` // in the order in which they are refunded
+}
+
+// A CaseRecord is the case of a return.
+type CaseRecord struct {
+	ID     string `json:"id"` // 18 characters
+	Number string `json:"number,omitempty"`
+	Status string `json:"status,omitempty"`
+}
+
+// An OrderRecord is the order of a return. Without an ID it is not known.
+type OrderRecord struct {
+	ID        string `json:"id,omitempty"`
+	Number    string `json:"number,omitempty"`
+	Account   string `json:"account,omitempty"`
+	Contact   string `json:"contact,omitempty"`
+	Pricebook string `json:"pricebook,omitempty"`
+	Refunded  int64  `json:"refunded,omitempty"` // what its own field says, in minor units
+}
+
+// A ReturnOrderRecord is the return order of a case.
+type ReturnOrderRecord struct {
+	ID     string       `json:"id"`
+	Status string       `json:"status,omitempty"`
+	Lines  []ReturnLine `json:"lines"`
+}
+
+// A ReturnLine is a line of a return order.
+type ReturnLine struct {
+	ID       string `json:"id"`
+	Item     string `json:"item,omitempty"`
+	Quantity int64  `json:"quantity"` // -1 when it is no number of whole pieces
 }
 
 // A Line is a line of the order of which something is to go back.
@@ -58,20 +81,19 @@ type Line struct {
 	Item     string `json:"item"`
 	Product  string `json:"product,omitempty"` // its name, for documents
 	Quantity int64  `json:"quantity"`
-	Returned int64  `json:"returned"`             // by earlier returns
-	Value    int64  `json:"value"`                // of Quantity, in minor units
-	Entry    string `json:"entry,omitempty"`      // price book entry
-	Return   string `json:"returnLine,omitempty"` // its line in the return order
-	Planned  int64  `json:"planned,omitempty"`    // quantity that line has
+	Ordered  int64  `json:"ordered"`
+	Returned int64  `json:"returned"`        // by earlier returns
+	Value    int64  `json:"value"`           // of Quantity, in minor units
+	Entry    string `json:"entry,omitempty"` // price book entry
 }
 
-// Payment is a payment of the order.
+// A Payment is a payment of the order.
 type Payment struct {
-	ID         string `json:"id"`
+	ID         string `json:"id,omitempty"`        // empty where payments are no records
 	Reference  string `json:"reference,omitempty"` // the gateway's name for it
 	Group      string `json:"group,omitempty"`
-	Amount     int64  `json:"amount"`     // minor units
-	Refundable int64  `json:"refundable"` // what was not refunded of it
+	Amount     int64  `json:"amount"`     // in minor units
+	Refundable int64  `json:"refundable"` // what was not refunded of it, as far as the records tell
 }
 
 // Open is a case that asks for a return and is open.
