@@ -78,14 +78,19 @@ type Entry struct {
 	Digest   string `json:"digest,omitempty"`   // SHA-256, in hexadecimal, of the arguments it is for
 	By       string `json:"by,omitempty"`       // who decided
 
-	Exchanges []Exchange    `json:"exchanges,omitempty"`  // HTTP requests to Salesforce, in order
-	Records   []string      `json:"records,omitempty"`    // IDs of the records that were read or written
-	Bytes     int64         `json:"bytes,omitempty"`      // how much of an answer of any size was handed on
-	Changes   []Change      `json:"changes,omitempty"`    // what it changed, where the rule asks for that
-	Outcome   Status        `json:"outcome,omitempty"`    // how it ended; empty in an intent
-	Code      string        `json:"code,omitempty"`       // of an error or refusal, for programs
-	Message   string        `json:"message,omitempty"`    // of an error or refusal, for people
-	Duration  time.Duration `json:"durationNs,omitempty"` // from intent to outcome, in nanoseconds
+	Exchanges []Exchange `json:"exchanges,omitempty"` // HTTP requests to Salesforce, in order
+	Records   []string   `json:"records,omitempty"`   // IDs of the records that were read or written
+	Bytes     int64      `json:"bytes,omitempty"`     // how much of an answer of any size was handed on
+	Changes   []Change   `json:"changes,omitempty"`   // what it changed, where the rule asks for that
+
+	// Detail is what a step of a run came to, JSON of ours: facts, a verdict and its
+	// reasons, the reference of a refund. Who makes it leaves out what is secret.
+	Detail json.RawMessage `json:"detail,omitempty"`
+
+	Outcome  Status        `json:"outcome,omitempty"`    // how it ended; empty in an intent
+	Code     string        `json:"code,omitempty"`       // of an error or refusal, for programs
+	Message  string        `json:"message,omitempty"`    // of an error or refusal, for people
+	Duration time.Duration `json:"durationNs,omitempty"` // from intent to outcome, in nanoseconds
 
 	// Claim is recorded with the entry, but no part of it: what an intent claims,
 	// or what became of that with the outcome. Most calls claim nothing.
@@ -132,6 +137,7 @@ type Outcome struct {
 	Exchanges []Exchange
 	Records   []string
 	Changes   []Change
+	Detail    json.RawMessage
 	Bytes     int64
 
 	// Of a call with a [Claim]: what is kept of the outcome, sealed, or that the

@@ -161,7 +161,7 @@ func (i *Intent) End(ctx context.Context, o Outcome) error {
 	e.Phase, e.Intent, e.Arguments, e.Time = PhaseOutcome, i.entry.ID, nil, time.Time{}
 	e.Reasoning, e.Confidence = "", nil
 	e.Outcome, e.Code, e.Message = o.Status, o.Code, o.Message
-	e.Exchanges, e.Records, e.Changes, e.Bytes = o.Exchanges, o.Records, o.Changes, o.Bytes
+	e.Exchanges, e.Records, e.Changes, e.Detail, e.Bytes = o.Exchanges, o.Records, o.Changes, o.Detail, o.Bytes
 	e.Claim, e.Charge, e.Consent, e.Verdict, e.Move = i.entry.Claim.settled(o), nil, nil, o.Verdict, o.Move
 	if !i.started.IsZero() {
 		e.Duration = time.Since(i.started)

@@ -318,12 +318,12 @@ func TestEntryLineIsAContract(t *testing.T) {
 		Workspace: "w", Host: "h", Agent: "a", User: "u", Context: "c", Surface: "mcp",
 		Tool: "t", Action: "b", Instruction: "n", Effect: "read", Decision: DecisionAllowed, Rule: "r",
 		Arguments: []byte(`{"q":"a < b"}`), Exchanges: []Exchange{{"GET", "/p", 200, "x", 5, "e"}}, Records: []string{"001"},
-		Outcome: Failed, Code: "d", Message: "m & n", Duration: 1500,
+		Run: "y", Detail: []byte(`{"verdict":"approve"}`), Outcome: Failed, Code: "d", Message: "m & n", Duration: 1500,
 	}
-	want := `{"id":"i","time":"2026-09-21T14:13:20.123Z","phase":"outcome","intent":"j",` +
+	want := `{"id":"i","time":"2026-09-21T14:13:20.123Z","phase":"outcome","intent":"j","run":"y",` +
 		`"workspace":"w","host":"h","agent":"a","user":"u","context":"c","surface":"mcp",` +
 		`"tool":"t","action":"b","instruction":"n","effect":"read","decision":"allowed","rule":"r",` +
-		`"arguments":{"q":"a < b"},"exchanges":[{"method":"GET","path":"/p","status":200,"requestId":"x","durationNs":5,"error":"e"}],"records":["001"],` +
+		`"arguments":{"q":"a < b"},"exchanges":[{"method":"GET","path":"/p","status":200,"requestId":"x","durationNs":5,"error":"e"}],"records":["001"],"detail":{"verdict":"approve"},` +
 		`"outcome":"error","code":"d","message":"m & n","durationNs":1500}`
 	if diff := cmp.Diff(want, string(e.Line())); diff != "" {
 		t.Errorf("line (-want +got):\n%s", diff)
@@ -342,7 +342,7 @@ func TestEntryLineIsAContract(t *testing.T) {
 
 func TestEntryIsOneBoundedLine(t *testing.T) {
 	e := Entry{
-		Agent: "a\nb\x00c\xff\u2028", Message: strings.Repeat("é", maxText), Arguments: []byte("{not json\n"),
+		Agent: "a\nb\x00c\xff\u2028", Message: strings.Repeat("é", maxText), Arguments: []byte("{not json\n"), Detail: []byte("{\n}"),
 		Exchanges: make([]Exchange, maxExchanges+1), Records: make([]string, maxRecords+1),
 	}
 	sent := e
@@ -366,6 +366,9 @@ func TestEntryIsOneBoundedLine(t *testing.T) {
 	}
 	if len(sent.Exchanges[0].Err) != 1<<20 {
 		t.Error("the caller's exchanges were changed")
+	}
+	if !strings.Contains(line, `"detail":{}`) {
+		t.Errorf("detail %s", got.Detail)
 	}
 	if want := fmt.Sprintf(`{"truncated":true,"sha256":"%s","bytes":10}`, digest([]byte("{not json\n"))); string(got.Arguments) != want {
 		t.Errorf("arguments %s", got.Arguments)

@@ -55,6 +55,7 @@ type Query struct {
 	Tool      string
 	Action    string
 	Record    string // an ID among the entry's records
+	Run       string // ID of the run that the entry belongs to
 	Outcome   Status
 	Since     time.Time // entries made at this time or later
 	Until     time.Time // entries made before

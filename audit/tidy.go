@@ -40,8 +40,10 @@ func (e *Entry) tidy() {
 		e.Records[i] = tidyText(id)
 	}
 	e.tidyChanges()
-	if len(e.Arguments) > maxArguments || len(e.Arguments) > 0 && !json.Valid(e.Arguments) {
-		e.Arguments = encode(cut(e.Arguments, ""))
+	for _, value := range []*json.RawMessage{&e.Arguments, &e.Detail} {
+		if len(*value) > maxArguments || len(*value) > 0 && !json.Valid(*value) {
+			*value = encode(cut(*value, ""))
+		}
 	}
 }
 

@@ -7,16 +7,19 @@ import (
 	"time"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
 )
 
 // Approvals keeps calls that wait until a person has decided. Decisions and their
 // use are written by the journal, with its entries (audit.Consent, audit.Verdict).
 type Approvals interface {
 	// OpenApproval returns the approval of a call that waits, is approved or was
-	// denied, and whose time is not over; ok is false when there is none.
+	// denied, and whose time is not over; ok is false when there is none. What was
+	// decided on a run's has no end.
 	OpenApproval(ctx context.Context, call AskedCall) (a Approval, ok bool, err error)
 	// AskApproval keeps an approval, or returns the one of that call that is open.
-	// The error is ErrManyWait when as many of the agent's calls wait as may.
+	// The error is ErrManyWait when as many of the agent's calls wait as may; runs are
+	// not counted, each of which is about a case of its own.
 	AskApproval(ctx context.Context, a Approval) (Approval, error)
 	// Approval returns the approval of that id; ok is false when there is none.
 	Approval(ctx context.Context, workspace, id string) (a Approval, ok bool, err error)
@@ -25,6 +28,8 @@ type Approvals interface {
 	// GiveBack makes an approval usable again that the call with that intent has
 	// used: the call was provably not made.
 	GiveBack(ctx context.Context, id, intent string) error
+	// Run returns a run of the workspace, of those that approvals can be of.
+	Run(ctx context.Context, workspace, id string) (r audit.Run, ok bool, err error)
 }
 
 // ErrManyWait is the error for an agent of which too many calls wait.
@@ -33,7 +38,9 @@ var ErrManyWait = errors.New("too many calls of the agent wait for a person")
 // MaxWaiting is how many calls of an agent may wait for a person at a time.
 const MaxWaiting = 20
 
-// An AskedCall is what an approval is bound to: who asks for what.
+// An AskedCall is what an approval is bound to: who asks for what. A call with a Run is
+// no call but a step of that run, whose proposal Digest is of: its approval is for that
+// run and nothing else, and no call can use it.
 type AskedCall struct {
 	Workspace   string `json:"workspace"`
 	Host        string `json:"host"`
@@ -41,6 +48,7 @@ type AskedCall struct {
 	User        string `json:"user,omitempty"`
 	Instruction string `json:"instruction"`
 	Digest      string `json:"digest"` // SHA-256, in hexadecimal, of the arguments that say what is done
+	Run         string `json:"runId,omitempty"`
 }
 
 // of reports whether it was a caller, for their person, who asked.
@@ -52,7 +60,9 @@ func (c AskedCall) of(caller allowlist.Caller) bool {
 type State string
 
 // The states. An approval goes from waiting to approved and used, or to denied;
-// one that waits or is approved until its time is over has expired.
+// one that waits or is approved until its time is over has expired. That of a run goes
+// from waiting to approved or denied, for good, or it expires, as it does when its run
+// ends otherwise.
 const (
 	Waiting  State = "waiting"
 	Approved State = "approved"
@@ -94,6 +104,7 @@ type ApprovalQuery struct {
 	Workspace string
 	Of        *allowlist.Caller // those of an agent, for its person
 	State     State
+	Run       string // those of a run
 	Before    string // those asked for before the one with this ID
 	Limit     int    // 0 is 50
 }

@@ -44,11 +44,10 @@ const (
 	NotWaiting       Code = "approval_not_waiting"
 	FourEyes         Code = "approval_by_requester"
 	// Of returns.
-	NoReturns   Code = "returns_not_configured"
-	NoReturn    Code = "no_return"           // there is no such case, or no such run
-	ReturnFixed Code = "return_not_reversed" // it cannot be cancelled any more
-	ReturnUnfit Code = "return_unfit"        // the case does not have what a return needs
-	Internal    Code = "internal_error"
+	ReturnsOff   Code = "returns_not_configured"
+	NoReturn     Code = "no_return"            // there is no such case, or no such run
+	NotCancelled Code = "return_not_cancelled" // it cannot be taken back any more
+	Internal     Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.

@@ -17,6 +17,7 @@ type memory struct {
 	entries []audit.Entry
 	claims  map[string]audit.Claim
 	asked   []tools.Approval // in the order of asking
+	runs    map[string]audit.Run
 	counts  map[audit.Account]*audit.Counts
 	broken  error
 }
@@ -159,6 +160,14 @@ func (m *memory) GiveBack(_ context.Context, id, intent string) error {
 		}
 	}
 	return m.broken
+}
+
+// Run implements tools.Approvals.
+func (m *memory) Run(_ context.Context, _, id string) (audit.Run, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.runs[id]
+	return r, ok, m.broken
 }
 
 // Claim implements tools.Claims.

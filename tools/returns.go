@@ -77,7 +77,7 @@ var ReturnsTool = Tool{Name: "returns", Doc: "Returns: the policy decides, money
 // returns are those of the server.
 func (c OwnCall) returns() (Returns, error) {
 	if c.Server.Returns == nil {
-		return nil, &Error{Code: NoReturns, Message: "this server drives no returns"}
+		return nil, &Error{Code: ReturnsOff, Message: "this server drives no returns"}
 	}
 	return c.Server.Returns, nil
 }

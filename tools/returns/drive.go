@@ -101,7 +101,7 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 		}
 	}
 	row := audit.Step{Name: name, Attempt: a.Number, Key: a.Key, State: stepIntent}
-	digest, wrong := s.digest(a)
+	digest, wrong := s.digest(ctx, a)
 	row.Digest = digest
 	if unsure(before.State) && before.Digest != digest {
 		wrong = errors.Join(wrong, errors.New("what is asked for has changed since it was perhaps sent: it is not sent again"))
@@ -145,11 +145,11 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 }
 
 // digest is that of what a step asks for.
-func (s Step) digest(a Attempt) (string, error) {
+func (s Step) digest(ctx context.Context, a Attempt) (string, error) {
 	if s.Request == nil {
 		return "", nil
 	}
-	request, err := s.Request(a)
+	request, err := s.Request(ctx, a)
 	if err != nil {
 		return "", err
 	}
@@ -175,6 +175,10 @@ func (e *Engine) perform(ctx context.Context, h *hold, s Step, a Attempt, doubt 
 			return res, notSent(err)
 		}
 	}
+	var known *Fault
+	if errors.As(wrong, &known) {
+		return Result{}, known
+	}
 	if wrong != nil {
 		return Result{}, &Fault{Class: Fix, Code: "request", Message: wrong.Error()}
 	}
@@ -191,7 +195,7 @@ func notSent(err error) error {
 
 // outcome is what the audit trail says of an attempt.
 func outcome(res Result, err error, state string) audit.Outcome {
-	out := audit.Outcome{Status: audit.OK, Exchanges: res.Exchanges, Records: res.Records, Changes: res.Changes}
+	out := audit.Outcome{Status: audit.OK, Exchanges: res.Exchanges, Records: res.Records, Changes: res.Changes, Detail: res.Detail}
 	if err == nil {
 		out.Code = map[string]string{stepWaiting: "waiting", stepFailed: "denied"}[state]
 		return out

@@ -190,8 +190,9 @@ func exponent(code string) (int, error) {
 	return scale, nil
 }
 
-// Decimal writes an amount of minor units, of 0 or more, as a JSON number of major
-// units: 1050 EUR is 10.50.
+// Decimal writes an amount of 0 or more minor units in major units, with the decimals
+// of its currency and nothing that a JSON number has not: 1050 EUR is 10.50. It
+// returns an error for a currency that is not in ISO 4217.
 func Decimal(minor int64, code string) (string, error) {
 	scale, err := exponent(code)
 	if err != nil || scale == 0 {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"time"
 
 	"salesforce-mcp/audit"
 	"salesforce-mcp/salesforce"
@@ -116,6 +117,8 @@ type Settlement struct {
 	Currency  string
 	Refund    *gateway.Refund // that the gateway made; nil for a replacement
 	RefundRow bool            // whether the Refund record is written here, since the gateway made none
+	Payment   string          // ID or Reference of the payment that was refunded; empty is the first
+	At        time.Time       // date of a replacement order; zero is when the case was opened
 	Key       string          // the same for all attempts
 	Run       string
 	Reason    string // for people, in our own words

@@ -26,16 +26,20 @@ const (
 	useTime = time.Hour
 )
 
-// sameCall selects the approvals of one call.
-const sameCall = `workspace = ? AND host = ? AND agent = ? AND user_id = ? AND instruction = ? AND digest = ?`
+const (
+	// sameCall selects the approvals of one call, or of one proposal of a run.
+	sameCall = `workspace = ? AND host = ? AND agent = ? AND user_id = ? AND instruction = ? AND digest = ? AND run_id = ?`
+	// ends selects approvals that come to an end: what was decided on a run's does not.
+	ends = `(run_id = '' AND state IN ('waiting', 'approved', 'denied') OR state = 'waiting')`
+)
 
 func callArgs(c tools.AskedCall, more ...any) []any {
-	return append([]any{c.Workspace, c.Host, c.Agent, c.User, c.Instruction, c.Digest}, more...)
+	return append([]any{c.Workspace, c.Host, c.Agent, c.User, c.Instruction, c.Digest, c.Run}, more...)
 }
 
 // approvalColumns are those of scanApproval.
 const approvalColumns = `id, workspace, host, agent, user_id, context, tool, action, instruction, effect, digest, redacted, reasoning, confidence, rule,
-	requested, expires, state, decided, decided_by, note, intent`
+	requested, expires, state, decided, decided_by, note, intent, run_id`
 
 // OpenApproval implements [tools.Approvals].
 func (s *Store) OpenApproval(ctx context.Context, call tools.AskedCall) (tools.Approval, bool, error) {
@@ -48,7 +52,7 @@ type querier interface {
 }
 
 func openApproval(ctx context.Context, db querier, call tools.AskedCall, now time.Time) (a tools.Approval, ok bool, err error) {
-	row := db.QueryRowContext(ctx, `SELECT `+approvalColumns+` FROM approval WHERE `+sameCall+` AND state IN ('waiting', 'approved', 'denied') AND expires >= ?
+	row := db.QueryRowContext(ctx, `SELECT `+approvalColumns+` FROM approval WHERE `+sameCall+` AND state IN ('waiting', 'approved', 'denied') AND (expires >= ? OR NOT `+ends+`)
 		ORDER BY id DESC LIMIT 1`, callArgs(call, now.UnixMilli())...)
 	return oneApproval(row, now)
 }
@@ -71,7 +75,7 @@ func scanApproval(scan func(...any) error, now time.Time, more ...any) (a tools.
 	var arguments, confidence string
 	var requested, expires, decided int64
 	err = scan(append([]any{&a.ID, &a.Workspace, &a.Host, &a.Agent, &a.User, &a.Context, &a.Tool, &a.Action, &a.Instruction, &a.Effect, &a.Digest, &arguments,
-		&a.Reasoning, &confidence, &a.Rule, &requested, &expires, &a.State, &decided, &a.By, &a.Note, &a.Call}, more...)...)
+		&a.Reasoning, &confidence, &a.Rule, &requested, &expires, &a.State, &decided, &a.By, &a.Note, &a.Call, &a.Run}, more...)...)
 	if err != nil {
 		return a, err
 	}
@@ -84,7 +88,7 @@ func scanApproval(scan func(...any) error, now time.Time, more ...any) (a tools.
 		at := time.UnixMilli(decided).UTC()
 		a.Decided = &at
 	}
-	if (a.State == tools.Waiting || a.State == tools.Approved) && a.Expires.Before(now) {
+	if (a.State == tools.Waiting || a.State == tools.Approved && a.Run == "") && a.Expires.Before(now) {
 		a.State = tools.Expired
 	}
 	return a, nil
@@ -105,7 +109,7 @@ func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Appr
 	if err := tx.alone(ctx, "approvals "+a.Workspace); err != nil {
 		return a, fmt.Errorf("ask for an approval: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'expired' WHERE `+sameCall+` AND state IN ('waiting', 'approved') AND expires < ?`,
+	if _, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'expired' WHERE `+sameCall+` AND state IN ('waiting', 'approved') AND expires < ? AND `+ends,
 		callArgs(a.AskedCall, now.UnixMilli())...); err != nil {
 		return a, fmt.Errorf("forget an approval: %w", err)
 	}
@@ -117,11 +121,11 @@ func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Appr
 		return there, tx.Commit()
 	}
 	var waiting int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM approval WHERE workspace = ? AND state = 'waiting' AND host = ? AND agent = ? AND expires >= ?`,
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM approval WHERE workspace = ? AND state = 'waiting' AND host = ? AND agent = ? AND run_id = '' AND expires >= ?`,
 		a.Workspace, a.Host, a.Agent, now.UnixMilli()).Scan(&waiting); err != nil {
 		return a, fmt.Errorf("count approvals: %w", err)
 	}
-	if waiting >= tools.MaxWaiting {
+	if waiting >= tools.MaxWaiting && a.Run == "" {
 		return a, tools.ErrManyWait
 	}
 	confidence := ""
@@ -129,9 +133,9 @@ func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Appr
 		confidence = strconv.FormatFloat(*a.Confidence, 'g', -1, 64)
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO approval (`+approvalColumns+`, sealed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, '', '', '', ?)`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, '', '', '', ?, ?)`,
 		a.ID, a.Workspace, a.Host, a.Agent, a.User, a.Context, a.Tool, a.Action, a.Instruction, a.Effect, a.Digest, string(a.Arguments), a.Reasoning, confidence, a.Rule,
-		a.Requested.UnixMilli(), a.Expires.UnixMilli(), a.Sealed)
+		a.Requested.UnixMilli(), a.Expires.UnixMilli(), a.Run, a.Sealed)
 	if err == nil {
 		err = tx.Commit()
 	}
@@ -167,12 +171,15 @@ func (s *Store) ListApprovals(ctx context.Context, q tools.ApprovalQuery) (list 
 	if q.Before != "" {
 		add("id < ?", q.Before)
 	}
+	if q.Run != "" {
+		add("run_id <> '' AND run_id = ?", q.Run)
+	}
 	switch q.State {
 	case "":
 	case tools.Waiting, tools.Approved:
-		add("state = ? AND expires >= ?", string(q.State), now.UnixMilli())
+		add("state = ? AND (expires >= ? OR NOT "+ends+")", string(q.State), now.UnixMilli())
 	case tools.Expired:
-		add("(state = 'expired' OR state IN ('waiting', 'approved') AND expires < ?)", now.UnixMilli())
+		add("(state = 'expired' OR state IN ('waiting', 'approved') AND expires < ? AND "+ends+")", now.UnixMilli())
 	default:
 		add("state = ?", string(q.State))
 	}

@@ -95,8 +95,8 @@ func (s *Store) append(ctx context.Context, tx *tx, entries []audit.Entry) error
 // The statements of every append, with the values of one row.
 const (
 	nextLeaf  = `SELECT coalesce(max(leaf) + 1, 0) FROM audit_entry WHERE workspace = ?`
-	addEntry  = `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf) VALUES ` + entryRow
-	entryRow  = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	addEntry  = `INSERT INTO audit_entry (id, at, phase, intent, workspace, agent, tool, outcome, entry, leaf, run) VALUES ` + entryRow
+	entryRow  = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	addOpen   = `INSERT INTO audit_open (intent, process) VALUES ` + openRow
 	openRow   = `(?, ?)`
 	closeOpen = `DELETE FROM audit_open WHERE intent IN (?`
@@ -108,9 +108,9 @@ func (s *Store) appendSome(ctx context.Context, tx *tx, entries []audit.Entry, n
 	var rows, opened, closed []any
 	process := s.process.current()
 	for _, e := range entries {
-		intent := sql.NullString{String: e.Intent, Valid: e.Intent != ""}
+		intent, run := sql.NullString{String: e.Intent, Valid: e.Intent != ""}, sql.NullString{String: e.Run, Valid: e.Run != ""}
 		rows = append(rows, e.ID, e.Time.UnixMilli(), string(e.Phase), intent,
-			e.Workspace, e.Agent, e.Tool, string(e.Outcome), string(e.Line()), next[e.Workspace])
+			e.Workspace, e.Agent, e.Tool, string(e.Outcome), string(e.Line()), next[e.Workspace], run)
 		next[e.Workspace]++
 		switch e.Phase {
 		case audit.PhaseIntent:
@@ -175,7 +175,7 @@ func (s *Store) List(ctx context.Context, q audit.Query) (entries []audit.Entry,
 		where = append(where, condition)
 		args = append(args, values...)
 	}
-	for column, value := range map[string]string{"workspace": q.Workspace, "agent": q.Agent, "tool": q.Tool, "outcome": string(q.Outcome)} {
+	for column, value := range map[string]string{"workspace": q.Workspace, "agent": q.Agent, "tool": q.Tool, "run": q.Run, "outcome": string(q.Outcome)} {
 		if value != "" {
 			add(column+" = ?", value)
 		}

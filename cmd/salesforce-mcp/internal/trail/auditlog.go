@@ -31,6 +31,7 @@ var AuditLogFields = []AuditLogField{
 	{From: "time", Name: "Time__c", Type: "DateTime"},
 	{From: "phase", Name: "Phase__c", Type: "Text", Length: 20},
 	{From: "intent", Name: "IntentId__c", Type: "Text", Length: 36},
+	{From: "run", Name: "Run__c", Type: "Text", Length: 36},
 	{From: "workspace", Name: "Workspace__c", Type: "Text", Length: 80},
 	{From: "host", Name: "Host__c", Type: "Text", Length: 255},
 	{From: "agent", Name: "Agent__c", Type: "Text", Length: 255},

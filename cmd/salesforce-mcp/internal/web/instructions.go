@@ -292,7 +292,7 @@ var ours = map[tools.Code]int{
 	tools.KeyMismatch: http.StatusUnprocessableEntity, tools.InProgress: http.StatusConflict, tools.OutcomeUnknown: http.StatusConflict,
 	tools.NoApproval: http.StatusNotFound, tools.NotWaiting: http.StatusConflict, tools.FourEyes: http.StatusForbidden,
 	tools.ApprovalRequired: http.StatusForbidden, tools.ApprovalDenied: http.StatusForbidden, tools.ApprovalUsed: http.StatusConflict, tools.ManyApprovals: http.StatusTooManyRequests,
-	tools.NoReturns: http.StatusNotFound, tools.NoReturn: http.StatusNotFound, tools.ReturnFixed: http.StatusConflict, tools.ReturnUnfit: http.StatusUnprocessableEntity,
+	tools.ReturnsOff: http.StatusNotFound, tools.NoReturn: http.StatusNotFound, tools.NotCancelled: http.StatusConflict,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
 	tools.RateLimited: http.StatusTooManyRequests, tools.BudgetExceeded: http.StatusTooManyRequests,
 	tools.NotRecorded: http.StatusServiceUnavailable, tools.NotConnected: http.StatusServiceUnavailable,
