@@ -80,9 +80,9 @@ func (e *Engine) escalate(ctx context.Context, h *hold, r audit.Run, steps map[s
 
 func (e *Engine) patience() Patience { return e.Patience.withDefaults() }
 
-// key is the name under which the other side knows a step. A retry does not change
-// it, whoever makes it.
-func key(r audit.Run, step string) string {
+// Key is the name under which the other side knows a step. A retry does not change it,
+// whoever makes it.
+func Key(r audit.Run, step string) string {
 	return "ret/" + r.Workspace + "/" + r.Subject + "/" + step + "/" + strconv.FormatInt(r.Generation, 10)
 }
 
@@ -91,7 +91,7 @@ func key(r audit.Run, step string) string {
 func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name string, steps map[string]audit.Step, late bool,
 	settle func(audit.Run, Result, error) audit.Move) (audit.Run, time.Duration, error) {
 	before := steps[name]
-	a := Attempt{Run: r, Number: before.Attempt + 1, Key: key(r, name), Results: map[string][]byte{}, Answer: r.Answer, Late: late}
+	a := Attempt{Run: r, Number: before.Attempt + 1, Key: Key(r, name), Results: map[string][]byte{}, Answer: r.Answer, Late: late}
 	if len(r.Answer) == 0 {
 		a.Answer = nil
 	}

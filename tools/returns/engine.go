@@ -72,6 +72,9 @@ func (e *Engine) entry(r audit.Run) (entry audit.Entry) {
 // ErrEnded is the error for what comes too late: the run has ended.
 var ErrEnded = errors.New("the run has ended")
 
+// ErrStays is the error for what a run does not let a person do now.
+var ErrStays = errors.New("the run stays as it is")
+
 // Start starts a run and returns it, or the one that there is of the same workspace,
 // subject and generation; then fresh is false. The ID is the caller's, a new UUID; the
 // run goes on with the next worker. The error wraps [audit.ErrUnavailable] or is of the
@@ -111,17 +114,18 @@ func (e *Engine) Decide(ctx context.Context, workspace, id, by string, answer []
 	})
 }
 
-// Cancel takes a run back, for a reason (JSON): what it has done is put back. It is an
-// error once the refund is made, or may have been.
+// Cancel takes a run back, for a reason (JSON): what it has done is put back. The
+// error is ErrStays once the refund is made, or may have been, and ErrEnded when the run
+// has ended.
 func (e *Engine) Cancel(ctx context.Context, workspace, id, by string, reason []byte) error {
 	return e.person(ctx, workspace, id, by, "cancel", func(r audit.Run, steps map[string]audit.Step) (audit.Move, error) {
 		switch {
 		case r.Pivot == pivotPassed:
-			return audit.Move{}, fmt.Errorf("the step %s is done: there is no way back from it", e.pivot())
+			return audit.Move{}, fmt.Errorf("%w: the step %s is done, and there is no way back from it", ErrStays, e.pivot())
 		case r.Pivot != "":
-			return audit.Move{}, fmt.Errorf("the step %s may be done already: it is being found out", e.pivot())
+			return audit.Move{}, fmt.Errorf("%w: the step %s may be done already, which is being found out", ErrStays, e.pivot())
 		case r.Status == Undoing:
-			return audit.Move{}, errors.New("the run is going back already")
+			return audit.Move{}, fmt.Errorf("%w: it is going back already", ErrStays)
 		}
 		m := e.Flow.back(r, e.Flow.index(r.At), steps, Cancelled, reason, steps[r.At].State)
 		m.Step = nil

@@ -64,6 +64,8 @@ type Settings struct {
 	Gateway string
 	// Open returns it, for an org.
 	Open func(org tools.Org) (gateway.Gateway, error)
+	// Company is who pays back or takes back, for documents.
+	Company string
 	// ApproveWithin is how long a person may take to decide; default 72 h.
 	ApproveWithin time.Duration
 	// ApprovalProcess is the API name of an approval process of Salesforce to which a

@@ -168,7 +168,16 @@ func (m Mapping) Check(ctx context.Context, org Org) error {
 	}
 	var problems []Problem
 	for _, u := range m.uses() {
-		if u.path == "" {
+		if u.path == "" || u.to != "" && all[u.to] == nil {
+			continue // an object that is not there is told of where it is named
+		}
+		if all[u.object] == nil {
+			section, _, _ := strings.Cut(u.key, ".")
+			p := Problem{Key: section + ".object", Object: u.object, Message: "the org has no such object, or the user does not see it" +
+				near(u.object, slices.Collect(maps.Keys(all)))}
+			if !slices.ContainsFunc(problems, func(told Problem) bool { return told.Object == u.object && told.Field == "" }) {
+				problems = append(problems, p)
+			}
 			continue
 		}
 		if p := m.fits(all, u); p != nil && !slices.Contains(problems, *p) {
@@ -189,9 +198,6 @@ func (m Mapping) fits(all map[string]*described, u use) *Problem {
 	object, names := u.object, strings.Split(u.path, ".")
 	for _, name := range names[:len(names)-1] {
 		d := all[object]
-		if d == nil {
-			return problem(object, "", "the org has no such object%s", near(object, slices.Collect(maps.Keys(all))))
-		}
 		i := slices.IndexFunc(d.Fields, func(f describedField) bool { return f.RelationshipName == name })
 		next := m.leadsTo(name)
 		switch {
@@ -203,17 +209,15 @@ func (m Mapping) fits(all map[string]*described, u use) *Problem {
 			return problem(object, name, "there is no such relationship%s", near(name, relationships))
 		case !slices.Contains(d.Fields[i].ReferenceTo, next):
 			return problem(object, name, "the relationship leads to %s and not to %s; relationships.%s must say to which", strings.Join(d.Fields[i].ReferenceTo, ", "), next, name)
+		case all[next] == nil:
+			return problem(next, "", "the user does not see the object")
 		}
 		object = next
 	}
 	name := names[len(names)-1]
-	d := all[object]
-	if d == nil {
-		return problem(object, "", "the org has no such object, or the user does not see it%s", near(object, slices.Collect(maps.Keys(all))))
-	}
-	f := d.field(name)
+	f := all[object].field(name)
 	if f == nil {
-		return problem(object, name, "there is no such field, or the user does not see it%s", near(name, d.names()))
+		return problem(object, name, "there is no such field, or the user does not see it%s", near(name, all[object].names()))
 	}
 	return m.fieldFits(f, object, u, problem)
 }

@@ -95,6 +95,9 @@ func (r *reader) readCase(ctx context.Context, org Org) error {
 		parts = append(parts, query("returnOrder", text+" ORDER BY Id LIMIT 3"))
 	}
 	answers, err := composite(ctx, org, salesforce.Safe, parts)
+	if e := (*salesforce.Error)(nil); errors.As(err, &e) && e.Code == "INVALID_QUERY_FILTER_OPERATOR" {
+		return fmt.Errorf("%w: %s is no id, by its last three characters", ErrNoCase, r.ask.CaseID)
+	}
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,13 @@ func (m Mapping) Proposed(s Settlement) []audit.Change {
 	return changes(writes, nil)
 }
 
+// Writable returns why [Settle] could not write a settlement, whatever the org says; nil
+// when it could.
+func (m Mapping) Writable(s Settlement) error {
+	_, err := m.writes(s)
+	return err
+}
+
 // changes are the fields of writes, before and after. Ids are those of new records, by
 // the name of the part.
 func changes(writes []write, ids map[string]string) []audit.Change {
