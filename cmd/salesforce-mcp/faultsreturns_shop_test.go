@@ -56,6 +56,7 @@ const (
 	final    fate = "final"    // the same
 	exchange fate = "exchange" // no money
 	twin     fate = "twin"     // refunded; another return of the same order is under way as well
+	rival    fate = "rival"    // another case of the same order wants the same piece
 	fickle   fate = "fickle"   // the agent takes it back in the middle, perhaps too late
 	declined fate = "declined" // the payment cannot be refunded
 )
@@ -103,9 +104,13 @@ func draw(random *rand.Rand) *sale {
 		a.fate = declined
 	case n < 44:
 		a.fate, a.ordered, a.back = twin, 2, 1
+	case n < 50:
+		a.fate, a.ordered, a.back = rival, 1, 1
 	}
 	a.paid, a.due = a.price*int64(a.ordered), a.price*int64(a.back)
 	switch a.fate {
+	case rival:
+		a.paid += a.price // for something else
 	case fee:
 		a.due -= a.due / 10
 	case late, final, exchange, declined:
@@ -133,7 +138,7 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 	for len(s.cases) < cases {
 		a := draw(random)
 		s.cases = append(s.cases, a)
-		if a.fate == twin {
+		if a.pairs() {
 			s.cases = append(s.cases, &sale{fate: a.fate, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back, price: a.price})
 		}
 	}
@@ -142,6 +147,9 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 	}
 	return s
 }
+
+// pairs reports whether two cases are about one order.
+func (a *sale) pairs() bool { return a.fate == twin || a.fate == rival }
 
 // write writes cases into the org, and their payments into the books of the gateway.
 // The second of twins has the order of the first.
@@ -158,7 +166,7 @@ func (s *shop) write(cases []*sale) {
 	}
 	var first []*sale // that have an order of their own
 	for i, a := range cases {
-		if a.fate != twin || i == 0 || cases[i-1].fate != twin || cases[i-1].order != "own" {
+		if !a.pairs() || i == 0 || cases[i-1].fate != a.fate || cases[i-1].order != "own" {
 			a.order = "own"
 			first = append(first, a)
 		}
@@ -181,6 +189,12 @@ func (s *shop) write(cases []*sale) {
 	items := rows("OrderItem", func(a *sale, i int) map[string]any {
 		return map[string]any{"OrderId": orders[i], "PricebookEntryId": entry(a.fate == final)["Id"], "Quantity": a.ordered, "UnitPrice": json.Number(dollars(a.price))}
 	})
+	for i, a := range first {
+		if a.fate == rival {
+			s.create([]any{map[string]any{"attributes": map[string]string{"type": "OrderItem"}, "OrderId": orders[i], "PricebookEntryId": entry(false)["Id"], "Quantity": 1,
+				"UnitPrice": json.Number(dollars(a.price))}})
+		}
+	}
 	groups := rows("PaymentGroup", func(_ *sale, i int) map[string]any { return map[string]any{"SourceObjectId": orders[i]} })
 	payments := rows("Payment", func(a *sale, i int) map[string]any {
 		return map[string]any{"AccountId": accounts[i], "PaymentGroupId": groups[i], "Amount": json.Number(dollars(a.paid)), "Status": "Processed", "Type": "Capture",

@@ -231,7 +231,9 @@ func (h *returnsHarness) process(agent int, s *shop, a *sale) {
 		undo.Go(func() { h.cancel(agent, s, a) })
 	}
 	if a.id[len(a.id)-4]%5 == 0 { // another agent does the same at the same time
-		undo.Go(func() { _, _ = h.call(agent+100, s, map[string]any{"action": "process", "caseId": a.id, "confidence": 0.95, "reasoning": "so do I"}) })
+		undo.Go(func() {
+			_, _ = h.call(agent+100, s, map[string]any{"action": "process", "caseId": a.id, "confidence": 0.95, "reasoning": "so do I"})
+		})
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		t, err := h.call(agent, s, args)
