@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"salesforce-mcp/allowlist"
@@ -40,6 +41,9 @@ type Loop struct {
 	Lease    time.Duration // as returns.Engine.Lease
 	Poll     time.Duration // as returns.Engine.Poll
 	Trouble  func(error)   // as returns.Engine.Trouble
+
+	made   sync.Once
+	engine *returns.Engine
 }
 
 // Approvals keeps what persons are asked ([tools.Approvals]).
@@ -91,10 +95,13 @@ const (
 	GatewayRecord   = "record"
 )
 
-// Engine returns an engine that drives the runs of returns.
+// Engine returns the engine that drives the runs of returns.
 func (l *Loop) Engine() *returns.Engine {
-	return &returns.Engine{Flow: l.Flow(), Ledger: l.Ledger, Journal: l.Journal, Patience: l.Patience, Lease: l.Lease, Poll: l.Poll,
-		Entry: entry, Trouble: l.Trouble}
+	l.made.Do(func() {
+		l.engine = &returns.Engine{Flow: l.Flow(), Ledger: l.Ledger, Journal: l.Journal, Patience: l.Patience, Lease: l.Lease, Poll: l.Poll,
+			Entry: entry, Trouble: l.Trouble}
+	})
+	return l.engine
 }
 
 // entry is who a run is for, and why, as its audit entries say.

@@ -121,7 +121,7 @@ func Load(file string, getenv func(string) string, change ...func(*Config)) (*Co
 	unread := errors.Join(c.readSecrets(filepath.Dir(file), getenv),
 		Credential{"database", &c.Database, &c.DatabaseFile}.read("", filepath.Dir(file), databaseVariable, getenv))
 	c.defaults(filepath.Dir(file))
-	if err := errors.Join(unread, c.loadReturns(filepath.Dir(file)), c.validate(unread == nil)); err != nil {
+	if err := errors.Join(unread, c.LoadReturns(filepath.Dir(file)), c.validate(unread == nil)); err != nil {
 		return nil, fmt.Errorf("configuration %s:\n%w", file, err)
 	}
 	return c, nil

@@ -52,7 +52,9 @@ type Returns struct {
 	Rules   *policy.Policy  `yaml:"-"` // of Policy
 }
 
-// stripeKey is the one secret that returns may have.
+// SecretName is the name of the one secret that returns may have.
+func (r *Returns) SecretName() string { return r.stripeKey().Name }
+
 func (r *Returns) stripeKey() Credential {
 	return Credential{"stripeKey", &r.StripeKey, &r.StripeKeyFile}
 }
@@ -106,8 +108,9 @@ func (r *Returns) loadMapping() error {
 	return err
 }
 
-// loadReturns loads the returns of all workspaces. Those that have none miss the tool.
-func (c *Config) loadReturns(dir string) error {
+// LoadReturns reads what the returns of all workspaces name, in folder dir, and fills in
+// the defaults; Load does it. Workspaces that have none miss the tool.
+func (c *Config) LoadReturns(dir string) error {
 	var problems []error
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
