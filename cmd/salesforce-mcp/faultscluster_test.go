@@ -124,7 +124,7 @@ func (c *cluster) restart(i int) {
 
 // trail ends the servers in order, starts one more to close what is open, verifies
 // the trail against the second place, and returns its entries.
-func (c *cluster) trail(t *testing.T) (entries []audit.Entry) {
+func (c *cluster) trail(t *testing.T) []audit.Entry {
 	for i := range c.members {
 		c.stop(i)
 	}
@@ -134,9 +134,15 @@ func (c *cluster) trail(t *testing.T) (entries []audit.Entry) {
 	}
 	_ = c.members[0].Process.Signal(os.Interrupt) // which signs what is left
 	_ = c.members[0].Wait()
+	return exported(t, c.files[0])
+}
+
+// exported verifies the audit trail of servers that have stopped, and returns its
+// entries.
+func exported(t *testing.T, file string) (entries []audit.Entry) {
 	for _, args := range [][]string{{"verify"}, {"export"}} {
 		var out, said bytes.Buffer
-		err := run(t.Context(), append(append([]string{"audit"}, args...), "--config", c.files[0]), func(string) string { return "" }, strings.NewReader(""), &out, &said)
+		err := run(t.Context(), append(append([]string{"audit"}, args...), "--config", file), func(string) string { return "" }, strings.NewReader(""), &out, &said)
 		if err != nil {
 			t.Fatalf("audit %v: %v\n%s%s", args, err, out.String(), said.String())
 		}
