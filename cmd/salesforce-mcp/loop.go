@@ -22,7 +22,7 @@ const returnWorkers = 4
 
 // newLoop joins what returns need.
 func (a *app) newLoop(sealer tools.Sealer) *loop.Loop {
-	return &loop.Loop{
+	l := &loop.Loop{
 		Connect:   a.orgs.Connect,
 		Settings:  a.orgs.returns,
 		Permitted: a.mayProcess,
@@ -33,6 +33,8 @@ func (a *app) newLoop(sealer tools.Sealer) *loop.Loop {
 		Journal:   a.journal,
 		Trouble:   func(err error) { a.log.Error().Err(err).Msg("returns cannot go on; they are tried again") },
 	}
+	harnessed.loop(l)
+	return l
 }
 
 // mayProcess reports whether the rules let a caller process returns.
@@ -50,6 +52,7 @@ func (a *app) mayProcess(caller allowlist.Caller) error {
 // has stopped.
 func (a *app) driveReturns(ctx context.Context) {
 	engine := a.loop.Engine()
+	harnessed.engine(engine)
 	var workers sync.WaitGroup
 	for range returnWorkers {
 		workers.Go(func() { engine.Work(ctx) })

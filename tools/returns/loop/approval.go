@@ -21,10 +21,6 @@ import (
 // Instruction is that of the approvals of runs (tools.AskedCall).
 const Instruction = "processReturn"
 
-// lockLife is for ever: the lock of a return whose money has moved and whose records
-// are missing is held until they are there.
-const lockLife = 100 * 365 * 24 * time.Hour
-
 // Waits between two tries.
 const (
 	firstTurn  = 5 * time.Second // of a return for its turn at the order, doubled each time
@@ -74,7 +70,7 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		return res, err
 	}
 	lock, passed := lockOf(t.Run.Workspace, before.Return), false
-	ours, err := t.Locks.Lease(ctx, lock, t.Run.ID, lockLife)
+	ours, err := t.Locks.Lock(ctx, lock, t.Run.ID, t.Run.Turn)
 	if err != nil {
 		return res, passing("lock", err)
 	}
@@ -85,7 +81,7 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		if passed {
 			return
 		}
-		if failed := t.Locks.Release(context.WithoutCancel(ctx), lock, t.Run.ID); failed != nil && err == nil {
+		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil && err == nil {
 			res, err = returns.Result{Detail: res.Detail}, passing("lock", failed) // once more
 		}
 	}()
