@@ -47,7 +47,10 @@ const (
 	ReturnsOff   Code = "returns_not_configured"
 	NoReturn     Code = "no_return"            // there is no such case, or no such run
 	NotCancelled Code = "return_not_cancelled" // it cannot be taken back any more
-	Internal     Code = "internal_error"
+	// Of runs that administrators look after.
+	NoRun    Code = "no_run"
+	RunState Code = "run_not_possible"
+	Internal Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.

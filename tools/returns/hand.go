@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"salesforce-mcp/audit"
 )
@@ -14,6 +16,7 @@ import (
 var (
 	ErrNoRun  = errors.New("there is no such run")
 	ErrEnded  = errors.New("the run has ended")
+	ErrNote   = errors.New("the note must be text of at most 2000 bytes")
 	ErrCannot = errors.New("that cannot be done with this run now")
 )
 
@@ -90,16 +93,35 @@ type Hand struct {
 	Note    string // what they say
 }
 
+// maxNote is how many bytes a note may have.
+const maxNote = 2000
+
+func (h Hand) check() error {
+	if len(h.Note) > maxNote || !utf8.ValidString(h.Note) || strings.ContainsRune(h.Note, 0) {
+		return ErrNote
+	}
+	return nil
+}
+
 // Retry has the step of a parked run tried again and returns the run. The error is
-// ErrNoRun, ErrEnded, ErrCannot, or that it cannot be recorded.
+// ErrNote, ErrNoRun, ErrEnded, ErrCannot, or that it cannot be recorded.
 func (h Hand) Retry(ctx context.Context, j *audit.Journal, runs Runs, workspace, id string) (audit.Run, error) {
+	if err := h.check(); err != nil {
+		return audit.Run{}, err
+	}
 	return byHand(ctx, j, runs, workspace, id, h.entry("retry"), Retried)
 }
 
 // Cancel takes a run back and returns it. The steps that are done are put back by the
-// next worker, at the earliest after the lease of one that has the run now. The errors
-// are those of Retry.
+// next worker, at the earliest after the lease (0 is the default) of one that has the
+// run now. The errors are those of Retry.
 func (h Hand) Cancel(ctx context.Context, j *audit.Journal, runs Runs, workspace, id string, lease time.Duration) (audit.Run, error) {
+	if err := h.check(); err != nil {
+		return audit.Run{}, err
+	}
+	if lease <= 0 {
+		lease = defaultLease
+	}
 	reason, err := json.Marshal(Cancellation{By: h.By, Note: h.Note})
 	if err != nil {
 		return audit.Run{}, err

@@ -290,7 +290,7 @@ var ours = map[tools.Code]int{
 	tools.UnknownTool: http.StatusNotFound, tools.UnknownAction: http.StatusNotFound, tools.NoResult: http.StatusNotFound, tools.NoHandle: http.StatusNotFound,
 	tools.UnknownArgument: http.StatusBadRequest, tools.MissingArgument: http.StatusBadRequest, tools.InvalidArgument: http.StatusBadRequest,
 	tools.KeyMismatch: http.StatusUnprocessableEntity, tools.InProgress: http.StatusConflict, tools.OutcomeUnknown: http.StatusConflict,
-	tools.NoApproval: http.StatusNotFound, tools.NotWaiting: http.StatusConflict, tools.FourEyes: http.StatusForbidden,
+	tools.NoApproval: http.StatusNotFound, tools.NotWaiting: http.StatusConflict, tools.FourEyes: http.StatusForbidden, tools.NoRun: http.StatusNotFound, tools.RunState: http.StatusConflict,
 	tools.ApprovalRequired: http.StatusForbidden, tools.ApprovalDenied: http.StatusForbidden, tools.ApprovalUsed: http.StatusConflict, tools.ManyApprovals: http.StatusTooManyRequests,
 	tools.ReturnsOff: http.StatusNotFound, tools.NoReturn: http.StatusNotFound, tools.NotCancelled: http.StatusConflict,
 	tools.NotIdentified: http.StatusForbidden, tools.NotAuthorized: http.StatusForbidden,
