@@ -290,6 +290,11 @@ func (t *turn) ask(ctx context.Context, f *frozen, says *decided) (res returns.R
 		return res, false, passing("approvals", err)
 	}
 	if !found {
+		if says.Process = t.submit(ctx); says.Process == submitted {
+			// That may have changed the case: what a person is asked is read afterwards.
+			says.Waits = "The case was submitted for approval in Salesforce."
+			return wait(question{Text: says.Waits}, time.Second, says), false, nil
+		}
 		arguments, err := json.Marshal(p)
 		if err != nil {
 			return res, false, err
@@ -316,7 +321,6 @@ func (t *turn) ask(ctx context.Context, f *frozen, says *decided) (res returns.R
 		res.Detail = detail(says)
 		return res, false, nil
 	}
-	says.Process = t.submit(ctx)
 	says.Waits = "A person has to decide until " + a.Expires.Format(time.RFC3339) + "."
 	q := question{Text: says.Waits, Approval: a.ID, Until: &a.Expires}
 	return wait(q, max(time.Until(a.Expires)+time.Second, time.Second), says), false, nil

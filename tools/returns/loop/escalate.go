@@ -49,9 +49,12 @@ func (t *turn) stuck(ctx context.Context) (returns.Result, error) {
 	return wrote(done, map[string]any{"step": t.Run.At, "problem": problem.Message, "records": done.Records}), err
 }
 
+// submitted says that a case was submitted just now.
+const submitted = "submitted"
+
 // submit submits the case to the approval process of Salesforce that the workspace
 // names, once: one that has it pending is left alone. Whether that works decides
-// nothing, and is told to the audit trail.
+// nothing, and is told to the audit trail: "submitted", "pending", or why not.
 //
 // The form of the requests is that of process.submitApproval and of ProcessInstance
 // (REST API Developer Guide, Process Approvals; Object Reference).
@@ -80,5 +83,5 @@ func (t *turn) submit(ctx context.Context) string {
 	if _, err := t.org.Do(ctx, &salesforce.Request{Method: http.MethodPost, Path: "/process/approvals", Body: body}); err != nil {
 		return "not submitted: " + err.Error()
 	}
-	return "submitted"
+	return submitted
 }

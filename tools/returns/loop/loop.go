@@ -82,7 +82,9 @@ type Settings struct {
 	ApproveWithin time.Duration
 	// ApprovalProcess is the API name of an approval process of Salesforce to which a
 	// case is submitted as well when a person has to decide; "" is none. What becomes
-	// of it there decides nothing here.
+	// of it there decides nothing here. A case in approval is locked: the process has to
+	// leave it to the user of the connection to edit, or else the records of an approved
+	// return wait until the process has ended. It has to find its approvers by itself.
 	ApprovalProcess string
 }
 
