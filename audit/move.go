@@ -18,7 +18,9 @@ var ErrMoved = errors.New("the run has moved since: it is another's now")
 // is counted up by the move, and a mover who has seen an older one changes nothing.
 // Turn 0 starts the run, if there is none of the same subject and generation.
 //
-// A move stands alone: its entry has no [Claim], [Charge], [Consent] or [Verdict].
+// A move stands alone: its entry has no [Claim], [Charge] or [Consent]. With a
+// [Verdict] both take effect or neither does: the entry is left out when the approval
+// is not one of that run which waits, or the run has moved.
 type Move struct {
 	To    Run
 	Lease time.Duration // how long the mover keeps the run to itself; 0 gives it up
@@ -51,6 +53,17 @@ type Run struct {
 	Started  time.Time // in milliseconds, by the store's clock, as Moved
 	Moved    time.Time
 	WakeTime time.Time // when it goes on
+}
+
+// RunQuery selects runs. A zero field selects everything.
+type RunQuery struct {
+	Workspace string
+	Status    string
+	Subject   string
+	Escalated bool   // those that want a person, whatever else happens
+	Person    bool   // those that wait, and those that are escalated
+	Before    string // those started before the one with this ID
+	Limit     int    // 0 is 50
 }
 
 // A Step is the row of one step of a run: one, however often it is tried.

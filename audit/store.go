@@ -25,7 +25,8 @@ import (
 // left out and marked; every other verdict takes effect.
 //
 // An entry with a [Move] of a run whose turn is another is left out and marked; every
-// other move is made.
+// other move is made. Of an entry with a verdict and a move both take effect, or it is
+// left out, and one of them is marked.
 type Store interface {
 	Append(ctx context.Context, entries []Entry) error
 }

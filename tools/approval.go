@@ -19,7 +19,8 @@ type Approvals interface {
 	OpenApproval(ctx context.Context, call AskedCall) (a Approval, ok bool, err error)
 	// AskApproval keeps an approval, or returns the one of that call that is open.
 	// The error is ErrManyWait when as many of the agent's calls wait as may; runs are
-	// not counted, each of which is about a case of its own.
+	// not counted, each of which is about a case of its own and waits for one approval
+	// at a time: its earlier ones that wait have expired then.
 	AskApproval(ctx context.Context, a Approval) (Approval, error)
 	// Approval returns the approval of that id; ok is false when there is none.
 	Approval(ctx context.Context, workspace, id string) (a Approval, ok bool, err error)

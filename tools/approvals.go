@@ -22,6 +22,7 @@ type request struct {
 	ApprovalID  string     `json:"approvalId"`
 	State       State      `json:"state"`
 	Instruction string     `json:"instruction"`
+	Run         string     `json:"runId,omitempty"`
 	RequestedAt time.Time  `json:"requestedAt"`
 	ExpiresAt   time.Time  `json:"expiresAt"`
 	DecidedAt   *time.Time `json:"decidedAt,omitempty"`
@@ -40,8 +41,20 @@ var goOn = map[State]string{
 	Expired:  "Nobody decided, or the call was not made in time. Repeat it to ask again.",
 }
 
+// runGoesOn says the same of a run, which nobody calls again.
+var runGoesOn = map[State]string{
+	Waiting:  "Wait: a person has not decided yet. The run goes on by itself then; repeat nothing. See tool returns, action status.",
+	Approved: "The run goes on by itself; repeat nothing. See tool returns, action status.",
+	Denied:   "The run ends without it; repeat nothing. See tool returns, action status.",
+	Expired:  "Nobody decides about it any more; repeat nothing. See tool returns, action status.",
+}
+
 func requestOf(a Approval) request {
-	return request{ApprovalID: a.ID, State: a.State, Instruction: a.Instruction, RequestedAt: a.Requested, ExpiresAt: a.Expires, DecidedAt: a.Decided, Note: a.Note, Next: goOn[a.State]}
+	next := goOn
+	if a.Run != "" {
+		next = runGoesOn
+	}
+	return request{ApprovalID: a.ID, State: a.State, Instruction: a.Instruction, Run: a.Run, RequestedAt: a.Requested, ExpiresAt: a.Expires, DecidedAt: a.Decided, Note: a.Note, Next: next[a.State]}
 }
 
 // getApproval answers approvals.get. Another agent's approval is none.

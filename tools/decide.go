@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/tools/returns"
 )
 
 // maxNote is how many bytes a person may say about a decision.
@@ -32,8 +34,9 @@ func (v Verdict) action() string {
 
 // Decide records what a person decides on a call that waits, and lets it take
 // effect in the same commit. Whoever decides is not the person for whom the agent
-// asked, whatever the case of the name. It returns the approval as it is then; every
-// error is an *Error.
+// asked, whatever the case of the name. The run that has asked for an approval goes on
+// with the same commit, and a verdict on one that does not wait is none. It returns the
+// approval as it is then; every error is an *Error.
 func Decide(ctx context.Context, journal *audit.Journal, kept Approvals, workspace, id string, v Verdict) (Approval, error) {
 	if v.By == "" || len(v.By) > maxKey || strings.TrimSpace(v.By) != v.By {
 		return Approval{}, &Error{Code: InvalidArgument, Message: "the name of who decides must have 1 to 255 characters, without blanks around them"}
@@ -54,12 +57,14 @@ func Decide(ctx context.Context, journal *audit.Journal, kept Approvals, workspa
 	}
 	entry := audit.Entry{Workspace: a.Workspace, Host: a.Host, Agent: a.Agent, User: a.User, Context: a.Context, Surface: v.Surface,
 		Tool: ApprovalsTool.Name, Action: v.action(), Decision: audit.DecisionAllowed, Rule: a.Rule,
-		Approval: a.ID, Digest: a.Digest, By: v.By, Arguments: audit.Redact(arguments, nil)}
+		Run: a.Run, Approval: a.ID, Digest: a.Digest, By: v.By, Arguments: audit.Redact(arguments, nil)}
 	switch {
 	case !v.Asked && strings.EqualFold(v.By, a.User):
 		err = &Error{Code: FourEyes, ApprovalID: a.ID, Message: "the agent asked this for " + cell(clip(a.User)) + ", who cannot decide about it: somebody else has to"}
 	case a.State != Waiting:
 		err = decided(a)
+	case a.Run != "":
+		_, err = v.move(ctx, kept, a)
 	}
 	if err != nil {
 		e := AsError(err)
@@ -73,22 +78,67 @@ func Decide(ctx context.Context, journal *audit.Journal, kept Approvals, workspa
 	if err != nil {
 		return Approval{}, unwritten(err)
 	}
-	err = intent.End(ctx, audit.Outcome{Status: audit.OK, Verdict: &audit.Verdict{Approved: v.Approve, Note: v.Note}})
-	if errors.Is(err, audit.ErrDecided) {
-		if a, _, err = kept.Approval(ctx, workspace, id); err != nil {
-			return Approval{}, err
-		}
-		e := decided(a)
-		if err := intent.End(ctx, audit.Outcome{Status: audit.Failed, Code: string(e.Code), Message: e.Message}); err != nil {
-			return Approval{}, unwritten(err)
-		}
-		return Approval{}, e
-	}
-	if err != nil {
-		return Approval{}, unwritten(err)
+	if err := v.end(ctx, intent, kept, a); err != nil {
+		return Approval{}, err
 	}
 	a, _, err = kept.Approval(ctx, workspace, id)
 	return a, err
+}
+
+// endTries is how often a verdict is tried on a run that moves meanwhile.
+const endTries = 5
+
+// end ends the intent of a verdict, which takes effect, or with why it does not.
+func (v Verdict) end(ctx context.Context, intent *audit.Intent, kept Approvals, a Approval) (err error) {
+	for range endTries {
+		out := audit.Outcome{Status: audit.OK, Verdict: &audit.Verdict{Approved: v.Approve, Note: v.Note}}
+		if a.Run != "" {
+			if out.Move, err = v.move(ctx, kept, a); err != nil {
+				break
+			}
+		}
+		ended := intent.End(ctx, out)
+		if errors.Is(ended, audit.ErrDecided) {
+			if a, _, err = kept.Approval(ctx, a.Workspace, a.ID); err == nil {
+				err = decided(a)
+			}
+			break
+		}
+		if !errors.Is(ended, audit.ErrMoved) {
+			return unwritten(ended)
+		}
+		err = underWay(a)
+	}
+	e := AsError(err)
+	if failed := intent.End(ctx, audit.Outcome{Status: audit.Failed, Code: string(e.Code), Message: e.Message}); failed != nil {
+		return unwritten(failed)
+	}
+	return err
+}
+
+// move is how the run goes on that has asked for an approval.
+func (v Verdict) move(ctx context.Context, kept Approvals, a Approval) (*audit.Move, error) {
+	r, found, err := kept.Run(ctx, a.Workspace, a.Run)
+	if err != nil {
+		return nil, err
+	}
+	if found && r.Status == returns.Running {
+		return nil, underWay(a)
+	}
+	answer, err := encode(returns.Answer{ApprovalID: a.ID, Approve: v.Approve, By: v.By, Note: v.Note})
+	if err != nil {
+		return nil, err
+	}
+	m, err := returns.Answered(r, answer)
+	if err != nil {
+		return nil, &Error{Code: NotWaiting, ApprovalID: a.ID, Message: fmt.Sprintf("the run %s does not wait for this approval any more: it is %s", a.Run, cmp.Or(r.Status, "not there"))}
+	}
+	return &m, nil
+}
+
+// underWay is the error of a decision on a run that is at work.
+func underWay(a Approval) *Error {
+	return &Error{Code: NotWaiting, ApprovalID: a.ID, Message: fmt.Sprintf("the run %s is at work now, and does not wait for this approval: look at it again in a moment", a.Run)}
 }
 
 // noApproval is the error for an approval that there is not, or that is another's.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,9 +27,13 @@ func (e *env) auditShow() *cobra.Command {
 		Use:   "show --config FILE",
 		Short: "Print entries of the audit trail",
 		Long: `Print the latest calls in the audit trail, one a line; with --json all entries
-that match, intents too. Times are RFC 3339, a date, or how long ago as in 2h.`,
+that match, intents too. Times are RFC 3339, a date, or how long ago as in 2h.
+
+With --run, print what happened to one return, oldest first: each step with what came
+of it, the requests, records and changes, and who decided.`,
 		Example: `  salesforce-mcp audit show --config config.yaml --agent helpdesk --since 24h
-  salesforce-mcp audit show --config config.yaml --record 001000000000001AAA --json`,
+  salesforce-mcp audit show --config config.yaml --record 001000000000001AAA --json
+  salesforce-mcp audit show --config config.yaml --run 01a20e44-1bbe-73a0-a535-9389d0fe0b6e`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			now := time.Now()
@@ -54,7 +59,10 @@ that match, intents too. Times are RFC 3339, a date, or how long ago as in 2h.`,
 			if q.Limit < 1 {
 				return errors.New("--limit: must be 1 or more")
 			}
-			q.Calls = !asJSON
+			q.Calls = !asJSON && q.Run == ""
+			if q.Run != "" && !cmd.Flags().Changed("limit") {
+				q.Limit = math.MaxInt
+			}
 			return e.withRecords(cmd.Context(), file, func(r *records) error {
 				entries, err := r.store.List(cmd.Context(), q)
 				if err != nil {
@@ -63,7 +71,13 @@ that match, intents too. Times are RFC 3339, a date, or how long ago as in 2h.`,
 				if asJSON {
 					return e.printEntries(entries)
 				}
-				return e.printCalls(entries)
+				if q.Run == "" {
+					return e.printCalls(entries)
+				}
+				if len(entries) == 0 {
+					return fmt.Errorf("there are no entries of a run %s", q.Run)
+				}
+				return e.printStory(entries)
 			})
 		},
 	}
@@ -74,6 +88,7 @@ that match, intents too. Times are RFC 3339, a date, or how long ago as in 2h.`,
 	flags.StringVar(&q.User, "user", "", "only for this user")
 	flags.StringVar(&q.Tool, "tool", "", "only of this tool, or tool and action as in records.get")
 	flags.StringVar(&q.Record, "record", "", "only calls that read or wrote this record")
+	flags.StringVar(&q.Run, "run", "", "only of this return, all of it, as a story")
 	flags.StringVar(&outcome, "outcome", "", "only with this outcome: ok, error, unknown or refused")
 	flags.StringVar(&since, "since", "", "only from this time on")
 	flags.StringVar(&until, "until", "", "only before this time")
@@ -162,8 +177,10 @@ func some(ids []string) string {
 }
 
 // oneLine is text as a cell of a table: without what would break or fake a line.
-func oneLine(text string) string {
-	const most = 120
+func oneLine(text string) string { return clipped(text, 120) }
+
+// clipped is oneLine with at most so many characters.
+func clipped(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
 	}

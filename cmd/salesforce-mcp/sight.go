@@ -22,6 +22,14 @@ func (a *app) measure(sinks []place) {
 	m.Gauges = []sight.Gauge{
 		{Name: "audit_unsigned_entries", Help: "Audit entries that no signed checkpoint covers yet.", Count: a.store.Unsigned},
 		{Name: "approvals_waiting", Help: "Calls that wait for a person to approve them.", Count: a.waiting},
+		{Name: "returns_waiting", Help: "Returns that wait for a person, or for their time.", Count: func(ctx context.Context) (int64, error) {
+			waiting, _, err := a.store.CountRuns(ctx)
+			return waiting, err
+		}},
+		{Name: "returns_escalated", Help: "Returns that have called for a person.", Count: func(ctx context.Context) (int64, error) {
+			_, escalated, err := a.store.CountRuns(ctx)
+			return escalated, err
+		}},
 	}
 	workspaces := map[string][]string{} // of a sink
 	for _, p := range sinks {

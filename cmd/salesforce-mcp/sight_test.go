@@ -75,7 +75,7 @@ func TestMetrics(t *testing.T) {
 		`salesforce_mcp_call_duration_seconds_count{outcome="ok",tool="query"} 3`,
 		`salesforce_mcp_token_requests_total{result="ok"} 1`,
 		`salesforce_mcp_token_requests_total{result="error"} 0`,
-		`salesforce_mcp_orgs 1`, `salesforce_mcp_approvals_waiting 0`, `salesforce_mcp_breakers_open 0`, `salesforce_mcp_api_calls_left `, `salesforce_mcp_api_calls_left_ratio 0.9`,
+		`salesforce_mcp_orgs 1`, `salesforce_mcp_approvals_waiting 0`, `salesforce_mcp_returns_waiting 0`, `salesforce_mcp_returns_escalated 0`, `salesforce_mcp_breakers_open 0`, `salesforce_mcp_api_calls_left `, `salesforce_mcp_api_calls_left_ratio 0.9`,
 		`salesforce_mcp_build_info{`, `go_goroutines `, `process_open_fds `,
 	} {
 		if !strings.Contains(text, want) {

@@ -56,7 +56,10 @@ func (e *Engine) do(ctx context.Context, h *hold, r audit.Run, i int, steps map[
 // undo makes an attempt to put step number i back.
 func (e *Engine) undo(ctx context.Context, h *hold, r audit.Run, i int, steps map[string]audit.Step) (audit.Run, time.Duration, error) {
 	s := e.Flow.Steps[i]
-	back := Step{Kind: Read, Do: s.Undo} // repeated freely
+	back := Step{Kind: Read, Do: s.Undo}                                                    // repeated freely
+	if state := steps[s.Name].State; s.Undo == nil || state != stepDone && !unsure(state) { // where a person has stopped it
+		back.Do = func(context.Context, Attempt) (Result, error) { return Result{}, nil }
+	}
 	return e.attempt(ctx, h, r, back, "undo "+s.Name, steps, false, func(r audit.Run, _ Result, err error) audit.Move {
 		return e.Flow.settleUndo(e.patience(), r, i, steps, err)
 	})
@@ -121,6 +124,7 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 	}
 	h.moved(begun, e.lease())
 	r.Turn++
+	a.Run = r
 
 	res, err := e.perform(ctx, h, s, a, unsure(before.State), wrong)
 	m := settle(r, res, err)

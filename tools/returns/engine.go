@@ -3,7 +3,6 @@ package returns
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -48,6 +47,9 @@ func (e *Engine) nudges() chan struct{} {
 	return e.nudged
 }
 
+// tool is the name under which the audit trail has what runs do.
+const tool = "returns"
+
 const (
 	defaultLease = 10 * time.Second
 	defaultPoll  = time.Second
@@ -65,15 +67,9 @@ func (e *Engine) entry(r audit.Run) (entry audit.Entry) {
 	if e.Entry != nil {
 		entry = e.Entry(r)
 	}
-	entry.Run, entry.Workspace, entry.Tool, entry.Effect = r.ID, r.Workspace, "returns", "act"
+	entry.Run, entry.Workspace, entry.Tool, entry.Effect = r.ID, r.Workspace, tool, "act"
 	return entry
 }
-
-// ErrEnded is the error for what comes too late: the run has ended.
-var ErrEnded = errors.New("the run has ended")
-
-// ErrStays is the error for what a run does not let a person do now.
-var ErrStays = errors.New("the run stays as it is")
 
 // Start starts a run and returns it, or the one that there is of the same workspace,
 // subject and generation; then fresh is false. The ID is the caller's, a new UUID; the
@@ -106,80 +102,32 @@ func (e *Engine) Start(ctx context.Context, r audit.Run) (started audit.Run, fre
 // trail; the step that asked is called again with it. Of two who decide one does.
 func (e *Engine) Decide(ctx context.Context, workspace, id, by string, answer []byte) error {
 	return e.person(ctx, workspace, id, by, "decide", func(r audit.Run, _ map[string]audit.Step) (audit.Move, error) {
-		if r.Status != Waiting {
-			return audit.Move{}, fmt.Errorf("the run waits for nobody: it is %s", r.Status)
-		}
-		r.Status, r.Answer = Running, answer
-		return audit.Move{To: r}, nil
+		return Answered(r, answer)
 	})
 }
 
 // Cancel takes a run back, for a reason (JSON): what it has done is put back. The
-// error is ErrStays once the refund is made, or may have been, and ErrEnded when the run
+// error is ErrCannot once the refund is made, or may have been, and ErrEnded when the run
 // has ended.
 func (e *Engine) Cancel(ctx context.Context, workspace, id, by string, reason []byte) error {
 	return e.person(ctx, workspace, id, by, "cancel", func(r audit.Run, steps map[string]audit.Step) (audit.Move, error) {
-		switch {
-		case r.Pivot == pivotPassed:
-			return audit.Move{}, fmt.Errorf("%w: the step %s is done, and there is no way back from it", ErrStays, e.pivot())
-		case r.Pivot != "":
-			return audit.Move{}, fmt.Errorf("%w: the step %s may be done already, which is being found out", ErrStays, e.pivot())
-		case r.Status == Undoing:
-			return audit.Move{}, fmt.Errorf("%w: it is going back already", ErrStays)
+		m, err := TakenBack(r, e.lease(), reason)
+		if err != nil {
+			return m, err
 		}
-		m := e.Flow.back(r, e.Flow.index(r.At), steps, Cancelled, reason, steps[r.At].State)
-		m.Step = nil
-		m.Wake = e.lease() // a worker that has the run now has noticed until then
+		m.To = e.Flow.back(r, e.Flow.index(r.At), steps, Cancelled, reason, steps[r.At].State).To // which may be its end
 		return m, nil
 	})
 }
 
-func (e *Engine) pivot() string {
-	for _, s := range e.Flow.Steps {
-		if s.Pivot {
-			return s.Name
-		}
-	}
-	return ""
-}
-
-// personTries is how often a person's move is tried on a run that a worker moves
-// meanwhile.
-const personTries = 20
-
-// person makes a move that a person wants, on the run as it is now.
+// person makes a move that a person wants.
 func (e *Engine) person(ctx context.Context, workspace, id, by, action string, move func(audit.Run, map[string]audit.Step) (audit.Move, error)) error {
-	for range personTries {
-		r, ok, err := e.Ledger.Run(ctx, workspace, id)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("there is no run %s in workspace %s", id, workspace)
-		}
-		if Ended(r.Status) {
-			return fmt.Errorf("%w: it is %s", ErrEnded, r.Status)
-		}
-		steps, err := e.Ledger.Steps(ctx, id) // if they have changed since, so has the run's turn
-		if err != nil {
-			return err
-		}
-		m, err := move(r, steps)
-		if err != nil {
-			return err
-		}
+	_, err := byHand(ctx, e.Journal, e.Ledger, workspace, id, func(r audit.Run) audit.Entry {
 		entry := e.entry(r)
-		entry.Action, entry.By, entry.Move = action, by, &m
-		intent, err := e.Journal.Begin(ctx, entry)
-		if errors.Is(err, audit.ErrMoved) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return intent.End(ctx, audit.Outcome{Status: audit.OK})
-	}
-	return errors.New("the run moves all the time: try again")
+		entry.Action, entry.By = action, by
+		return entry
+	}, move)
+	return err
 }
 
 // Work drives runs until ctx ends, one at a time.

@@ -134,7 +134,7 @@ func TestLaw(t *testing.T) {
 		}
 		start()
 		for range rapid.IntRange(0, 25).Draw(rt, "events") {
-			switch rapid.SampledFrom([]string{"work", "work", "work", "work", "start", "decide", "cancel"}).Draw(rt, "event") {
+			switch rapid.SampledFrom([]string{"work", "work", "work", "work", "start", "decide", "cancel", "cancel by hand", "retry"}).Draw(rt, "event") {
 			case "work":
 				_, _ = e.Once(ctx)
 			case "start":
@@ -143,6 +143,10 @@ func TestLaw(t *testing.T) {
 				_ = e.Decide(ctx, "demo", "run", "ada", []byte("go on"))
 			case "cancel":
 				_ = e.Cancel(ctx, "demo", "run", "ada", []byte("{}"))
+			case "cancel by hand":
+				_, _ = Hand{By: "ada"}.Cancel(ctx, j, m, "demo", "run", 0)
+			case "retry":
+				_, _ = Hand{By: "ada"}.Retry(ctx, j, m, "demo", "run")
 			}
 		}
 		w.luck = nil

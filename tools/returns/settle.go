@@ -129,7 +129,7 @@ func (f Flow) fail(p Patience, r audit.Run, i int, steps map[string]audit.Step, 
 	case r.Pivot == "" && (fault.Class == Systemic || fault.Class == Declined):
 		return f.back(r, i, steps, Failed, reason, state)
 	case r.Pivot == "" && fault.Class != Unknown && (fault.Class == Fix || r.Tries >= p.Tries):
-		m.To.Status, m.To.Tries, m.To.Answer, m.Wake = Waiting, 0, nil, without // parked
+		m.To.Status, m.To.Tries, m.To.Answer, m.To.Escalated, m.Wake = Waiting, 0, nil, true, without // parked
 	case fault.Class == Fix, fault.Class == Systemic, fault.Class == Declined:
 		m.To.Escalated, m.Wake = true, p.Most
 	case r.Tries >= p.Tries:

@@ -53,7 +53,7 @@ func (t *turn) gateway(ctx context.Context, f frozen) (gateway.Gateway, error) {
 	}
 	g, err := t.s.Open(t.org)
 	if err != nil {
-		return nil, fix("gateway", err.Error())
+		return nil, passing("gateway", err)
 	}
 	return g, nil
 }
@@ -184,7 +184,7 @@ func (t *turn) release(ctx context.Context) (returns.Result, error) {
 	if err := t.result(ctx, "evaluate", &before); err != nil {
 		return returns.Result{}, err
 	}
-	if err := t.Locks.Release(ctx, lockOf(t.Run.Workspace, before.Return), t.Run.ID); err != nil {
+	if err := t.Locks.Unlock(ctx, lockOf(t.Run.Workspace, before.Return), t.Run.ID, t.Run.Turn); err != nil {
 		return returns.Result{}, passing("lock", err)
 	}
 	return returns.Result{}, nil

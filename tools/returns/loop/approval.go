@@ -21,10 +21,6 @@ import (
 // Instruction is that of the approvals of runs (tools.AskedCall).
 const Instruction = "processReturn"
 
-// lockLife is for ever: the lock of a return whose money has moved and whose records
-// are missing is held until they are there.
-const lockLife = 100 * 365 * 24 * time.Hour
-
 // Waits between two tries.
 const (
 	firstTurn  = 5 * time.Second // of a return for its turn at the order, doubled each time
@@ -74,7 +70,7 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		return res, err
 	}
 	lock, passed := lockOf(t.Run.Workspace, before.Return), false
-	ours, err := t.Locks.Lease(ctx, lock, t.Run.ID, lockLife)
+	ours, err := t.Locks.Lock(ctx, lock, t.Run.ID, t.Run.Turn)
 	if err != nil {
 		return res, passing("lock", err)
 	}
@@ -85,7 +81,7 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		if passed {
 			return
 		}
-		if failed := t.Locks.Release(context.WithoutCancel(ctx), lock, t.Run.ID); failed != nil && err == nil {
+		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil && err == nil {
 			res, err = returns.Result{Detail: res.Detail}, passing("lock", failed) // once more
 		}
 	}()
@@ -294,6 +290,11 @@ func (t *turn) ask(ctx context.Context, f *frozen, says *decided) (res returns.R
 		return res, false, passing("approvals", err)
 	}
 	if !found {
+		if says.Process = t.submit(ctx); says.Process == submitted {
+			// That may have changed the case: what a person is asked is read afterwards.
+			says.Waits = "The case was submitted for approval in Salesforce."
+			return wait(question{Text: says.Waits}, time.Second, says), false, nil
+		}
 		arguments, err := json.Marshal(p)
 		if err != nil {
 			return res, false, err
@@ -320,7 +321,6 @@ func (t *turn) ask(ctx context.Context, f *frozen, says *decided) (res returns.R
 		res.Detail = detail(says)
 		return res, false, nil
 	}
-	says.Process = t.submit(ctx)
 	says.Waits = "A person has to decide until " + a.Expires.Format(time.RFC3339) + "."
 	q := question{Text: says.Waits, Approval: a.ID, Until: &a.Expires}
 	return wait(q, max(time.Until(a.Expires)+time.Second, time.Second), says), false, nil

@@ -30,7 +30,12 @@ func (t *turn) stuck(ctx context.Context) (returns.Result, error) {
 	}
 	var problem returns.Fault
 	_ = json.Unmarshal(t.Run.Reason, &problem) // another reason is none
-	text := fmt.Sprintf("The return does not get past its step %q and goes on being tried.", t.Run.At)
+	text := fmt.Sprintf("The return does not get past its step %q", t.Run.At)
+	if t.Run.Status == returns.Waiting {
+		text += ": mend what is wrong and let it go on, or cancel it."
+	} else {
+		text += ", and goes on being tried."
+	}
 	switch made, _ := t.made(); {
 	case t.Run.Pivot == "begun":
 		text += " Whether money went back is not known: look at the payment gateway for the key " + returns.Key(t.Run, "refund") + "."
@@ -44,9 +49,12 @@ func (t *turn) stuck(ctx context.Context) (returns.Result, error) {
 	return wrote(done, map[string]any{"step": t.Run.At, "problem": problem.Message, "records": done.Records}), err
 }
 
+// submitted says that a case was submitted just now.
+const submitted = "submitted"
+
 // submit submits the case to the approval process of Salesforce that the workspace
 // names, once: one that has it pending is left alone. Whether that works decides
-// nothing, and is told to the audit trail.
+// nothing, and is told to the audit trail: "submitted", "pending", or why not.
 //
 // The form of the requests is that of process.submitApproval and of ProcessInstance
 // (REST API Developer Guide, Process Approvals; Object Reference).
@@ -75,5 +83,5 @@ func (t *turn) submit(ctx context.Context) string {
 	if _, err := t.org.Do(ctx, &salesforce.Request{Method: http.MethodPost, Path: "/process/approvals", Body: body}); err != nil {
 		return "not submitted: " + err.Error()
 	}
-	return "submitted"
+	return submitted
 }

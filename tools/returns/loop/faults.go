@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
@@ -43,6 +44,13 @@ func classed(err error) error {
 	case errors.As(err, &theirs):
 		return ofOrg(theirs, err)
 	}
+	var login interface {
+		Temporary() bool
+		RetryAfter() time.Duration
+	}
+	if errors.As(err, &login) && login.Temporary() { // there is no token now
+		return &returns.Fault{Class: returns.Transient, Code: string(tools.NotConnected), Message: err.Error(), After: login.RetryAfter()}
+	}
 	var ours *tools.Error
 	if e := tools.AsError(err); errors.As(err, &ours) || e.Code != tools.Internal {
 		return ofServer(e)
@@ -75,8 +83,8 @@ func ofServer(e *tools.Error) error {
 		message += " Connect at " + e.ConnectURL
 	}
 	fault := fix(string(e.Code), message)
-	if e.RetryAfter > 0 {
-		fault.Class = returns.Transient
+	if e.RetryAfter > 0 || e.Code == tools.Internal {
+		fault.Class, fault.After = returns.Transient, time.Duration(e.RetryAfter)*time.Second
 	}
 	return fault
 }
@@ -89,7 +97,7 @@ func ofOrg(e *salesforce.Error, err error) error {
 		return err
 	}
 	var ours *tools.Error
-	if errors.As(e.Err, &ours) { // no token, and why
+	if e.Class == salesforce.ClassAuth && errors.As(e.Err, &ours) { // no token, and why
 		return ofServer(ours)
 	}
 	fault := &returns.Fault{Class: returns.Fix, Code: e.Code, Message: err.Error(), After: e.RetryAfter}

@@ -105,7 +105,7 @@ func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller
 	if err != nil {
 		return Status{}, shown(err)
 	}
-	run, there, err := l.latest(ctx, caller.Workspace, ask.CaseID)
+	run, there, err := l.Ledger.LatestRun(ctx, caller.Workspace, Kind, ask.CaseID)
 	if err != nil {
 		return Status{}, err
 	}
@@ -138,18 +138,6 @@ func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller
 		return l.seen(ctx, org, caller, run)
 	}
 	return l.status(ctx, run)
-}
-
-// latest returns the run of the last generation of a case; ok is false when it has
-// none.
-func (l *Loop) latest(ctx context.Context, workspace, caseID string) (last audit.Run, ok bool, err error) {
-	for generation := int64(0); ; generation++ {
-		run, there, err := l.Ledger.FindRun(ctx, workspace, Kind, caseID, generation)
-		if !there || err != nil {
-			return last, ok, err
-		}
-		last, ok = run, true
-	}
 }
 
 // again reports whether a new run may be started after this one.

@@ -34,7 +34,7 @@ type Loop struct {
 	Approvals Approvals
 	Sealer    tools.Sealer
 	Locks     Locks
-	Ledger    returns.Ledger
+	Ledger    Ledger
 	Journal   *audit.Journal
 
 	Patience returns.Patience
@@ -46,6 +46,13 @@ type Loop struct {
 	engine *returns.Engine
 }
 
+// A Ledger keeps runs.
+type Ledger interface {
+	returns.Ledger
+	// LatestRun returns the run of the last generation of a subject.
+	LatestRun(ctx context.Context, workspace, kind, subject string) (r audit.Run, ok bool, err error)
+}
+
 // Approvals keeps what persons are asked ([tools.Approvals]).
 type Approvals interface {
 	OpenApproval(ctx context.Context, call tools.AskedCall) (a tools.Approval, ok bool, err error)
@@ -53,11 +60,12 @@ type Approvals interface {
 	Approval(ctx context.Context, workspace, id string) (a tools.Approval, ok bool, err error)
 }
 
-// Locks keeps names that one owner holds at a time. An owner may take what it holds
-// once more, and give up what it does not hold.
+// Locks keeps names that one run holds at a time, for ever or until it gives them up. It
+// may take what it holds once more. Whoever moves it says at which turn they have it: a
+// worker that has lost it takes nothing and gives nothing up.
 type Locks interface {
-	Lease(ctx context.Context, name, owner string, life time.Duration) (bool, error)
-	Release(ctx context.Context, name, owner string) error
+	Lock(ctx context.Context, name, run string, turn int64) (bool, error)
+	Unlock(ctx context.Context, name, run string, turn int64) error
 }
 
 // Settings are how a workspace does returns.
@@ -74,7 +82,9 @@ type Settings struct {
 	ApproveWithin time.Duration
 	// ApprovalProcess is the API name of an approval process of Salesforce to which a
 	// case is submitted as well when a person has to decide; "" is none. What becomes
-	// of it there decides nothing here.
+	// of it there decides nothing here. A case in approval is locked: the process has to
+	// leave it to the user of the connection to edit, or else the records of an approved
+	// return wait until the process has ended. It has to find its approvers by itself.
 	ApprovalProcess string
 }
 

@@ -27,7 +27,7 @@ type Status struct {
 
 	Verdict  policy.Verdict  `json:"verdict,omitempty"` // of the policy, once it has decided
 	Reasons  []policy.Reason `json:"reasons,omitempty"`
-	Amount   int64           `json:"amount"` // in minor units, as Fee
+	Amount   int64           `json:"amount"` // that goes back, or went, in minor units, as Fee
 	Fee      int64           `json:"fee,omitempty"`
 	Currency string          `json:"currency,omitempty"`
 
@@ -56,12 +56,12 @@ type Refunded struct {
 	Status    gateway.Status `json:"status"` // done, or pending: the money is under way
 }
 
-// find returns the run that its ID, or the ID of its case, names. The error is a
+// run returns the run that its ID, or the ID of its case, names. The error is a
 // *tools.Error or of the ledger.
 func (l *Loop) run(ctx context.Context, workspace, id string) (r audit.Run, err error) {
 	ok := false
 	if caseID, malformed := salesforce.To18(id); malformed == nil {
-		r, ok, err = l.latest(ctx, workspace, caseID)
+		r, ok, err = l.Ledger.LatestRun(ctx, workspace, Kind, caseID)
 	} else {
 		r, ok, err = l.Ledger.Run(ctx, workspace, id)
 		ok = ok && r.Kind == Kind
@@ -114,18 +114,18 @@ func (l *Loop) Cancel(ctx context.Context, caller allowlist.Caller, id, reason s
 		return Status{}, shown(err)
 	}
 	if !in.of(caller) {
-		return Status{}, &tools.Error{Code: tools.NotCancelled, Message: "another agent started this return, or for another person: only they can cancel it"}
+		return Status{}, &tools.Error{Code: tools.RunState, Message: "another agent started this return, or for another person: only they can cancel it"}
 	}
 	by := in.User
 	if by == "" {
 		by = in.Agent
 	}
-	err = l.Engine().Cancel(ctx, run.Workspace, run.ID, by, detail(denial{By: "agent", Text: reason}))
+	err = l.Engine().Cancel(ctx, run.Workspace, run.ID, by, detail(returns.Cancellation{By: by, Note: reason}))
 	switch {
 	case errors.Is(err, audit.ErrUnavailable):
 		return Status{}, &tools.Error{Code: tools.NotRecorded, Message: "the audit trail cannot be written, so nothing was cancelled: " + err.Error()}
-	case errors.Is(err, returns.ErrStays), errors.Is(err, returns.ErrEnded):
-		return Status{}, &tools.Error{Code: tools.NotCancelled, Message: "the return was not cancelled: " + err.Error(), Hint: "See how it is: tool returns, action status."}
+	case errors.Is(err, returns.ErrCannot), errors.Is(err, returns.ErrEnded):
+		return Status{}, &tools.Error{Code: tools.RunState, Message: "the return was not cancelled: " + err.Error(), Hint: "See how it is: tool returns, action status."}
 	case err != nil:
 		return Status{}, err
 	}
@@ -177,11 +177,20 @@ func (s *Status) because(run audit.Run) {
 	if run.Status == returns.Undoing {
 		goal = run.Goal
 	}
-	if goal == returns.Denied || goal == returns.Cancelled {
+	if goal == returns.Denied || goal == returns.Cancelled || goal == returns.Failed {
+		s.Amount, s.Fee = 0, 0
+	}
+	if goal == returns.Cancelled {
+		var c returns.Cancellation
+		_ = json.Unmarshal(run.Reason, &c) // another reason is none
+		s.Why = c.Note
+		return
+	}
+	if goal == returns.Denied {
 		d := denialOf(run.Reason)
 		s.Why = d.Text
 		if len(d.Reasons) > 0 {
-			s.Verdict, s.Reasons, s.Amount, s.Fee = policy.Deny, d.Reasons, 0, 0
+			s.Verdict, s.Reasons = policy.Deny, d.Reasons
 		}
 		if d.By == byPerson {
 			s.Decided = "denied"

@@ -111,6 +111,105 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
+func TestMetadata(t *testing.T) {
+	document, err := Receipt(content())
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := open(t, document).Trailer().Key("Info")
+	for key, want := range map[string]string{
+		"Title": "Refund receipt 00001026", "Author": "Müller & Søn A/S", "Subject": "Return of case 00001026",
+		"Creator": "salesforce-mcp", "CreationDate": "D:20261124150405", "ModDate": "D:20261124150405",
+	} {
+		if got := info.Key(key).Text(); got != want {
+			t.Errorf("%s is %q, and should be %q", key, got, want)
+		}
+	}
+}
+
+// TestBarCode compares the bars of a label, in modules, with those that ISO/IEC 15417
+// (Code 128) has for the case number.
+func TestBarCode(t *testing.T) {
+	document, err := Label(content())
+	if err != nil {
+		t.Fatal(err)
+	}
+	type bar struct{ x, width float64 }
+	var bars []bar
+	pdf.Interpret(open(t, document).Page(1).V.Key("Contents"), func(stack *pdf.Stack, op string) {
+		args := make([]float64, stack.Len())
+		for i := len(args) - 1; i >= 0; i-- {
+			args[i] = stack.Pop().Float64()
+		}
+		if op == "re" {
+			bars = append(bars, bar{args[0], args[2]})
+		}
+	})
+	const module = moduleWidth * 72 / 25.4
+	var got strings.Builder
+	for i, b := range bars {
+		if i > 0 {
+			fmt.Fprintf(&got, "%.0f", (b.x-bars[i-1].x-bars[i-1].width)/module)
+		}
+		fmt.Fprintf(&got, "%.0f", b.width/module)
+	}
+	const want = "211232" + // start of code C, pairs of digits
+		"212222" + "212222" + "221312" + "321221" + // 00 00 10 26
+		"111323" + // 33, which is 105 + 1×0 + 2×0 + 3×10 + 4×26 modulo 103
+		"2331112" // stop
+	if got.String() != want {
+		t.Errorf("the bars are %s, and should be %s", &got, want)
+	}
+	for _, number := range []string{"1\x0d2", "ⅧⅨ", "a b", "\u00f1", strings.Repeat("1", 31)} {
+		c := content()
+		c.CaseNumber = number
+		if document, err = Label(c); err != nil {
+			t.Errorf("case %q has no label: %v", number, err)
+		}
+		pdf.Interpret(open(t, document).Page(1).V.Key("Contents"), func(stack *pdf.Stack, op string) {
+			for stack.Len() > 0 {
+				stack.Pop()
+			}
+			if op == "re" {
+				t.Errorf("case %q has a bar code", number)
+			}
+		})
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                 "",
+		" \t a\r\n\x00b\u2028c\u00a0 ":     "a b c",
+		"e\u0301 \u00e9 o\u0308\u0336":     "é é ö",
+		"a\u202eb\u2066c\u200bd\ufeffe":    "abcde",
+		"a\u3164b\u115fc\ufe0fd\U000e0041": "abcd",
+		"やかん, Ωμέγα, Чай, Łódź":            "???, Ωμέγα, Чай, Łódź",
+		"☕\ue000\U0001f600":                "???",
+		"\xff\xc3":                         "\ufffd\ufffd",
+		strings.Repeat("é", 301):           strings.Repeat("é", 300) + "…",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%+q is printed as %+q, and should be as %+q", text, got, want)
+		}
+	}
+}
+
+func TestFileName(t *testing.T) {
+	for number, want := range map[string]string{
+		"00001026":              "return-00001026.pdf",
+		"RMA-10/2026":           "return-RMA-10-2026.pdf",
+		"../../etc/passwd\x00":  "return--etc-passwd-.pdf",
+		"C:\\con.pdf\r\nX-A: b": "return-C-con-pdf-X-A-b.pdf",
+		"":                      "return-.pdf",
+		strings.Repeat("é", 99): "return--.pdf",
+	} {
+		if got := FileName(number); got != want {
+			t.Errorf("the file of %q is called %q, and should be %q", number, got, want)
+		}
+	}
+}
+
 // TestManyLines: 500 lines are on several pages, each with the heading; of more, it
 // is said how many.
 func TestManyLines(t *testing.T) {
@@ -152,6 +251,7 @@ func TestRefused(t *testing.T) {
 	for want, spoil := range map[string]func(*Content){
 		"needs a case number": func(c *Content) { c.CaseNumber = "\u200b\x00" },
 		"needs the date":      func(c *Content) { c.Date = time.Time{} },
+		"date of the return":  func(c *Content) { c.Date = c.Date.AddDate(8000, 0, 0) },
 		"an amount is -1":     func(c *Content) { c.Amount = -1 },
 		"at least 0":          func(c *Content) { c.Fee = -5 },
 		"minor units":         func(c *Content) { c.Lines[1].Amount = -1 },

@@ -78,7 +78,10 @@ func (r *Returns) load(dir, workspace string) error {
 	if r.Company == "" {
 		r.Company = workspace
 	}
-	return errors.Join(r.loadPolicy(dir), r.loadMapping())
+	if err := r.loadPolicy(dir); err != nil {
+		return err
+	}
+	return r.loadMapping()
 }
 
 func (r *Returns) loadPolicy(dir string) (err error) {
@@ -118,7 +121,15 @@ func (c *Config) LoadReturns(dir string) error {
 			w.Missing = append(w.Missing, tools.ReturnsTool.Name)
 			continue
 		}
-		if err := w.Returns.load(dir, w.Name); err != nil {
+		err := w.Returns.load(dir, w.Name)
+		var misfit *records.Misfit
+		if errors.As(err, &misfit) {
+			err = nil
+			for _, p := range misfit.Problems {
+				problems = append(problems, fmt.Errorf("workspaces[%d].returns.mapping.%s", i, p))
+			}
+		}
+		if err != nil {
 			for line := range strings.SplitSeq(readable(err), "\n") {
 				problems = append(problems, fmt.Errorf("workspaces[%d].returns.%s", i, line))
 			}

@@ -15,13 +15,14 @@ func TestReturns(t *testing.T) {
 		returns string
 		problem string
 	}{
-		"least":            {"{gateway: record}", ""},
-		"all":              {"{gateway: stripe, stripeKeyFile: key, policy: policy.yaml, mapping: {case: {order: Order__c}}, approveWithin: 48h, company: Acme}", ""},
+		"least":            {"{gateway: record, mapping: {currency: {code: EUR}}}", ""},
+		"all":              {"{gateway: stripe, stripeKeyFile: key, policy: policy.yaml, mapping: {currency: {code: EUR}, case: {order: Order__c}}, approveWithin: 48h, company: Acme}", ""},
 		"no gateway":       {"{}", `workspaces[0].returns.gateway: "" is none of salesforcePayments, stripe, record`},
 		"a key for nobody": {"{gateway: record, stripeKey: sk_test}", `workspaces[0].returns.stripeKey, stripeURL: are for gateway stripe`},
 		"another server":   {"{gateway: stripe, stripeURL: 'http://127.0.0.1:1'}", `workspaces[0].returns.stripeURL: "http://127.0.0.1:1" must be on this machine, with allowLoopbackOrg`},
 		"no policy":        {"{gateway: record, policy: gone.yaml}", "workspaces[0].returns.policy: open"},
 		"a wrong policy":   {"{gateway: record, policy: wrong.yaml}", "order.payed"},
+		"no currency":      {"{gateway: record}", "workspaces[0].returns.mapping.currency.code: "},
 		"a wrong mapping":  {"{gateway: record, mapping: {case: {odrer: Order__c}}}", "workspaces[0].returns.mapping: "},
 		"too little time":  {"{gateway: record, approveWithin: 1s}", "workspaces[0].returns.approveWithin: 1s must be between 1m"},
 	} {
@@ -50,7 +51,7 @@ func TestReturns(t *testing.T) {
 	if err != nil || len(c.Workspaces[0].Missing) != 1 {
 		t.Errorf("%v %+v", err, c)
 	}
-	c, err = load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", "", 1) + "    returns: {gateway: stripe}\n"}, map[string]string{env: "sk_env"})
+	c, err = load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", "", 1) + "    returns: {gateway: stripe, mapping: {currency: {code: EUR}}}\n"}, map[string]string{env: "sk_env"})
 	if err != nil || c.Workspaces[0].Returns.StripeKey.Reveal() != "sk_env" {
 		t.Error(err)
 	}

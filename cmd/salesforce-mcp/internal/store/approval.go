@@ -109,8 +109,11 @@ func (s *Store) AskApproval(ctx context.Context, a tools.Approval) (_ tools.Appr
 	if err := tx.alone(ctx, "approvals "+a.Workspace); err != nil {
 		return a, fmt.Errorf("ask for an approval: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'expired' WHERE `+sameCall+` AND state IN ('waiting', 'approved') AND expires < ? AND `+ends,
-		callArgs(a.AskedCall, now.UnixMilli())...); err != nil {
+	over, args := sameCall+` AND state IN ('waiting', 'approved') AND expires < ?`, callArgs(a.AskedCall, now.UnixMilli())
+	if a.Run != "" { // which waits for one at a time
+		over, args = `run_id <> '' AND run_id = ? AND workspace = ? AND state = 'waiting' AND (digest <> ? OR expires < ?)`, []any{a.Run, a.Workspace, a.Digest, now.UnixMilli()}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'expired' WHERE `+over, args...); err != nil {
 		return a, fmt.Errorf("forget an approval: %w", err)
 	}
 	there, found, err := openApproval(ctx, tx, a.AskedCall, now)
@@ -230,7 +233,8 @@ func (s *Store) WaitingApprovals(ctx context.Context) (counts map[string]int64, 
 // decide uses up the approvals of intents and lets verdicts take effect, and returns
 // the entries that are left: those whose approval is theirs to use, or waited. They
 // are taken in the order of their IDs, so that two processes do not wait for each
-// other. Calls that nobody approves cost nothing here.
+// other. Calls that nobody approves cost nothing here. A verdict moves the run that
+// has asked for it here, before all other moves.
 func (s *Store) decide(ctx context.Context, tx *tx, entries []audit.Entry) ([]audit.Entry, error) {
 	var about []audit.Entry
 	for _, e := range entries {
@@ -244,7 +248,10 @@ func (s *Store) decide(ctx context.Context, tx *tx, entries []audit.Entry) ([]au
 	slices.SortStableFunc(about, func(a, b audit.Entry) int { return cmp.Compare(a.Approval, b.Approval) })
 	for _, e := range about {
 		decideOne := useApproval
-		if e.Verdict != nil {
+		switch {
+		case e.Verdict != nil && e.Move != nil:
+			decideOne = s.judgeRun
+		case e.Verdict != nil:
 			decideOne = judge
 		}
 		if err := decideOne(ctx, tx, e); err != nil {
@@ -252,14 +259,14 @@ func (s *Store) decide(ctx context.Context, tx *tx, entries []audit.Entry) ([]au
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(entries), func(e audit.Entry) bool {
-		return e.Consent != nil && e.Consent.Taken || e.Verdict != nil && e.Verdict.Void
+		return e.Consent != nil && e.Consent.Taken || e.Verdict != nil && (e.Verdict.Void || e.Move != nil && e.Move.Stale)
 	}), nil
 }
 
 // useApproval uses the approval of an intent up. An intent that cannot has no claim
 // either, which came first.
 func useApproval(ctx context.Context, tx *tx, e audit.Entry) error {
-	done, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'used', intent = ? WHERE id = ? AND workspace = ? AND state = 'approved' AND expires >= ?`,
+	done, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'used', intent = ? WHERE id = ? AND workspace = ? AND run_id = '' AND state = 'approved' AND expires >= ?`,
 		e.ID, e.Consent.ID, e.Workspace, e.Time.UnixMilli())
 	if err != nil {
 		return err
@@ -272,21 +279,49 @@ func useApproval(ctx context.Context, tx *tx, e audit.Entry) error {
 	return err
 }
 
-// judge lets a verdict take effect. An approval that comes late can be used for a
-// while all the same.
+// judge lets a verdict take effect, on the approval of a call or, with a move, of that
+// run. An approval that comes late can be used for a while all the same.
 func judge(ctx context.Context, tx *tx, e audit.Entry) error {
 	state := tools.Denied
 	if e.Verdict.Approved {
 		state = tools.Approved
 	}
+	run := ""
+	if e.Move != nil {
+		run = e.Move.To.ID
+	}
 	at := e.Time.UnixMilli()
 	done, err := tx.ExecContext(ctx, `UPDATE approval SET state = ?, decided = ?, decided_by = ?, note = ?, expires = CASE WHEN expires < ? THEN ? ELSE expires END
-		WHERE id = ? AND workspace = ? AND state = 'waiting' AND expires >= ?`,
-		string(state), at, e.By, e.Verdict.Note, at+useTime.Milliseconds(), at+useTime.Milliseconds(), e.Approval, e.Workspace, at)
+		WHERE id = ? AND workspace = ? AND run_id = ? AND state = 'waiting' AND expires >= ?`,
+		string(state), at, e.By, e.Verdict.Note, at+useTime.Milliseconds(), at+useTime.Milliseconds(), e.Approval, e.Workspace, run, at)
 	if err != nil {
 		return err
 	}
 	n, err := done.RowsAffected()
 	e.Verdict.Void = n == 0
 	return err
+}
+
+// judgeRun lets a verdict take effect and moves its run, or does neither. The run comes
+// first, as everywhere, and is kept from others until the commit.
+func (s *Store) judgeRun(ctx context.Context, tx *tx, e audit.Entry) error {
+	m := e.Move
+	done, err := tx.ExecContext(ctx, `UPDATE saga SET turn = turn WHERE id = ? AND workspace = ? AND turn = ? AND status = 'waiting'`, m.To.ID, e.Workspace, m.To.Turn)
+	if err != nil {
+		return err
+	}
+	n, err := done.RowsAffected()
+	if m.Stale = n == 0; m.Stale || err != nil {
+		return err
+	}
+	if err := judge(ctx, tx, e); err != nil || e.Verdict.Void {
+		return err
+	}
+	if err := moveOne(ctx, tx, e, s.process.current()); err != nil {
+		return err
+	}
+	if m.Stale {
+		return errors.New("a verdict cannot take back that money has moved")
+	}
+	return nil
 }

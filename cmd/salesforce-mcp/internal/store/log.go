@@ -130,7 +130,7 @@ func (s *Store) Advance(ctx context.Context, workspace string, old, size int64, 
 // Misfiled returns the entries of a workspace whose columns, by which they are
 // found, say something else than they do, and what; at most limit of them.
 func (s *Store) Misfiled(ctx context.Context, workspace string, limit int) ([]proof.Problem, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT leaf, id, at, phase, intent, workspace, agent, tool, outcome, entry FROM audit_entry WHERE workspace = ? ORDER BY leaf`, workspace)
+	rows, err := s.reader.QueryContext(ctx, `SELECT leaf, id, at, phase, intent, workspace, agent, tool, outcome, run, entry FROM audit_entry WHERE workspace = ? ORDER BY leaf`, workspace)
 	if err != nil {
 		return nil, fmt.Errorf("read audit entries: %w", err)
 	}
@@ -140,9 +140,9 @@ func (s *Store) Misfiled(ctx context.Context, workspace string, limit int) ([]pr
 		var leaf sql.NullInt64
 		var at int64
 		var column audit.Entry
-		var intent sql.NullString
+		var intent, run sql.NullString
 		var line []byte
-		if err := rows.Scan(&leaf, &column.ID, &at, &column.Phase, &intent, &column.Workspace, &column.Agent, &column.Tool, &column.Outcome, &line); err != nil {
+		if err := rows.Scan(&leaf, &column.ID, &at, &column.Phase, &intent, &column.Workspace, &column.Agent, &column.Tool, &column.Outcome, &run, &line); err != nil {
 			return nil, fmt.Errorf("read audit entries: %w", err)
 		}
 		var e audit.Entry
@@ -153,7 +153,7 @@ func (s *Store) Misfiled(ctx context.Context, workspace string, limit int) ([]pr
 		case unreadable != nil:
 			problem.What = "is no entry"
 		case e.ID != column.ID || e.Time.UnixMilli() != at || e.Phase != column.Phase || e.Intent != intent.String || e.Workspace != column.Workspace ||
-			e.Agent != column.Agent || e.Tool != column.Tool || e.Outcome != column.Outcome:
+			e.Agent != column.Agent || e.Tool != column.Tool || e.Outcome != column.Outcome || e.Run != run.String:
 			problem.What = "is filed as something else than it is: the columns of its row were changed"
 		default:
 			continue

@@ -142,11 +142,12 @@ func TestTamperedDatabase(t *testing.T) {
 	}{
 		"text":          {`UPDATE audit_entry SET entry = replace(entry, '"desk"', '"lab"') WHERE leaf = 3 AND workspace = 'a'`, 3, "changed"},
 		"column":        {`UPDATE audit_entry SET agent = 'lab' WHERE leaf = 3 AND workspace = 'a'`, 3, "filed as something else"},
+		"run":           {`UPDATE audit_entry SET run = 'x' WHERE leaf = 3 AND workspace = 'a'`, 3, "filed as something else"},
 		"workspace":     {`UPDATE audit_entry SET workspace = 'c' WHERE leaf = 3 AND workspace = 'a'`, 3, "missing"},
 		"removed":       {`DELETE FROM audit_entry WHERE leaf = 3 AND workspace = 'a'`, 3, "missing"},
 		"end removed":   {`DELETE FROM audit_entry WHERE leaf >= 6 AND workspace = 'a'`, 6, "missing"},
 		"order":         {`UPDATE audit_entry SET leaf = CASE leaf WHEN 3 THEN -1 WHEN 4 THEN 3 END WHERE leaf IN (3, 4) AND workspace = 'a'; UPDATE audit_entry SET leaf = 4 WHERE leaf = -1`, 3, "changed"},
-		"added":         {`INSERT INTO audit_entry SELECT 'new', at, phase, NULL, workspace, agent, tool, outcome, entry, NULL FROM audit_entry WHERE leaf = 4 AND workspace = 'a'`, -1, "has no number"},
+		"added":         {`INSERT INTO audit_entry SELECT 'new', at, phase, NULL, workspace, agent, tool, outcome, entry, NULL, NULL FROM audit_entry WHERE leaf = 4 AND workspace = 'a'`, -1, "has no number"},
 		"workspaces":    {`UPDATE audit_entry SET workspace = CASE workspace WHEN 'a' THEN 'x' ELSE 'a' END; UPDATE audit_entry SET workspace = 'b' WHERE workspace = 'x'`, 0, "changed"},
 		"checkpoint":    {`UPDATE audit_log SET checkpoint = replace(checkpoint, char(10) || '10' || char(10), char(10) || '09' || char(10)) WHERE workspace = 'a'`, -1, "signature is not valid"},
 		"signed away":   {`DELETE FROM audit_log`, -1, ""},

@@ -68,6 +68,8 @@ func child(mode, dir string) int {
 		group.Wait()
 	case "runs": // drives runs until all have ended
 		return drive()
+	case "verdicts": // decides on what waits, until nothing does
+		return decideAll()
 	}
 	return 0
 }

@@ -8,18 +8,19 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"salesforce-mcp/audit"
 )
 
-// move makes the moves of entries, and returns the entries that are left: those
-// whose run was where they have seen it. Runs are taken in the order of their IDs, so
+// move makes the moves of entries that have no verdict, and returns the entries that
+// are left: those whose run was where they have seen it. Runs are taken in the order of their IDs, so
 // that two processes do not wait for each other.
 func (s *Store) move(ctx context.Context, tx *tx, entries []audit.Entry) ([]audit.Entry, error) {
 	var moving []audit.Entry
 	for _, e := range entries {
-		if e.Move != nil {
+		if e.Move != nil && e.Verdict == nil {
 			moving = append(moving, e)
 		}
 	}
@@ -61,8 +62,16 @@ func moveOne(ctx context.Context, tx *tx, e audit.Entry, process string) error {
 		return err
 	}
 	n, err := done.RowsAffected()
-	if m.Stale = n == 0; m.Stale || err != nil || m.Step == nil {
+	if m.Stale = n == 0; m.Stale || err != nil {
 		return err
+	}
+	if r.Status != "running" && r.Status != "waiting" { // nobody is asked any more
+		if _, err := tx.ExecContext(ctx, `UPDATE approval SET state = 'expired' WHERE run_id <> '' AND run_id = ? AND workspace = ? AND state = 'waiting'`, r.ID, e.Workspace); err != nil {
+			return err
+		}
+	}
+	if m.Step == nil {
+		return nil
 	}
 	t := m.Step
 	_, err = tx.ExecContext(ctx, `INSERT INTO saga_step (saga_id, step, attempt, idem_key, request_digest, state, result, started, finished)
@@ -156,18 +165,79 @@ func (s *Store) Run(ctx context.Context, workspace, id string) (audit.Run, bool,
 	return s.oneRun(ctx, `workspace = ? AND id = ?`, workspace, id)
 }
 
-func (s *Store) oneRun(ctx context.Context, where string, args ...any) (r audit.Run, ok bool, err error) {
+// LatestRun returns the run of a subject that has the highest generation.
+func (s *Store) LatestRun(ctx context.Context, workspace, kind, subject string) (audit.Run, bool, error) {
+	return s.oneRun(ctx, `workspace = ? AND kind = ? AND subject = ? ORDER BY generation DESC LIMIT 1`, workspace, kind, subject)
+}
+
+// Runs returns runs, the one first that was started last.
+func (s *Store) Runs(ctx context.Context, q audit.RunQuery) (runs []audit.Run, err error) {
+	where := []string{"1 = 1"}
+	var args []any
+	add := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	for column, value := range map[string]string{"workspace": q.Workspace, "status": q.Status, "subject": q.Subject} {
+		if value != "" {
+			add(column+" = ?", value)
+		}
+	}
+	if q.Escalated {
+		add("escalated = 1")
+	}
+	if q.Person {
+		add("(escalated = 1 OR status = 'waiting')")
+	}
+	if q.Before != "" {
+		add("(started, id) < (SELECT b.started, b.id FROM saga b WHERE b.id = ?)", q.Before)
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+runColumns+` FROM saga WHERE `+strings.Join(where, " AND ")+` ORDER BY started DESC, id DESC LIMIT ?`,
+		append(args, cmp.Or(q.Limit, 50))...)
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		r, err := scanRun(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("list runs: %w", err)
+		}
+		runs = append(runs, r)
+	}
+	return runs, rows.Err()
+}
+
+// CountRuns counts the runs that wait, and those that are escalated, which may be the
+// same.
+func (s *Store) CountRuns(ctx context.Context) (waiting, escalated int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN status = 'waiting' THEN 1 ELSE 0 END), 0), coalesce(sum(escalated), 0)
+		FROM saga WHERE status IN ('running', 'waiting', 'undoing')`).Scan(&waiting, &escalated)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count runs: %w", err)
+	}
+	return waiting, escalated, nil
+}
+
+// runColumns are those of scanRun.
+const runColumns = `id, workspace, kind, subject, generation, input, status, at_step, goal, pivot, escalated = 1, tries, reason, answer, turn, started, moved, wake_at`
+
+func scanRun(scan func(...any) error) (r audit.Run, err error) {
 	var started, moved, wake int64
-	err = s.reader.QueryRowContext(ctx, `SELECT id, workspace, kind, subject, generation, input, status, at_step, goal, pivot, escalated = 1, tries, reason, answer, turn, started, moved, wake_at
-		FROM saga WHERE `+where, args...).Scan(&r.ID, &r.Workspace, &r.Kind, &r.Subject, &r.Generation, &r.Input, &r.Status, &r.At, &r.Goal, &r.Pivot,
+	err = scan(&r.ID, &r.Workspace, &r.Kind, &r.Subject, &r.Generation, &r.Input, &r.Status, &r.At, &r.Goal, &r.Pivot,
 		&r.Escalated, &r.Tries, &r.Reason, &r.Answer, &r.Turn, &started, &moved, &wake)
+	r.Started, r.Moved, r.WakeTime = time.UnixMilli(started).UTC(), time.UnixMilli(moved).UTC(), time.UnixMilli(wake).UTC()
+	return r, err
+}
+
+func (s *Store) oneRun(ctx context.Context, where string, args ...any) (audit.Run, bool, error) {
+	r, err := scanRun(s.reader.QueryRowContext(ctx, `SELECT `+runColumns+` FROM saga WHERE `+where, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return r, false, nil
+		return audit.Run{}, false, nil
 	}
 	if err != nil {
-		return r, false, fmt.Errorf("read a run: %w", err)
+		return audit.Run{}, false, fmt.Errorf("read a run: %w", err)
 	}
-	r.Started, r.Moved, r.WakeTime = time.UnixMilli(started).UTC(), time.UnixMilli(moved).UTC(), time.UnixMilli(wake).UTC()
 	return r, true, nil
 }
 
@@ -192,4 +262,31 @@ func (s *Store) Steps(ctx context.Context, run string) (steps map[string]audit.S
 		steps[t.Name] = t
 	}
 	return steps, rows.Err()
+}
+
+// forever is for how long a run's lock is its own: a lock does not end with the worker
+// or the process that took it.
+const forever = 100 * 365 * 24 * time.Hour
+
+// Lock takes a name for a run, which may have it already, unless another run has it.
+// It is false, and nothing is taken, when the run has moved since that turn.
+func (s *Store) Lock(ctx context.Context, name, run string, turn int64) (bool, error) {
+	done, err := s.writer.ExecContext(ctx, `INSERT INTO lease (name, owner, expires)
+		SELECT ?, ?, NOW() + CAST(? AS BIGINT) FROM saga WHERE id = ? AND turn = ?
+		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires WHERE lease.owner = excluded.owner OR lease.expires < NOW()`,
+		name, run, forever.Milliseconds(), run, turn)
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", name, err)
+	}
+	n, err := done.RowsAffected()
+	return n > 0, err
+}
+
+// Unlock gives up a name that a run has, if the run has not moved since that turn.
+func (s *Store) Unlock(ctx context.Context, name, run string, turn int64) error {
+	_, err := s.writer.ExecContext(ctx, `DELETE FROM lease WHERE name = ? AND owner = ? AND EXISTS (SELECT 1 FROM saga WHERE id = ? AND turn = ?)`, name, run, run, turn)
+	if err != nil {
+		return fmt.Errorf("unlock %s: %w", name, err)
+	}
+	return nil
 }

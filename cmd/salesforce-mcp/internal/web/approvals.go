@@ -109,27 +109,38 @@ func (s *Server) getApproval(w http.ResponseWriter, r *http.Request, workspace, 
 // note, or nothing.
 func (s *Server) decide(approve bool) func(w http.ResponseWriter, r *http.Request, workspace, admin string) {
 	return func(w http.ResponseWriter, r *http.Request, workspace, admin string) {
-		var body struct {
-			Note string `json:"note"`
-		}
-		if r.ContentLength != 0 {
-			if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-				refuse(w, &httpError{http.StatusUnsupportedMediaType, "send a JSON object with a note, with Content-Type application/json, or nothing"})
-				return
-			}
-			d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&body); err != nil || d.More() {
-				refuse(w, &httpError{http.StatusBadRequest, "the body must be a JSON object with no other member than note, a text"})
-				return
-			}
+		note, ok := noteIn(w, r)
+		if !ok {
+			return
 		}
 		a, err := tools.Decide(r.Context(), s.Tools.Journal, s.Tools.Approvals, workspace, r.PathValue("id"),
-			tools.Verdict{Approve: approve, By: admin, Note: body.Note, Surface: "admin"})
+			tools.Verdict{Approve: approve, By: admin, Note: note, Surface: "admin"})
 		if err != nil {
 			s.refuse(w, err)
 			return
 		}
 		s.json(w, http.StatusOK, a)
 	}
+}
+
+// noteIn is the note in a request's body, which is a JSON object with it, or nothing.
+// What is neither is refused.
+func noteIn(w http.ResponseWriter, r *http.Request) (note string, ok bool) {
+	var body struct {
+		Note string `json:"note"`
+	}
+	if r.ContentLength == 0 {
+		return "", true
+	}
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		refuse(w, &httpError{http.StatusUnsupportedMediaType, "send a JSON object with a note, with Content-Type application/json, or nothing"})
+		return "", false
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&body); err != nil || d.More() {
+		refuse(w, &httpError{http.StatusBadRequest, "the body must be a JSON object with no other member than note, a text"})
+		return "", false
+	}
+	return body.Note, true
 }

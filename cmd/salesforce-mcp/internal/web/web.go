@@ -36,6 +36,8 @@ type Server struct {
 	People    *connect.People
 	Orgs      Orgs
 	Admins    allowlist.Admins // who decide about calls that wait for a person
+	Runs      Runs             // that administrators look after
+	RunLease  time.Duration    // of those who work on them; 0 is the default
 	Log       zerolog.Logger
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For says where
 	// a request comes from.
@@ -58,6 +60,8 @@ type Server struct {
 //	POST /w/{workspace}/oauth/disconnect            a host disconnects its user
 //	GET  /w/{workspace}/approvals, …/approvals/{id}  calls that a person has to approve, to an administrator
 //	POST /w/{workspace}/approvals/{id}/{approve|deny}  an administrator decides
+//	GET  /w/{workspace}/returns, …/returns/{run}    returns under way, to an administrator
+//	POST /w/{workspace}/returns/{run}/{retry|cancel}  an administrator moves one
 //	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
@@ -74,6 +78,7 @@ func (s *Server) Handler() http.Handler {
 	guarded.Handle("GET /w/{workspace}/results/{id}", s.authenticated(security, s.result))
 	s.oauth(guarded, security)
 	s.approvals(guarded, security)
+	s.returns(guarded, security)
 	guarded.HandleFunc("GET /.well-known/oauth-protected-resource/w/{workspace}/mcp", s.metadata)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

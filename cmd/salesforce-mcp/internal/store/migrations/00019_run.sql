@@ -5,7 +5,7 @@
 -- +goose Up
 ALTER TABLE audit_entry ADD COLUMN run TEXT;
 CREATE INDEX audit_entry_run ON audit_entry (run) WHERE run IS NOT NULL;
-CREATE INDEX saga_latest ON saga (workspace, id);
+CREATE INDEX saga_latest ON saga (workspace, started, id);
 ALTER TABLE approval ADD COLUMN run_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX approval_run ON approval (run_id) WHERE run_id <> '';
 DROP INDEX approval_open;
