@@ -159,7 +159,7 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 		}
 	}
 	h.t.Logf("seed %d, %d servers, lease %v: %d returns, %d refunds, %d kills, %d freezes, %d faults in %v (%.1f returns/s); %d calls of agents, %d decisions of persons, %d entries; %d documents twice",
-		h.seed, len(h.fleet.members), h.fleet.orders.Lease, len(h.shops[0].cases)+len(h.shops[1].cases), paid, kills, stops, h.faults.Load(), disturbed.Round(time.Millisecond),
+		h.seed, len(h.fleet.members), h.fleet.orders.Lease, len(h.shops[0].cases)+len(h.shops[1].cases), paid, kills, stops, h.shops[0].faults+h.shops[1].faults, disturbed.Round(time.Millisecond),
 		float64(len(h.shops[0].cases)+len(h.shops[1].cases))/disturbed.Seconds(), h.calls.Load(), h.decided.Load(), len(entries), twice)
 	h.t.Logf("ends %v", ends)
 	h.t.Logf("fates %v", fates)
@@ -172,6 +172,7 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 // checkCase holds one case against the books.
 func (h *returnsHarness) checkCase(s *shop, a *sale, b books, back []payout, cents int64) {
 	bad := func(format string, args ...any) {
+		a.bad = true
 		h.t.Errorf("%s case %s (%s, a person would approve: %v, due %d), run %v %s %s: %s", s.name, a.id, a.fate, a.approve, a.due, a.runs, a.last.Status, a.last.Step, fmt.Sprintf(format, args...))
 	}
 	switch { // money
@@ -186,11 +187,11 @@ func (h *returnsHarness) checkCase(s *shop, a *sale, b books, back []payout, cen
 	case cents > 0 && (a.last.Status == returns.Denied || a.last.Status == returns.Cancelled || a.last.Status == returns.Failed):
 		bad("was paid back")
 	case cents > 0 && a.cancelled:
-		bad("was paid back although the agent was told that it is taken back")
+		bad("was paid back although the agent was told that it is taken back: %s", a.answer)
 	case cents == 0 && a.last.Status == returns.Done && a.due > 0 && a.fate != exchange:
 		bad("is done without money")
 	}
-	if !a.last.atRest() && !a.last.Escalated {
+	if !a.last.atRest() {
 		bad("did not come to an end: %s", a.last.text)
 	}
 	if a.last.Status != returns.Done { // what is paid must be told to a person
@@ -232,7 +233,7 @@ func (h *returnsHarness) trail() []audit.Entry {
 	}
 	_ = m.cmd.Process.Signal(os.Interrupt) // which signs what is left
 	<-m.died
-	return exported(h.t, m.file)
+	return exported(h.t, m.file, h.shops[0].name, h.shops[1].name)
 }
 
 // join holds requests and steps against the audit trail. What changes something has an
@@ -242,6 +243,30 @@ func (h *returnsHarness) join(entries []audit.Entry) {
 	type intent struct {
 		entry  audit.Entry
 		closed bool
+	}
+	if os.Getenv("RH_DEBUG") != "" {
+		n := map[string]int{}
+		for _, e := range entries {
+			n[e.Run+" "+e.Action+" "+e.Instruction+" "+string(e.Phase)+" "+e.Code+" "+e.Message]++
+		}
+		for k, v := range n {
+			if v > 20 {
+				h.t.Log(v, k)
+			}
+		}
+	}
+	if id := os.Getenv("RH_RUN"); id != "" || os.Getenv("RH_DEBUG") != "" {
+		for _, s := range h.shops {
+			for _, a := range s.cases {
+				if a.bad {
+					for _, e := range entries {
+						if slices.Contains(a.runs, e.Run) || strings.Contains(string(e.Arguments), a.id) {
+							h.t.Log(a.id, e.Time.Format("05.000"), e.Run, e.Phase, e.Action, e.Instruction, e.Outcome, e.Code, e.Message)
+						}
+					}
+				}
+			}
+		}
 	}
 	open, outcomes := map[string]*intent{}, map[string]int{}
 	last := map[string]*intent{}      // by run: its latest step

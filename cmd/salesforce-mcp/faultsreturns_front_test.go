@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/tools/returns/gateway/fakestripe"
 )
 
 // A sighting is a request that changes something and that reached a shop.
@@ -39,6 +42,7 @@ func (m *member) front(s *shop, what string, part http.Handler) string {
 			panic(http.ErrAbortHandler) // the server was killed
 		}
 		s.see(r, body)
+		s.disturb(r)
 		hit := m.hit()
 		for _, h := range hit {
 			switch h.where {
@@ -65,6 +69,51 @@ func (m *member) front(s *shop, what string, part http.Handler) string {
 	}))
 	m.fleet.t.Cleanup(served.Close)
 	return served.URL
+}
+
+// Faults of orgs, of their payments, and of Stripe.
+var (
+	orgFaults = []fakeorg.Fault{
+		{Cut: "before"}, {Cut: "after"}, {Cut: "after"}, {Cut: "after"}, {Status: 503, HTML: "<html>down</html>"}, {Status: 500, ErrorCode: "UNKNOWN_EXCEPTION"},
+		{Status: 503, ErrorCode: "SERVER_UNAVAILABLE"}, {Status: 400, ErrorCode: "UNABLE_TO_LOCK_ROW"}, {ExpireTokens: true}, {DelayMS: 700}, {DelayMS: 100},
+		{Status: 403, ErrorCode: "REQUEST_LIMIT_EXCEEDED", Message: "ConcurrentRequests (Concurrent API Requests) Limit exceeded."},
+	}
+	paymentFaults = []fakeorg.Fault{{Cut: "after"}, {Cut: "after"}, {Cut: "before"}, {Status: 500, ErrorCode: "UNKNOWN_EXCEPTION"}, {Gateway: "SystemError"}, {DelayMS: 700}}
+	stripeFaults  = []fakestripe.Fault{
+		{Lose: "after"}, {Lose: "after"}, {Lose: "before"}, {Status: 500, Type: "api_error"}, {Status: 500, Type: "api_error", Late: true},
+		{Status: 429, Type: "invalid_request_error", Code: "rate_limit"}, {Hold: func() { time.Sleep(700 * time.Millisecond) }}, {Status: 502, Body: "<html>"},
+	}
+)
+
+// disturb lets something go wrong with this request, now and then: with one in
+// twenty-five, one in six refunds, and for good with one in a hundred of those.
+func (s *shop) disturb(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dice := s.dice
+	if dice == nil || strings.HasPrefix(r.URL.Path, "/services/oauth2/") {
+		return
+	}
+	refund := r.Method == http.MethodPost && (strings.HasPrefix(r.URL.Path, "/v1/") || strings.Contains(r.URL.Path, "/commerce/payments/"))
+	if refund && dice.IntN(6) > 0 || !refund && dice.IntN(25) > 0 {
+		return
+	}
+	s.faults++
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		f := stripeFaults[dice.IntN(len(stripeFaults))]
+		f.Method = r.Method
+		s.stripe.Inject(f)
+		return
+	}
+	f := orgFaults[dice.IntN(len(orgFaults))]
+	if refund {
+		f = paymentFaults[dice.IntN(len(paymentFaults))]
+		if dice.IntN(16) == 0 {
+			f = fakeorg.Fault{Gateway: "Indeterminate"}
+		}
+	}
+	f.Method, f.Path = r.Method, r.URL.Path
+	s.org.Inject(f)
 }
 
 // hit takes what befalls the server with this request.

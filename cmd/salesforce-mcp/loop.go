@@ -17,9 +17,6 @@ import (
 	returnrecords "salesforce-mcp/tools/returns/records"
 )
 
-// returnWorkers is how many runs of returns one process drives at a time.
-const returnWorkers = 4
-
 // newLoop joins what returns need.
 func (a *app) newLoop(sealer tools.Sealer) *loop.Loop {
 	l := &loop.Loop{
@@ -54,7 +51,7 @@ func (a *app) driveReturns(ctx context.Context) {
 	engine := a.loop.Engine()
 	harnessed.engine(engine)
 	var workers sync.WaitGroup
-	for range returnWorkers {
+	for range harnessed.workers {
 		workers.Go(func() { engine.Work(ctx) })
 	}
 	workers.Wait()
