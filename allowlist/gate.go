@@ -3,6 +3,7 @@ package allowlist
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -81,6 +82,10 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 	if !rule.Permits(op) {
 		return Decision{Rule: rule.String()}, rule.notPermitted(op)
 	}
+	if slices.Contains(w.Missing, op.Tool) {
+		return Decision{Rule: rule.String()}, &Refusal{Code: NotPermitted,
+			Message: fmt.Sprintf("%s for %s.%s: the workspace has no %[2]s. An administrator can configure it.", notAuthorized, op.Tool, op.Action)}
+	}
 	return Decision{Allowed: true, Rule: rule.String(), Limits: rule.Limits, Host: rule.Host}, nil
 }
 
@@ -156,7 +161,7 @@ func (r Rule) notPermitted(op Operation) *Refusal {
 // is decided by [Gate.Allow] all the same.
 func (g *Gate) MayEver(workspace, host string, op Operation) bool {
 	w, ok := g.Workspace(workspace)
-	if !ok {
+	if !ok || slices.Contains(w.Missing, op.Tool) {
 		return false
 	}
 	for _, r := range w.Rules {

@@ -221,3 +221,21 @@ func TestUnlistedIsNeverAllowed(t *testing.T) {
 		}
 	})
 }
+
+// TestMissingTools: what a workspace does not have is allowed to nobody, and shown to
+// nobody.
+func TestMissingTools(t *testing.T) {
+	gate, err := NewGate(&Workspace{Name: "w", Missing: []string{"returns"}, Rules: []Rule{{Agent: "a", Preset: "all"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := Operation{Tool: "returns", Action: "process", Effect: "act"}
+	caller := Caller{Workspace: "w", Agent: "a"}
+	_, err = gate.Allow(caller, process)
+	if err == nil || !strings.Contains(err.Error(), "the workspace has no returns") || gate.MayEver("w", "", process) {
+		t.Error(err)
+	}
+	if _, err := gate.Allow(caller, recordsGet); err != nil || !gate.MayEver("w", "", recordsGet) {
+		t.Error(err)
+	}
+}

@@ -12,6 +12,9 @@ type Workspace struct {
 	Name     string     `yaml:"name"`
 	Profiles []*Profile `yaml:"profiles"`
 	Rules    []Rule     `yaml:"rules"`
+	// Missing are tools that the workspace does not have, whatever a rule says, because
+	// nobody has configured them.
+	Missing []string `yaml:"-"`
 	// Keys fetches the keys with which the profiles' JWTs are checked. Workspaces
 	// share one. Without it no JWT is accepted.
 	Keys *Keys `yaml:"-"`

@@ -3,11 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"time"
-
-	"salesforce-mcp/allowlist"
-	"salesforce-mcp/salesforce"
 )
 
 var approvalID = Param{Name: "approvalId", Type: "string", Form: Key, In: Local, Doc: "that a call was told when a person had to approve it"}
@@ -36,19 +32,6 @@ type request struct {
 	Arguments json.RawMessage `json:"arguments,omitempty"` // of one that is asked for by its ID
 }
 
-// own is what a row of ours answers, in the form of Salesforce's answers.
-func own(ctx context.Context, s *Server, caller allowlist.Caller, op *Op, args Args) (*salesforce.Response, error) {
-	content, err := op.Own(ctx, s, caller, args)
-	if err != nil {
-		return nil, err
-	}
-	body, err := encode(content)
-	if err != nil {
-		return nil, err
-	}
-	return &salesforce.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
-}
-
 // goOn says how an agent goes on.
 var goOn = map[State]string{
 	Waiting:  "Wait: a person has not decided yet.",
@@ -75,16 +58,15 @@ func requestOf(a Approval) request {
 }
 
 // getApproval answers approvals.get. Another agent's approval is none.
-func getApproval(ctx context.Context, s *Server, caller allowlist.Caller, args Args) (any, error) {
-	if s.Approvals == nil {
+func getApproval(ctx context.Context, c OwnCall) (any, error) {
+	if c.Server.Approvals == nil {
 		return nil, noApproval()
 	}
-	id, _ := args[approvalID.Name].(string)
-	a, found, err := s.Approvals.Approval(ctx, caller.Workspace, id)
+	a, found, err := c.Server.Approvals.Approval(ctx, c.Caller.Workspace, c.string(approvalID))
 	if err != nil {
 		return nil, err
 	}
-	if !found || !a.of(caller) {
+	if !found || !a.of(c.Caller) {
 		return nil, noApproval()
 	}
 	r := requestOf(a)
@@ -93,10 +75,10 @@ func getApproval(ctx context.Context, s *Server, caller allowlist.Caller, args A
 }
 
 // listApprovals answers approvals.list.
-func listApprovals(ctx context.Context, s *Server, caller allowlist.Caller, _ Args) (any, error) {
+func listApprovals(ctx context.Context, c OwnCall) (any, error) {
 	list := []request{}
-	if s.Approvals != nil {
-		kept, err := s.Approvals.ListApprovals(ctx, ApprovalQuery{Workspace: caller.Workspace, Of: &caller})
+	if c.Server.Approvals != nil {
+		kept, err := c.Server.Approvals.ListApprovals(ctx, ApprovalQuery{Workspace: c.Caller.Workspace, Of: &c.Caller})
 		if err != nil {
 			return nil, err
 		}

@@ -74,6 +74,7 @@ type Call struct {
 	Elicits bool
 	Answer  *Answer
 
+	why   motive    // what the agent says of why it makes the call
 	paged bool      // Stream reads a page at once, not at the pace of a client
 	until time.Time // until when a call with the same idempotency key is waited for; zero is not yet known
 	began time.Time // zero is not yet
@@ -97,6 +98,7 @@ type Server struct {
 	Claims    Claims        // finds earlier calls with the same idempotency key; nil refuses keys
 	Sealer    Sealer        // seals what is kept for them; nil refuses keys
 	Approvals Approvals     // keeps calls that wait for a person; nil refuses them
+	Returns   Returns       // drives returns; nil where there are none
 	Schemas   *Schemas      // remembers what objects are, for the gate; nil asks each time
 	Timeout   time.Duration // bounds one call; 0 means two minutes
 	Log       zerolog.Logger
@@ -150,6 +152,7 @@ func (s *Server) Call(ctx context.Context, c Call) (res *Result, err error) {
 	}
 	args, why, unclear := op.motive(args)
 	entry.Arguments, entry.Reasoning, entry.Confidence = audit.Redact(args, nil), why.reasoning, why.confidence
+	c.why = why
 	entry.Tool, entry.Action, entry.Instruction, entry.Effect = op.tool, op.Action, op.Instruction, op.Effect.String()
 
 	// Gate the row.

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"salesforce-mcp/spelling"
 )
 
 // Check returns args as the row wants them, or an error that says what is wrong
@@ -163,38 +165,9 @@ func (op *Op) argumentNames() []string {
 
 // near returns a remark that names what is spelled almost like name, or "".
 func near(name string, among []string) string {
-	best, distance := "", 3
-	for _, a := range among {
-		if d := editDistance(foldKey(name), foldKey(a)); d < distance && d < len(a)/2+1 {
-			best, distance = a, d
-		}
-	}
+	best := spelling.Near(foldKey(name), among)
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %s?)", best)
-}
-
-// editDistance is the Levenshtein distance of two short names.
-func editDistance(a, b string) int {
-	if len(a) > 80 || len(b) > 80 {
-		return 80
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

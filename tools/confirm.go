@@ -190,14 +190,24 @@ func (s *Server) claimed(ctx context.Context, k *once) bool {
 
 // park keeps a call until a person has decided.
 func (s *Server) park(ctx context.Context, call AskedCall, op *Op, asked []byte, entry audit.Entry, need allowlist.Confirmation) (Approval, error) {
+	a := Approval{AskedCall: call, Context: entry.Context, Tool: op.tool, Action: op.Action, Effect: op.Effect.String(),
+		Arguments: entry.Arguments, Reasoning: entry.Reasoning, Confidence: entry.Confidence, Rule: entry.Rule}
+	return Ask(ctx, s.Approvals, s.Sealer, a, asked, need.Within)
+}
+
+// Ask keeps an approval that waits for so long until a person has decided, or returns
+// the one of that call that is open. All of the arguments are sealed; those in the
+// approval are what lists show of them.
+func Ask(ctx context.Context, kept interface {
+	AskApproval(context.Context, Approval) (Approval, error)
+}, sealer Sealer, a Approval, arguments []byte, within time.Duration) (Approval, error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	a := Approval{ID: uuid.Must(uuid.NewV7()).String(), State: Waiting, AskedCall: call, Context: entry.Context, Tool: op.tool, Action: op.Action, Effect: op.Effect.String(),
-		Arguments: entry.Arguments, Reasoning: cutText(entry.Reasoning), Confidence: entry.Confidence, Rule: entry.Rule, Requested: now, Expires: now.Add(need.Within)}
+	a.ID, a.State, a.Reasoning, a.Requested, a.Expires = uuid.Must(uuid.NewV7()).String(), Waiting, cutText(a.Reasoning), now, now.Add(within)
 	var err error
-	if a.Sealed, err = s.Sealer.Seal(ctx, a.Workspace, sealedName(a.ID), asked); err != nil {
+	if a.Sealed, err = sealer.Seal(ctx, a.Workspace, sealedName(a.ID), arguments); err != nil {
 		return a, err
 	}
-	return s.Approvals.AskApproval(ctx, a)
+	return kept.AskApproval(ctx, a)
 }
 
 // cutText is as much of an agent's words as a person is shown.

@@ -48,6 +48,7 @@ const (
 	Graphs                // graphs of requests
 	TreeRecords           // records with their children
 	ApprovalRequests      // submissions and decisions
+	ReturnLines           // what of an order goes back
 	Key                   // an idempotency key
 )
 
@@ -152,7 +153,7 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 		if n, err := v.(json.Number).Int64(); err != nil || n < 0 {
 			return nil, p.wrong("it must not be negative")
 		}
-	case Subrequests, BatchRequests, Graphs, TreeRecords, ApprovalRequests:
+	case Subrequests, BatchRequests, Graphs, TreeRecords, ApprovalRequests, ReturnLines:
 		return v, p.requests(v.([]any))
 	}
 	return v, nil
@@ -373,6 +374,10 @@ func (p Param) ofType(v any) (any, error) {
 		}
 		if _, err := strconv.ParseInt(n.String(), 10, 64); ok && err == nil {
 			return n, nil
+		}
+	case "number":
+		if _, isNumber := v.(json.Number); isNumber || isString {
+			return v, nil
 		}
 	case "boolean":
 		if b, ok := v.(bool); ok {

@@ -18,6 +18,9 @@ const (
 	mostTreeLevels  = 5
 )
 
+// mostReturnLines is how many lines a return may have.
+const mostReturnLines = 500
+
 var (
 	subrequestURL = regexp.MustCompile(`^/services/data/v\d{2,3}\.0/`)
 	batchURL      = regexp.MustCompile(`^(/services/data)?/?v\d{2,3}\.0/`)
@@ -45,6 +48,8 @@ func (p Param) requests(list []any) error {
 			}
 			return nil
 		})
+	case ReturnLines:
+		return p.each("", list, mostReturnLines, func(at string, o map[string]any) error { return p.returnLine(at, o) })
 	}
 	return nil
 }

@@ -39,14 +39,23 @@ func (op *Op) motive(args map[string]any) (rest map[string]any, m motive, err er
 	if sure == nil || sure == "" {
 		return rest, m, err
 	}
+	var unclear error
+	m.confidence, unclear = confidenceOf(sure)
+	if unclear != nil {
+		err = unclear
+	}
+	return rest, m, err
+}
+
+// confidenceOf reads a confidence.
+func confidenceOf(sure any) (*float64, error) {
 	text, ok := sure.(string) // as command lines and queries of URLs have it
 	if n, number := sure.(json.Number); number {
 		text, ok = n.String(), true
 	}
 	f, invalid := strconv.ParseFloat(text, 64)
 	if !ok || invalid != nil || !(f >= 0 && f <= 1) {
-		return rest, m, confidence.wrong("it must be a number from 0 to 1")
+		return nil, confidence.wrong("it must be a number from 0 to 1")
 	}
-	m.confidence = &f
-	return rest, m, err
+	return &f, nil
 }

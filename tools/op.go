@@ -31,7 +31,8 @@ type Op struct {
 	Needs       []Param // arguments that must be given
 	Takes       []Param // arguments that may be given
 	Run         Run     // does what one plain request cannot; nil for most rows
-	Own         Own     // answers from what the server itself keeps, and sends nothing; nil for most rows
+	Own         Own     // answers what is no operation of Salesforce's; nil for most rows
+	Connects    bool    // of a row with Own: it needs the org
 
 	// Once marks a row whose request is never sent twice, whatever its effect
 	// would allow: it makes a job, or a repetition would be refused.
@@ -140,10 +141,6 @@ type Org interface {
 // have passed Op.Check. It returns what Salesforce answered, or an answer of
 // the same kind made from several.
 type Run func(ctx context.Context, org Org, op *Op, args Args) (*salesforce.Response, error)
-
-// Own answers an operation that is not Salesforce's, with what encodes to JSON. It
-// is gated, audited and shaped like any other, and only reads.
-type Own func(ctx context.Context, s *Server, caller allowlist.Caller, args Args) (any, error)
 
 // Args are the checked arguments of one call by name. Numbers are json.Number,
 // so that they keep every digit.
@@ -364,8 +361,8 @@ func (t Table) Check() (errs []error) {
 				bad("has no doc or no instruction")
 			}
 			switch {
-			case op.Own != nil && (op.Call != "" || op.Run != nil || op.Effect != Read):
-				bad("is answered by the server itself, and so only reads and sends nothing")
+			case op.Own != nil && (op.Call != "" || op.Run != nil):
+				bad("is answered by the server itself, and so is no call of Salesforce's")
 			case op.Own == nil && !callRE.MatchString(op.Call):
 				bad("its call %q is not METHOD /path", op.Call)
 			}

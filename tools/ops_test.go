@@ -105,6 +105,9 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	if tool == tools.ApprovalsTool.Name {
 		agent, server.Approvals = "asker", approvalsOf("asker")
 	}
+	if tool == tools.ReturnsTool.Name {
+		server.Returns = returnsThat{}
+	}
 	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: agent}}, Surface: "mcp", Tool: tool, Args: args})
 	if err != nil {
 		result = "error " + callLine.ReplaceAllString(err.Error(), "")
@@ -117,6 +120,37 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	add("result", result)
 	add("structured", structured)
 	return out
+}
+
+// returnsThat answer what they were asked, after asking the org for the case.
+type returnsThat struct{}
+
+func (returnsThat) answer(ctx context.Context, who allowlist.Caller, org tools.Org, what string, ask any) (any, error) {
+	if org != nil {
+		if _, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/sobjects/Case/" + what, Semantics: salesforce.Safe}); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{"for": who.Agent, "asked": ask}, nil
+}
+
+func (r returnsThat) ListOpen(ctx context.Context, who allowlist.Caller, org tools.Org, limit int) (any, error) {
+	return r.answer(ctx, who, org, "list", limit)
+}
+func (r returnsThat) Get(ctx context.Context, who allowlist.Caller, org tools.Org, ask tools.ReturnAsk) (any, error) {
+	return r.answer(ctx, who, org, ask.CaseID, ask)
+}
+func (r returnsThat) Evaluate(ctx context.Context, who allowlist.Caller, org tools.Org, ask tools.ReturnAsk) (any, error) {
+	return r.answer(ctx, who, org, ask.CaseID, ask)
+}
+func (r returnsThat) Process(ctx context.Context, who allowlist.Caller, org tools.Org, ask tools.ReturnAsk) (any, error) {
+	return r.answer(ctx, who, org, ask.CaseID, ask)
+}
+func (r returnsThat) Status(ctx context.Context, who allowlist.Caller, org tools.Org, ref tools.ReturnRef) (any, error) {
+	return r.answer(ctx, who, org, "status", ref)
+}
+func (r returnsThat) Cancel(ctx context.Context, who allowlist.Caller, ref tools.ReturnRef, reason string) (any, error) {
+	return r.answer(ctx, who, nil, "", []any{ref, reason})
 }
 
 // approvalsOf has two approvals of an agent.

@@ -100,8 +100,9 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 // send gets the credentials and sends what the row says. It notes each exchange,
 // whether something was sent that may have changed the org, and what was there before.
 func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool, seen *[]was) (*salesforce.Response, error) {
-	if op.Own != nil {
-		return own(ctx, s, caller, op, args)
+	ours := OwnCall{Server: s, Caller: caller, Args: args, Reasoning: c.why.reasoning, Confidence: c.why.confidence}
+	if op.Own != nil && !op.Connects {
+		return ours.answer(ctx, op.Own)
 	}
 
 	// Credentials.
@@ -110,6 +111,11 @@ func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args
 	stepped(span, err)
 	if err != nil {
 		return nil, err
+	}
+
+	if op.Own != nil {
+		ours.Org = prompt{witness{org, sent}}
+		return ours.answer(ctx, op.Own)
 	}
 
 	// Read what the call is about to change, where the rule asks for it.

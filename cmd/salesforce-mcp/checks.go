@@ -49,6 +49,9 @@ func (l *look) checks() []check {
 	for i := range l.config.Workspaces {
 		w := &l.config.Workspaces[i]
 		all = append(all, check{"workspace " + w.Name, func(ctx context.Context) (string, error) { return l.workspace(ctx, w) }})
+		if w.Returns != nil {
+			all = append(all, check{"returns of " + w.Name, func(ctx context.Context) (string, error) { return l.returns(ctx, w) }})
+		}
 	}
 	return all
 }
@@ -122,6 +125,24 @@ func (l *look) workspace(ctx context.Context, w *config.Workspace) (string, erro
 		return "", fmt.Errorf("%s: %w", cmp.Or(w.Auth.InstanceURL, loginURL(w)), err)
 	}
 	return text, nil
+}
+
+// returns looks whether the workspace's returns fit its org, and can be paid back.
+func (l *look) returns(ctx context.Context, w *config.Workspace) (string, error) {
+	if w.Auth.Mode == auth.ModeOAuth {
+		return "", skipped("each person reads the org as their own user")
+	}
+	org, err := l.orgs.Connect(ctx, allowlist.Caller{Workspace: w.Name}, func(salesforce.Exchange) {})
+	if err != nil {
+		return "", skipped("the org cannot be used")
+	}
+	if err := w.Returns.Records.Check(ctx, org); err != nil {
+		return "", err
+	}
+	if _, err := l.orgs.gateway(w.Name, w.Returns, org); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the mapping fits the org; policy %.12s; gateway %s", w.Returns.Rules.Digest(), w.Returns.Gateway), nil
 }
 
 func loginURL(w *config.Workspace) string {

@@ -13,8 +13,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
@@ -80,13 +82,19 @@ func (e *env) demo() *cobra.Command {
 			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
 			token := "demo-" + rand.Text()
 			admin := "admin-" + rand.Text()
-			c := demoConfig(l.Addr().String(), data, org.ready, key, token)
+			c, err := demoConfig(l.Addr().String(), data, org.ready, key, token)
+			if err != nil {
+				return errors.Join(err, l.Close())
+			}
 			c.Admins = allowlist.Admins{{Name: demoAdmin, Tokens: []string{allowlist.HashToken(admin)}, Workspaces: []string{demoWorkspace, demoPeople}}}
 			a, err := build(ctx, c, logger(e.stderr, "warn"))
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
 			defer func() { err = errors.Join(err, a.close()) }()
+			var work sync.WaitGroup
+			work.Go(func() { a.driveReturns(ctx) })
+			defer func() { cancel(); work.Wait() }()
 			served := make(chan error, 1)
 			go func() { served <- serveUntil(ctx, l, a.handler(), a.log) }()
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
@@ -109,7 +117,7 @@ func (e *env) demo() *cobra.Command {
 // demoConfig has two workspaces as an administrator would configure them, in
 // auth modes jwt and oauth, with a host that injects its identity into the
 // arguments as Agent Factory does or names it in headers.
-func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token string) *config.Config {
+func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token string) (*config.Config, error) {
 	pemKey := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	source := func(kind allowlist.Kind, name string) allowlist.Source {
 		return allowlist.Source{Kind: kind, Name: name}
@@ -128,7 +136,7 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 				{Agent: demoCareful, Preset: "all", Confirm: []string{"set", "remove", "act"}}},
 		}}
 	}
-	return &config.Config{
+	c := &config.Config{
 		Listen: listen, Data: data, MaxMessageBytes: tools.MaxMessage, MaxUploadBytes: config.MaxUpload, AllowLoopbackOrg: true,
 		Secrets: config.Secrets{Store: config.StoreSealed, KeyFile: filepath.Join(data, "master.key")},
 		Workspaces: []config.Workspace{
@@ -137,7 +145,19 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 				source(allowlist.FromHeader, "user-id")),
 		},
 	}
+	c.Workspaces[0].Returns = &config.Returns{Gateway: config.GatewaySalesforcePayments, Company: "Alder Ridge Tools (simulated)"}
+	if err := yaml.Unmarshal([]byte(demoMapping), &c.Workspaces[0].Returns.Mapping); err != nil {
+		return nil, err
+	}
+	return c, c.LoadReturns(data)
 }
+
+// demoMapping is what the simulated org has that no standard object has.
+const demoMapping = `
+currency: {code: USD}
+order: {delivered: Delivered_On__c}
+lines: {finalSale: Product2.Final_Sale__c}
+`
 
 func (r demoReady) print(w io.Writer, asJSON bool) error {
 	if asJSON {

@@ -19,7 +19,7 @@ const returnedCase = "500000000000001AAA"
 // put starts a run of workspace a, in any state, with one step.
 func (a *auditWorld) put(r audit.Run, step audit.Step) audit.Run {
 	a.t.Helper()
-	r.Kind, r.Workspace = "return", "a"
+	r.Kind, r.Workspace = "test", "a" // which no worker takes
 	e := audit.Entry{Run: r.ID, Workspace: "a", Agent: "desk", User: "ada", Tool: "returns", Action: "process", Effect: "act",
 		Reasoning: "the customer sent it back", Confidence: new(0.5), Move: &audit.Move{To: r, Wake: -1, Step: &step}}
 	intent, err := a.app.journal.Begin(a.t.Context(), e)
@@ -206,19 +206,19 @@ func TestReturnsOverHTTP(t *testing.T) {
 		want                      string
 	}{
 		{"admin-maria", "GET", "/w/a/returns/run-1", "", 200, `"needed":"Put right`},
-		{"admin-maria", "GET", "/w/a/returns/none", "", 404, `"no_run"`},
+		{"admin-maria", "GET", "/w/a/returns/none", "", 404, `"no_return"`},
 		{"admin-maria", "GET", "/w/a/returns?status=lost", "", 400, "status must be"},
 		{"admin-maria", "GET", "/w/a/returns?limit=0", "", 400, "limit must be"},
 		{"admin-maria", "GET", "/w/a/returns?escalated=no", "", 400, "escalated must be"},
 		{"admin-bob", "GET", "/w/a/returns/run-1", "", 401, ""},
-		{"admin-bob", "GET", "/w/b/returns/run-1", "", 404, `"no_run"`},
-		{"admin-bob", "POST", "/w/b/returns/run-1/cancel", "", 404, `"no_run"`},
+		{"admin-bob", "GET", "/w/b/returns/run-1", "", 404, `"no_return"`},
+		{"admin-bob", "POST", "/w/b/returns/run-1/cancel", "", 404, `"no_return"`},
 		{"token-a", "POST", "/w/a/returns/run-1/cancel", "", 401, ""},
 		{"", "POST", "/w/a/returns/run-1/cancel", "", 401, ""},
 		{"admin-maria", "POST", "/w/a/returns/run-1/retry", `{"note":1}`, 400, "no other member"},
 		{"admin-maria", "POST", "/w/a/returns/run-1/retry", `{"note":"` + strings.Repeat("x", 2001) + `"}`, 400, "2000 bytes"},
 		{"admin-maria", "POST", "/w/a/returns/run-1/retry", `{"note":"put right"}`, 200, `"status":"running"`},
-		{"admin-maria", "POST", "/w/a/returns/run-1/retry", "", 409, `"run_not_possible"`},
+		{"admin-maria", "POST", "/w/a/returns/run-1/retry", "", 409, `"return_not_possible"`},
 		{"admin-ann", "POST", "/w/a/returns/run-2/cancel", "", 200, `"status":"undoing"`},
 		{"admin-ann", "POST", "/w/a/returns/run-2/cancel", "", 409, "going back already"},
 	} {

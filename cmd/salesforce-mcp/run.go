@@ -24,6 +24,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
+	"salesforce-mcp/tools/returns/loop"
 )
 
 // env is what a command gets from outside; tests give it something else.
@@ -74,6 +75,7 @@ type app struct {
 	orgs      *orgs
 	people    *connect.People
 	server    *tools.Server
+	loop      *loop.Loop // drives returns
 	mcp       *tools.MCP
 	metrics   *sight.Metrics // nil when nobody scrapes them
 	traced    func()         // sends the last spans
@@ -137,6 +139,8 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	a := &app{gate: gate, keys: keys, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
+	a.loop = a.newLoop(server.Sealer)
+	server.Returns = returnsOf{a.loop}
 	a.recovered = a.recoverOthers(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -48,14 +49,14 @@ func (e *env) setSecret() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if used := w.Auth.Secret().Name; args[1] != used {
-				return fmt.Errorf("%q is not used by workspace %s: its auth mode %s has %s", args[1], w.Name, cmp.Or(w.Auth.Mode, auth.ModeJWT), used)
+			if used := w.SecretNames(); !slices.Contains(used, args[1]) {
+				return fmt.Errorf("%q is not used by workspace %s: its auth mode %s has %s", args[1], w.Name, cmp.Or(w.Auth.Mode, auth.ModeJWT), strings.Join(used, ", "))
 			}
 			value, err := e.readSecret(from)
 			if err != nil {
 				return err
 			}
-			if err := checkSecret(c, w, value); err != nil {
+			if err := checkSecret(c, w, args[1], value); err != nil {
 				return err
 			}
 			return e.withSecrets(cmd.Context(), c, func(ctx context.Context, st *store.Store, kept secrets.Store) error {
@@ -66,7 +67,7 @@ func (e *env) setSecret() *cobra.Command {
 				}); err != nil {
 					return err
 				}
-				if instead := w.Instead(e.getenv); instead != "" {
+				if instead := w.Instead(args[1], e.getenv); instead != "" {
 					_, err := fmt.Fprintf(e.stdout, "stored %s of workspace %s, which is NOT used: %s stands before it; take that out\n", args[1], w.Name, instead)
 					return err
 				}
@@ -92,7 +93,7 @@ func (e *env) deleteSecret() *cobra.Command {
 				return err
 			}
 			var names []string
-			for _, known := range w.Auth.Credentials() { // also one that another mode used
+			for _, known := range w.Credentials() { // also one that another mode used
 				names = append(names, known.Name)
 				if known.Name != args[1] {
 					continue
@@ -157,11 +158,11 @@ func (e *env) readSecret(from string) (salesforce.Secret, error) {
 }
 
 // checkSecret returns an error if a secret cannot be what the workspace needs.
-func checkSecret(c *config.Config, w *config.Workspace, value salesforce.Secret) error {
+func checkSecret(c *config.Config, w *config.Workspace, name string, value salesforce.Secret) error {
 	s := w.Auth.Settings()
-	if w.Auth.Secret().Name != "privateKey" {
+	if name != "privateKey" {
 		if strings.ContainsFunc(value.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return fmt.Errorf("the %s has a blank, a line break or a letter that Salesforce does not use: is it the right text?", w.Auth.Secret().Name)
+			return fmt.Errorf("the %s has a blank, a line break or a letter that none has: is it the right text?", name)
 		}
 		return nil
 	}

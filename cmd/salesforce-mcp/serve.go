@@ -20,6 +20,9 @@ func (e *env) serve() *cobra.Command {
 		Short: "Run the server",
 		Args:  cobra.NoArgs,
 		RunE: e.withApp(&file, func(ctx context.Context, a *app) error {
+			if err := a.checkReturns(ctx); err != nil {
+				return err
+			}
 			l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.config.Listen)
 			if err != nil {
 				return err
@@ -33,6 +36,7 @@ func (e *env) serve() *cobra.Command {
 			work.Go(func() {
 				a.follow(reading, func() (*config.Config, error) { return config.Load(file, e.getenv, change) }, file)
 			})
+			work.Go(func() { a.driveReturns(reading) })
 			defer work.Wait()
 			defer end()
 			a.log.Info().Str("listen", l.Addr().String()).Int("workspaces", len(a.config.Workspaces)).Str("version", version()).Msg("serving")

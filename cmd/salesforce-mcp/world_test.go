@@ -69,7 +69,10 @@ func startWorld(t testing.TB, org orgReady, change ...func(*config.Config)) *wor
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := demoConfig(l.Addr().String(), t.TempDir(), org, testKey(), "token-a")
+	c, err := demoConfig(l.Addr().String(), t.TempDir(), org, testKey(), "token-a")
+	if err != nil {
+		t.Fatal(err)
+	}
 	a, b := c.Workspaces[0], c.Workspaces[0]
 	a.Name, b.Name = "a", "b"
 	other := *b.Profiles[0]

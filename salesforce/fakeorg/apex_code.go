@@ -232,17 +232,19 @@ var metadataObjects map[string]metadataObject
 
 func init() { // what they do leads back here
 	metadataObjects = map[string]metadataObject{
-		"ApexClass":             {insert: insertApex, update: updateApex, remove: removeApex},
-		"ApexTrigger":           {insert: insertApex, update: updateApex, remove: removeApex},
-		"ApexClassMember":       {insert: insertMember},
-		"ApexTriggerMember":     {insert: insertMember},
-		"ContainerAsyncRequest": {insert: insertContainerRequest},
-		"ApexTestQueueItem":     {update: abortQueueItem},
-		"TraceFlag":             {insert: insertTraceFlag},
-		"CustomField":           {insert: insertCustomField, update: updateCustomField, remove: removeCustomField},
-		"CustomObject":          {insert: insertCustomObject, update: updateCustomObject, remove: removeCustomObject},
-		"ValidationRule":        {insert: insertValidationRule, update: updateValidationRule, remove: removeValidationRule},
-		"Flow":                  {insert: insertFlow},
+		"ApexClass":               {insert: insertApex, update: updateApex, remove: removeApex},
+		"ApexTrigger":             {insert: insertApex, update: updateApex, remove: removeApex},
+		"ApexClassMember":         {insert: insertMember},
+		"ApexTriggerMember":       {insert: insertMember},
+		"ContainerAsyncRequest":   {insert: insertContainerRequest},
+		"ApexTestQueueItem":       {update: abortQueueItem},
+		"TraceFlag":               {insert: insertTraceFlag},
+		"CustomField":             {insert: insertCustomField, update: updateCustomField, remove: removeCustomField},
+		"CustomObject":            {insert: insertCustomObject, update: updateCustomObject, remove: removeCustomObject},
+		"ValidationRule":          {insert: insertValidationRule, update: updateValidationRule, remove: removeValidationRule},
+		"Flow":                    {insert: insertFlow},
+		"PermissionSet":           {insert: insertPermissionSet, update: updatePermissionSet},
+		"PermissionSetAssignment": {insert: insertAssignment},
 	}
 }
 

@@ -19,7 +19,7 @@ func createIngestJob(c *call) (*answer, error) {
 	if err := spec.complete("insert", "update", "upsert", "delete", "hardDelete"); err != nil {
 		return nil, err
 	}
-	o, err := spec.ingestObject(c.org.schema)
+	o, err := spec.ingestObject(c.schema())
 	if err != nil {
 		return nil, err
 	}

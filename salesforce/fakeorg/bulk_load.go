@@ -37,7 +37,10 @@ func (j *bulkJob) begin(c *call) error {
 		return nil
 	}
 	j.enter(c, jobRunning)
-	rows, err := j.survey(c.org.schema)
+	rows, err := 0, j.see(c)
+	if err == nil {
+		rows, err = j.survey(c.schema())
+	}
 	switch {
 	case err != nil:
 		j.fail(c, err.Error())
@@ -48,6 +51,16 @@ func (j *bulkJob) begin(c *call) error {
 		j.load.batches = (rows + batchRows - 1) / batchRows
 		c.later(1, j.step)
 	}
+	return nil
+}
+
+// see has the job work with its object as the user sees it now.
+func (j *bulkJob) see(c *call) error {
+	o := c.schema().Object(j.object.Name)
+	if o == nil {
+		return bulkError("InvalidJob", "InvalidJob : Unable to find object: %s", j.object.Name)
+	}
+	j.object = o
 	return nil
 }
 
@@ -86,7 +99,11 @@ func (j *bulkJob) step(c *call) error {
 		defer statements.close()
 		c.db = statements
 	}
-	columns, err := j.columns(c.org.schema, j.load.names)
+	if err := j.see(c); err != nil {
+		j.fail(c, err.Error())
+		return nil
+	}
+	columns, err := j.columns(c.schema(), j.load.names)
 	if err != nil {
 		return err
 	}
@@ -171,7 +188,7 @@ func (run *bulkRun) do(r record, count map[string]int) outcome {
 		err = run.remove(o, id)
 	}
 	if err == nil && run.job.Operation == "hardDelete" {
-		err = run.purge(o, id)
+		err = run.purge(o.base(), id)
 	}
 	return outcome{id: id, err: err}
 }

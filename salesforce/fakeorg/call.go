@@ -15,6 +15,7 @@ type call struct {
 	*http.Request
 	org     *Org
 	user    *user     // who asks; nil when the route needs no token
+	sight   *view     // the org as that user sees it; nil when that is everything
 	version string    // of the path, such as v62.0; empty when the path has none
 	tooling bool      // the path is below /tooling
 	db      querier   // a transaction when the route writes; rolled back when the handler fails
@@ -83,14 +84,15 @@ type handler func(*call) (*answer, error)
 
 // route is one method on one path, relative to where [Org.mount] puts it.
 type route struct {
-	method string
-	path   string // pattern of http.ServeMux without the method
-	reads  bool   // does not write, so that it runs beside others; GET does not either
-	writes bool   // writes although it is a GET
-	open   bool   // needs no token
-	alone  bool   // is no subrequest of a composite request
-	body   int64  // the largest request body, if that is more than bodyLimit
-	handle handler
+	method   string
+	path     string // pattern of http.ServeMux without the method
+	reads    bool   // does not write, so that it runs beside others; GET does not either
+	writes   bool   // writes although it is a GET
+	open     bool   // needs no token
+	alone    bool   // is no subrequest of a composite request
+	respects bool   // does for users who are subject to permissions what they permit
+	body     int64  // the largest request body, if that is more than bodyLimit
+	handle   handler
 }
 
 // answer is what a handler gives back. Body is bytes as they are, a stream, or a value that is written as JSON; nil is
@@ -144,12 +146,16 @@ func (c *call) root() string {
 	return "/services/data/" + c.version
 }
 
-// schema is what that API shows.
+// schema is what that API shows to the user.
 func (c *call) schema() *Schema {
-	if c.tooling {
-		return c.org.schema.tooling
+	s := c.org.schema
+	if c.sight != nil {
+		s = c.sight.Schema
 	}
-	return c.org.schema
+	if c.tooling {
+		return s.tooling
+	}
+	return s
 }
 
 // recordURL is the path of a record.

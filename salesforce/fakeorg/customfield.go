@@ -29,8 +29,14 @@ func (m *fieldMetadata) field(s *Schema, o *Object, name string) (*Field, error)
 	if err := m.setType(s, o, f); err != nil {
 		return nil, err
 	}
+	if o.Event && (!slices.Contains(eventTypes, m.Type) || f.ExternalID || f.Unique) { // words not found in a source
+		return nil, integrity("A field of a platform event is one of %s, and neither external id nor unique: %s", strings.Join(eventTypes, ", "), name)
+	}
 	return f, m.check(f)
 }
+
+// eventTypes are the types a field of a platform event may have (Platform Events Developer Guide).
+var eventTypes = []string{"Checkbox", "Date", "DateTime", "Number", "Text", "LongTextArea"}
 
 // setType gives the field its type and what belongs to that.
 func (m *fieldMetadata) setType(s *Schema, o *Object, f *Field) error {
@@ -129,7 +135,7 @@ func (m *fieldMetadata) check(f *Field) error {
 // splitFullName cuts Object.Field__c.
 func (c *call) splitFullName(fullName string) (*Object, string, error) {
 	object, name, found := strings.Cut(fullName, ".")
-	o := c.org.schema.Object(object)
+	o := c.org.schema.metadataObject(object)
 	switch {
 	case !found:
 		return nil, "", invalid("INVALID_FULL_NAME", "The full name needs an object and a name, such as Account.Tier__c: "+fullName)
@@ -137,6 +143,15 @@ func (c *call) splitFullName(fullName string) (*Object, string, error) {
 		return nil, "", invalid("INVALID_TYPE", "Entity of type 'CustomObject' named '"+object+"' cannot be found")
 	}
 	return o, name, nil
+}
+
+// metadataObject is the object that metadata calls by a name. Custom fields of tasks belong to Activity there, which
+// tasks have in common with events (Metadata API, CustomField); events are not simulated.
+func (s *Schema) metadataObject(name string) *Object {
+	if strings.EqualFold(name, "Activity") {
+		name = "Task"
+	}
+	return s.Object(name)
 }
 
 // insertCustomField adds a field to an object: to its table, to describe, to queries.

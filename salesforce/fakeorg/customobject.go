@@ -22,6 +22,7 @@ func (o *Object) metadata() object {
 // objectMetadata is the Metadata of a request for a custom object, or an object file, which holds its parts too.
 type objectMetadata struct {
 	Label, PluralLabel, Description string
+	EventType, PublishBehavior      string // of a platform event
 	NameField                       struct{ Label, Type, DisplayFormat string }
 	Fields                          oneOrMore[fieldMetadata]
 	ValidationRules                 oneOrMore[ruleMetadata]
@@ -38,10 +39,10 @@ func (s *Schema) systemFields() []*Field {
 	return copyFields(fields)
 }
 
-// nextPrefix is a key prefix for a custom object: a00 and so on.
-func (s *Schema) nextPrefix() string {
+// nextPrefix is a key prefix for a custom object, a00 and so on, or for a platform event, which starts with e.
+func (s *Schema) nextPrefix(first string) string {
 	for n := range len(base62) * len(base62) {
-		prefix := "a" + string(base62[n/len(base62)]) + string(base62[n%len(base62)])
+		prefix := first + string(base62[n/len(base62)]) + string(base62[n%len(base62)])
 		if s.byPrefix[prefix] == nil {
 			return prefix
 		}
@@ -52,11 +53,15 @@ func (s *Schema) nextPrefix() string {
 // object makes a custom object without custom fields.
 func (m *objectMetadata) object(s *Schema, name string) (*Object, error) {
 	base, isCustom := strings.CutSuffix(name, "__c")
+	base, isEvent := strings.CutSuffix(base, "__e")
 	switch {
-	case !isCustom || !developerName.MatchString(base) || strings.Contains(base, "__") || len(base) > 40:
-		return nil, invalid("INVALID_FULL_NAME", "The name of a custom object has letters, digits and single underscores and ends with __c: "+name)
+	case isCustom == isEvent || !developerName.MatchString(base) || strings.Contains(base, "__") || len(base) > 40:
+		return nil, invalid("INVALID_FULL_NAME", "The name of a custom object has letters, digits and single underscores and ends with __c or __e: "+name)
 	case m.Label == "" || m.PluralLabel == "":
 		return nil, invalid("REQUIRED_FIELD_MISSING", "Required fields are missing: [label, pluralLabel]", "label")
+	}
+	if isEvent {
+		return m.event(s, name)
 	}
 	f := &Field{Name: "Name", Type: "string", Label: m.NameField.Label, Length: 80, NameField: true, IDLookup: true, Required: true}
 	if f.Label == "" {
@@ -69,8 +74,19 @@ func (m *objectMetadata) object(s *Schema, name string) (*Object, error) {
 		}
 	}
 	owner := &Field{Name: "OwnerId", Type: "reference", To: []string{"User"}, Required: true, Default: "$User"}
-	return &Object{Name: name, Label: m.Label, Plural: m.PluralLabel, Description: m.Description, Prefix: s.nextPrefix(),
+	return &Object{Name: name, Label: m.Label, Plural: m.PluralLabel, Description: m.Description, Prefix: s.nextPrefix("a"),
 		Fields: append(s.systemFields(), owner, f)}, nil
+}
+
+// event makes a platform event without custom fields. The two fields that every event has are as in the Platform Events
+// Developer Guide.
+func (m *objectMetadata) event(s *Schema, name string) (*Object, error) {
+	if m.EventType != "HighVolume" || m.PublishBehavior != "" && m.PublishBehavior != "PublishAfterCommit" && m.PublishBehavior != "PublishImmediately" {
+		return nil, integrity("A platform event has the eventType HighVolume and the publishBehavior PublishAfterCommit or PublishImmediately: %s", name) // words not found in a source
+	}
+	return &Object{Name: name, Label: m.Label, Plural: m.PluralLabel, Description: m.Description, Prefix: s.nextPrefix("e"), Event: true,
+		Fields: append(s.systemFields(), &Field{Name: "ReplayId", Type: "string", Length: 1000, Access: "none"},
+			&Field{Name: "EventUuid", Type: "string", Length: 36, Access: "none"})}, nil
 }
 
 // insertCustomObject adds an object with its table.

@@ -21,7 +21,7 @@ var schemaTime = time.Date(2026, 1, 12, 8, 0, 0, 0, time.UTC)
 
 // version is that of every describe: in recorded ones, all objects had the same entity tag of eight hex digits.
 func (s *Schema) version() version {
-	return version{etag: fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(s.changed.String()))), modified: s.changed}
+	return version{etag: fmt.Sprintf("%08x", crc32.ChecksumIEEE(fmt.Append(nil, s.changed, s.edition))), modified: s.changed}
 }
 
 // unchanged answers 304 when the client has already seen the schema.
@@ -103,7 +103,7 @@ func (c *call) summary(o *Object) object {
 		{"keyPrefix", prefix}, {"label", o.Label}, {"labelPlural", o.Plural}, {"layoutable", !o.Event}, {"mergeable", false}, {"mruEnabled", !o.Event},
 		{"name", o.Name}, {"queryable", !o.Event}, {"replicateable", !o.Event && o.Prefix != ""}, {"retrieveable", !o.Event},
 		{"searchLayoutable", searchable(o)}, {"searchable", searchable(o)}, {"triggerable", true}, {"undeletable", writable && !o.NoDelete && !o.Event},
-		{"updateable", writable && !o.Event}, {"urls", urls}}
+		{"updateable", writable && !o.Event && !o.noEdit}, {"urls", urls}}
 }
 
 func orNull(text string) any {
@@ -144,7 +144,7 @@ func describeField(o *Object, f *Field) object {
 		{"filteredLookupInfo", nil}, {"formulaTreatNullNumberAsZero", false},
 		{"groupable", sortable && !o.Durable && precision == 0 && f.Type != "datetime"}, {"highScaleNumber", false}, {"htmlFormatted", false}, {"idLookup", f.IDLookup},
 		{"inlineHelpText", nil}, {"label", f.Label}, {"length", length}, {"mask", nil}, {"maskType", nil}, {"name", f.Name}, {"nameField", f.NameField},
-		{"namePointing", len(f.To) > 1}, {"nillable", !f.Required && f.Type != "boolean"}, {"permissionable", !f.Required && f.Access != "none"},
+		{"namePointing", len(f.To) > 1}, {"nillable", !f.Required && f.Type != "boolean"}, {"permissionable", o.base().permissionable(o.base().Field(f.Name))},
 		{"picklistValues", values}, {"polymorphicForeignKey", len(f.To) > 1}, {"precision", precision}, {"queryByDistance", false},
 		{"referenceTargetField", nil}, {"referenceTo", append([]string{}, f.To...)}, {"relationshipName", orNull(f.Relationship)}, {"relationshipOrder", nil},
 		{"restrictedDelete", f.OnDelete == "restrict"}, {"restrictedPicklist", f.Restricted}, {"scale", f.Scale}, {"searchPrefilterable", false},

@@ -24,8 +24,12 @@
 // not understood is refused with a message that starts with "simulated: ". Custom fields, custom objects and validation
 // rules that are created through the Tooling API or a deploy change the org's tables.
 //
+// Users of the profile "Minimum Access - API Only Integrations", of which an org has one ([ReturnsUser]), see and change
+// what permission sets let them: objects, fields and some user permissions (permissions.go, permissionset.go). All others
+// see and change everything, so that a test may do both.
+//
 // Where the platform's behaviour is not documented, the comments say what ours was taken from. Not simulated are
-// permissions (every user sees and changes everything), sharing, record types, duplicate rules and triggers. What runs
+// sharing, profiles (but for that one), record types, duplicate rules and triggers. What runs
 // by itself is data as well: automation.yaml has workflow rules, approval processes, quick actions, flows and an Apex
 // action, which do their work when a client asks for it, not when a record is saved.
 package fakeorg

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ type Org struct {
 	source  string           // the name of the database
 	turn    sync.RWMutex     // held for writing by one request that writes, for reading by those that read
 	numbers map[string]int64 // last number given, by key prefix or auto number field; guarded by turn
+	minimal string           // the id of the profile whose users see what permission sets let them
 	jobs    []*bulkJob       // of the Bulk API, the oldest first; guarded by turn
 	handler http.Handler
 	mux     *http.ServeMux // knows the routes, for requests and for those inside others
@@ -59,6 +61,7 @@ type Org struct {
 	analytics
 	processor
 	gzipWriters
+	views
 }
 
 // New makes an org with its own data. Close gives its memory back.
@@ -107,7 +110,7 @@ func (o *Org) openDatabase() error {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	o.db = db
-	return errors.Join(o.execute(append(tables(o.schema.stored()), internalTables...)), o.seed(), o.execute(indexes(o.schema.stored())))
+	return errors.Join(o.execute(slices.Concat(tables(o.schema.stored()), internalTables, permissionTriggers())), o.seed(), o.execute(indexes(o.schema.stored())))
 }
 
 func (o *Org) execute(statements []string) error {

@@ -90,6 +90,9 @@ func (o *Org) catchUp() error {
 		}
 		c := &call{Request: &http.Request{URL: new(url.URL)}, org: o, user: t.user, version: t.version, at: t.at}
 		err := o.transact(c, func(c *call) error {
+			if err := c.lookAgain(); err != nil {
+				return err
+			}
 			c.tell()
 			return t.do(c)
 		})

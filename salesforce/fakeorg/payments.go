@@ -86,8 +86,14 @@ type refundInput struct {
 
 // refundPayment is POST /commerce/payments/payments/{payment}/refunds: the gateway pays back, and the platform writes
 // the Refund record and what it said to the gateway. It writes no RefundLinePayment. The answers to an amount that is
-// wrong and to a payment that cannot be paid back were not found in a source; neither was the form of error.
+// wrong and to a payment that cannot be paid back were not found in a source; neither was the form of error. It needs the
+// user permission PaymentsAPIUser ("or Refund Payment", which is not simulated), and that alone: whether the user must see
+// the payment too was not found.
 func refundPayment(c *call) (*answer, error) {
+	if err := c.permits("PaymentsAPIUser"); err != nil {
+		return nil, err
+	}
+	c.sight = nil // what the platform writes, it writes by itself
 	body, err := io.ReadAll(c.Body)
 	if err != nil {
 		return nil, err

@@ -8,9 +8,13 @@ import (
 
 // remove deletes a record for a client.
 func (c *call) remove(o *Object, id string) error {
+	if o.whole != nil && o.NoDelete && !o.whole.NoDelete && !o.Event {
+		return noAccess()
+	}
 	if o.ReadOnly || o.NoDelete || o.Event {
 		return refuse(http.StatusBadRequest, "INVALID_TYPE_FOR_OPERATION", "entity type %s does not support delete", o.Name)
 	}
+	o = o.base()
 	if err := c.notLocked(o, id); err != nil {
 		return err
 	}

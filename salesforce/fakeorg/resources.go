@@ -79,7 +79,7 @@ func limits(c *call) (*answer, error) {
 func recordCount(c *call) (*answer, error) {
 	names := list(c.URL.Query().Get("sObjects"))
 	counts := []object{}
-	for _, o := range c.org.schema.Objects {
+	for _, o := range c.schema().Objects {
 		wanted := len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, o.Name) })
 		if !wanted || o.Event || o.Durable {
 			continue
@@ -124,7 +124,11 @@ func (c *call) recentItems(ofType string, most int) ([]object, error) {
 		if err := rows.Scan(&id, &name, &kind); err != nil {
 			return nil, err
 		}
-		items = append(items, object{{"attributes", c.attributes(c.schema().Object(kind), id)}, {"Id", id}, {"Name", name}})
+		o := c.schema().Object(kind)
+		if o == nil { // which the user may not see any more
+			continue
+		}
+		items = append(items, object{{"attributes", c.attributes(o, id)}, {"Id", id}, {"Name", name}})
 	}
 	return items, rows.Err()
 }

@@ -23,6 +23,7 @@ type Schema struct {
 	byName   map[string]*Object // key in lower case
 	byPrefix map[string]*Object
 	changed  time.Time // when an object or field was added or removed last
+	edition  int64     // of the permissions that it is seen with; 0 when it is seen as it is
 	tooling  *Schema   // what the Tooling API shows; nil in that one itself
 }
 
@@ -41,13 +42,16 @@ type Object struct {
 	View                string // the query that gives the rows, when there is no table; needs readOnly
 	Description         string
 	Data                bool // of tooling.yaml: the data API shows it too
+	Written             bool // of those: the data API writes it
 	Durable             bool // its ids are names, such as Account or Account.Name, which the answer shows as DurableId
 
 	Children []Child `yaml:"-"` // references of other objects to this one
 
 	byName         map[string]*Field
 	byRelationship map[string]*Field
-	face           bool // shows the table of an object of the other API
+	face           bool    // shows the table of an object of the other API
+	whole          *Object // what this one is a part of, when it is as a user sees it who is subject to permissions
+	noEdit         bool    // that user may not change its records
 }
 
 // Field is a field of an object. Unless its type is address, the column of the same name holds it:
@@ -244,7 +248,7 @@ func (o *Object) complete() {
 	for _, f := range o.Fields {
 		f.complete()
 		o.byName[strings.ToLower(f.Name)] = f
-		if f.Type == "reference" {
+		if f.Type == "reference" && (len(f.To) > 0 || o.whole == nil) {
 			o.byRelationship[strings.ToLower(f.Relationship)] = f
 		}
 		if f.Type == "id" {
@@ -329,7 +333,7 @@ func (s *Schema) link() error {
 			if !slices.Contains(fieldTypes, f.Type) {
 				return fmt.Errorf("schema: %s.%s: type %q is not one of %v", o.Name, f.Name, f.Type, fieldTypes)
 			}
-			if f.Type == "reference" && len(f.To) == 0 {
+			if f.Type == "reference" && len(f.To) == 0 && o.whole == nil {
 				return fmt.Errorf("schema: %s.%s: a reference needs to", o.Name, f.Name)
 			}
 			for _, name := range f.To {

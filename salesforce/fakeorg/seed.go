@@ -14,6 +14,7 @@ const (
 	IntegrationUser = "integration@alderridge.example" // for programs
 	AdminUser       = "ada.marlow@alderridge.example"  // the administrator
 	ServiceUser     = "sam.okafor@alderridge.example"  // works on cases
+	ReturnsUser     = "returns@alderridge.example"     // for programs, and may do nothing but what permission sets say
 )
 
 // organizationID is the id of every simulated org.
@@ -38,7 +39,7 @@ func (o *Org) seed() error {
 		statements := &prepared{querier: db, statements: map[string]*sql.Stmt{}}
 		defer statements.close()
 		s := &seeder{call: &call{Request: &http.Request{}, org: o, user: &user{id: makeID("005", 2), username: AdminUser}, db: statements}}
-		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file, s.processes, s.analytics, s.code} {
+		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file, s.processes, s.analytics, s.code, s.returns} {
 			step()
 		}
 		return s.err
@@ -128,6 +129,9 @@ func (s *seeder) people() {
 	}
 	s.add("User", 900, values{"FirstName": "Gil", "LastName": "Former", "Username": "gil.former@alderridge.example",
 		"Email": "gil.former@alderridge.example", "Alias": "gform", "ProfileId": profiles["Standard User"], "IsActive": false})
+	s.org.minimal = s.add("Profile", 900, values{"Name": minimalProfile, "UserType": "Standard"})
+	s.add("User", 900, values{"FirstName": "Returns", "LastName": "User", "Username": ReturnsUser, "Email": ReturnsUser, "Alias": "Retur",
+		"Title": "Integration", "ProfileId": s.org.minimal})
 	s.add("Organization", 900, values{"Name": "Alder Ridge Tools (simulated)", "City": "Lyon", "Country": "France", "PrimaryContact": "Ada Marlow",
 		"OrganizationType": "Developer Edition", "InstanceName": "SIM0", "DefaultLocaleSidKey": "en_US", "LanguageLocaleKey": "en_US"})
 }

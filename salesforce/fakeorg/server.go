@@ -25,9 +25,10 @@ const uriLimit = 16384
 func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mux = mux
-	o.mount(mux, "/services/data/{version}", slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(),
-		compositeRoutes(), o.queryRoutes(), processRoutes(), quickActionRoutes(), actionRoutes(), bulkRoutes(), analyticsRoutes(),
-		o.toolingRoutes(), deployRoutes(), paymentRoutes()))
+	o.mount(mux, "/services/data/{version}", slices.Concat(
+		respecting(slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(), compositeRoutes(), o.queryRoutes(),
+			bulkRoutes(), paymentRoutes())),
+		processRoutes(), quickActionRoutes(), actionRoutes(), analyticsRoutes(), o.toolingRoutes(), deployRoutes()))
 	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
@@ -201,6 +202,9 @@ func decompressed(body []byte, limit int64) ([]byte, error) {
 func (o *Org) take(c *call, r route) (*answer, error) {
 	handle := func(c *call) (*answer, error) {
 		if err := c.stillActive(); err != nil {
+			return nil, err
+		}
+		if err := c.enter(r); err != nil {
 			return nil, err
 		}
 		c.tell()

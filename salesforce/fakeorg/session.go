@@ -130,13 +130,15 @@ func sessionInvalid() *fault {
 	return refuse(http.StatusUnauthorized, "INVALID_SESSION_ID", "Session expired or invalid")
 }
 
-// stillActive refuses the session of a user who has been deactivated since, and ends it.
+// stillActive refuses the session of a user who has been deactivated since, and ends it. Of others it finds out what they
+// see.
 func (c *call) stillActive() error {
 	if c.user == nil {
 		return nil
 	}
 	var active bool
-	err := c.db.QueryRowContext(c.Context(), `SELECT IsActive FROM User WHERE Id = ? AND NOT IsDeleted`, c.user.id).Scan(&active)
+	var profile string
+	err := c.db.QueryRowContext(c.Context(), `SELECT IsActive, coalesce(ProfileId, '') FROM User WHERE Id = ? AND NOT IsDeleted`, c.user.id).Scan(&active, &profile)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -144,5 +146,5 @@ func (c *call) stillActive() error {
 		c.org.endSessions(func(s *session) bool { return s.user.id == c.user.id })
 		return sessionInvalid()
 	}
-	return nil
+	return c.look(profile)
 }

@@ -99,6 +99,12 @@ func (s *soapService) authenticate(c *call, document *xmlElement) error {
 		return invalid("INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader: Illegal Session")
 	}
 	c.user = session.user
+	if err := c.stillActive(); err != nil {
+		return err
+	}
+	if c.sight != nil { // the words of the Metadata API
+		return invalid("INSUFFICIENT_ACCESS", "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions")
+	}
 	if c.org.countCall() > c.org.options.DailyCalls {
 		return invalid("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 	}

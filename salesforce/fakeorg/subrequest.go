@@ -56,7 +56,7 @@ func (c *call) routeOf(s subrequest) (*call, route, error) {
 	case way.alone, s.node && !isNode(found.request):
 		return nil, route{}, notInside(s)
 	}
-	return &call{Request: found.request, org: c.org, user: c.user, version: found.request.PathValue("version"), db: c.db, at: c.at,
+	return &call{Request: found.request, org: c.org, user: c.user, sight: c.sight, version: found.request.PathValue("version"), db: c.db, at: c.at,
 		promised: c.promised}, way, nil
 }
 
@@ -102,6 +102,9 @@ func (c *call) performSubrequest(s subrequest) subanswer {
 	}
 	var a *answer
 	err = c.within(func() (err error) {
+		if err = sub.enter(way); err != nil {
+			return err
+		}
 		if a, err = way.handle(sub); err != nil {
 			return err
 		}

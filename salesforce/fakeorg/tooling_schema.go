@@ -57,12 +57,16 @@ func (o *Object) clone() *Object {
 	return &c
 }
 
-// forData is an object of the Tooling API as the data API shows it: without the fields about metadata, and read only
-// but for deleting.
+// forData is an object of the Tooling API as the data API shows it: without the fields about metadata, and, unless
+// it is written there, read only but for deleting.
 func (o *Object) forData() *Object {
 	c := o.clone()
-	c.face, c.NoCreate = true, true
+	c.face = true
 	c.Fields = slices.DeleteFunc(c.Fields, func(f *Field) bool { return f.Tooling })
+	if o.Written {
+		return c
+	}
+	c.NoCreate = true
 	for _, f := range c.Fields {
 		f.Access = "none"
 	}

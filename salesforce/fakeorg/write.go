@@ -18,6 +18,9 @@ type change struct {
 
 // insert creates a record and returns its id.
 func (c *call) insert(o *Object, r record) (string, error) {
+	if o.whole != nil && o.NoCreate && !o.whole.NoCreate && !o.ReadOnly {
+		return "", noInsert(o)
+	}
 	if o.ReadOnly || o.NoCreate {
 		return "", refuse(http.StatusBadRequest, "INVALID_TYPE_FOR_OPERATION", "entity type %s does not support create", o.Name)
 	}
@@ -38,6 +41,7 @@ func (c *call) insertRecord(o *Object, r record) (string, error) {
 
 // create makes a record with the changes, once they are found to be valid.
 func (c *call) create(o *Object, changes []change) (string, error) {
+	o = o.base()
 	changes = c.withDefaults(o, changes)
 	if err := c.validate(o, "", changes, true); err != nil {
 		return "", err
@@ -64,6 +68,9 @@ func (c *call) update(o *Object, id string, r record) error {
 	if o.ReadOnly || o.Event {
 		return refuse(http.StatusBadRequest, "INVALID_TYPE_FOR_OPERATION", "entity type %s does not support update", o.Name)
 	}
+	if o.noEdit {
+		return noAccess()
+	}
 	if own := metadataObjects[o.Name].update; own != nil {
 		return own(c, o, id, r)
 	}
@@ -81,6 +88,7 @@ func (c *call) updateRecord(o *Object, id string, r record) error {
 
 // edit changes a record that is there and not locked.
 func (c *call) edit(o *Object, id string, changes []change) error {
+	o = o.base()
 	if err := c.mustExist(o, id); err != nil {
 		return err
 	}
@@ -102,7 +110,7 @@ func (c *call) change(o *Object, id string, changes []change) error {
 }
 
 // changes turns a request body into changes: names and JSON types are checked here, as the platform's parser does
-// before it looks at the record.
+// before it looks at the record, and what the user may write. The changes are of the whole object.
 func (c *call) changes(o *Object, r record, creating bool) ([]change, error) {
 	var changes []change
 	var refused []string
@@ -137,6 +145,9 @@ func (c *call) changes(o *Object, r record, creating bool) ([]change, error) {
 	if len(refused) > 0 {
 		return nil, invalid("INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: "+strings.Join(refused, ", ")+
 			". Please check the security settings of this field and verify that it is read/write for your profile or permission set.", refused...)
+	}
+	for i, ch := range changes {
+		changes[i].field = o.base().Field(ch.field.Name)
 	}
 	return changes, nil
 }
@@ -250,9 +261,12 @@ func (c *call) checkReference(f *Field, given string) (string, error) {
 	if !valid {
 		return "", invalid("MALFORMED_ID", f.Label+": id value of incorrect type: "+given, f.Name)
 	}
-	target := c.schema().ObjectOf(id)
+	target := c.allObjects().ObjectOf(id)
 	if target == nil || !slices.Contains(f.To, target.Name) {
 		return "", invalid("FIELD_INTEGRITY_EXCEPTION", f.Label+": id value of incorrect type: "+given, f.Name)
+	}
+	if c.schema().Object(target.Name) == nil {
+		return "", noReference(id)
 	}
 	var deleted bool
 	err := c.db.QueryRowContext(c.Context(), fmt.Sprintf(`SELECT IsDeleted FROM %q WHERE Id = ?`, target.Name), id).Scan(&deleted)

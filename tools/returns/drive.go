@@ -83,9 +83,9 @@ func (e *Engine) escalate(ctx context.Context, h *hold, r audit.Run, steps map[s
 
 func (e *Engine) patience() Patience { return e.Patience.withDefaults() }
 
-// key is the name under which the other side knows a step. A retry does not change
-// it, whoever makes it.
-func key(r audit.Run, step string) string {
+// Key is the name under which the other side knows a step. A retry does not change it,
+// whoever makes it.
+func Key(r audit.Run, step string) string {
 	return "ret/" + r.Workspace + "/" + r.Subject + "/" + step + "/" + strconv.FormatInt(r.Generation, 10)
 }
 
@@ -94,7 +94,7 @@ func key(r audit.Run, step string) string {
 func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name string, steps map[string]audit.Step, late bool,
 	settle func(audit.Run, Result, error) audit.Move) (audit.Run, time.Duration, error) {
 	before := steps[name]
-	a := Attempt{Run: r, Number: before.Attempt + 1, Key: key(r, name), Results: map[string][]byte{}, Answer: r.Answer, Late: late}
+	a := Attempt{Run: r, Number: before.Attempt + 1, Key: Key(r, name), Results: map[string][]byte{}, Answer: r.Answer, Late: late}
 	if len(r.Answer) == 0 {
 		a.Answer = nil
 	}
@@ -104,7 +104,7 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 		}
 	}
 	row := audit.Step{Name: name, Attempt: a.Number, Key: a.Key, State: stepIntent}
-	digest, wrong := s.digest(a)
+	digest, wrong := s.digest(ctx, a)
 	row.Digest = digest
 	if unsure(before.State) && before.Digest != digest {
 		wrong = errors.Join(wrong, errors.New("what is asked for has changed since it was perhaps sent: it is not sent again"))
@@ -148,11 +148,11 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 }
 
 // digest is that of what a step asks for.
-func (s Step) digest(a Attempt) (string, error) {
+func (s Step) digest(ctx context.Context, a Attempt) (string, error) {
 	if s.Request == nil {
 		return "", nil
 	}
-	request, err := s.Request(a)
+	request, err := s.Request(ctx, a)
 	if err != nil {
 		return "", err
 	}
@@ -177,6 +177,10 @@ func (e *Engine) perform(ctx context.Context, h *hold, s Step, a Attempt, doubt 
 		if err := h.ours(ctx); err != nil {
 			return res, notSent(err)
 		}
+	}
+	var known *Fault
+	if errors.As(wrong, &known) {
+		return Result{}, known
 	}
 	if wrong != nil {
 		return Result{}, &Fault{Class: Fix, Code: "request", Message: wrong.Error()}

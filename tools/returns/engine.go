@@ -3,6 +3,7 @@ package returns
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"salesforce-mcp/audit"
@@ -35,6 +36,15 @@ type Engine struct {
 	// Trouble is told of what fails apart from steps: the ledger or the journal. nil
 	// is nobody.
 	Trouble func(error)
+
+	began  sync.Once
+	nudged chan struct{} // a run was started here: an idle worker looks at once
+}
+
+// nudges is the channel that wakes an idle worker.
+func (e *Engine) nudges() chan struct{} {
+	e.began.Do(func() { e.nudged = make(chan struct{}, 1) })
+	return e.nudged
 }
 
 // tool is the name under which the audit trail has what runs do.
@@ -81,6 +91,10 @@ func (e *Engine) Start(ctx context.Context, r audit.Run) (started audit.Run, fre
 		return r, false, err
 	}
 	r.Turn = 1
+	select {
+	case e.nudges() <- struct{}{}:
+	default: // a worker is about to look anyway
+	}
 	return r, true, intent.End(ctx, audit.Outcome{Status: audit.OK})
 }
 
@@ -92,8 +106,9 @@ func (e *Engine) Decide(ctx context.Context, workspace, id, by string, answer []
 	})
 }
 
-// Cancel takes a run back, for a reason (JSON): what it has done is put back. It is an
-// error once the refund is made, or may have been.
+// Cancel takes a run back, for a reason (JSON): what it has done is put back. The
+// error is ErrCannot once the refund is made, or may have been, and ErrEnded when the run
+// has ended.
 func (e *Engine) Cancel(ctx context.Context, workspace, id, by string, reason []byte) error {
 	return e.person(ctx, workspace, id, by, "cancel", func(r audit.Run, steps map[string]audit.Step) (audit.Move, error) {
 		m, err := TakenBack(r, e.lease(), reason)
@@ -131,6 +146,7 @@ func (e *Engine) Work(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-e.nudges():
 		case <-time.After(poll):
 		}
 	}

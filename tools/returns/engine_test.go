@@ -125,7 +125,7 @@ func TestDecide(t *testing.T) {
 func TestChangedRequest(t *testing.T) {
 	sent, amount := 0, "10"
 	refund := fixed("refund", Keyed, true, func(Attempt) (Result, error) { sent++; return Result{}, errors.New("no answer") })
-	refund.Request = func(Attempt) ([]byte, error) { return []byte(amount), nil }
+	refund.Request = func(context.Context, Attempt) ([]byte, error) { return []byte(amount), nil }
 	e, m := started(t, Flow{Steps: []Step{refund}})
 	once(t, e)
 	amount = "20"

@@ -60,8 +60,9 @@ type Step struct {
 	Pivot bool // there is no way back from it
 
 	// Request is what Do asks for, for its digest; nil for none. It depends on the run
-	// and the results of earlier steps alone: what is sent again is the same.
-	Request func(Attempt) ([]byte, error)
+	// and the results of earlier steps alone: what is sent again is the same. Its error
+	// is a [*Fault], or any other, which a person has to mend.
+	Request func(context.Context, Attempt) ([]byte, error)
 	// Do does it. The error is a [*Fault], or any other: then a read was not done, and
 	// of anything else nobody knows. What is known of requests goes with both.
 	Do func(context.Context, Attempt) (Result, error)
@@ -119,6 +120,9 @@ type Fault struct {
 	Class   Class  `json:"class"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message"` // what is wrong, and what would be right
+	// After is how long to wait at least before the next attempt, as the other side
+	// asks; at most an hour counts.
+	After time.Duration `json:"-"`
 }
 
 // Error is the message.

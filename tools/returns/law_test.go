@@ -77,7 +77,7 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 			if w.draw("done", "done", "transient") != "done" {
 				return Result{}, errors.New("not put back")
 			}
-			delete(w.effects, key(a.Run, name))
+			delete(w.effects, Key(a.Run, name))
 			return Result{}, nil
 		}
 	}
@@ -118,7 +118,7 @@ func TestLaw(t *testing.T) {
 				is.Pivot != "" && (is.Status == Undoing || Ended(is.Status) && is.Status != Done) {
 				rt.Errorf("from %+v to %+v", was, is)
 			}
-			if is.Pivot == "" && pivot >= 0 && w.effects[key(is, steps[pivot].Name)] > 0 {
+			if is.Pivot == "" && pivot >= 0 && w.effects[Key(is, steps[pivot].Name)] > 0 {
 				rt.Errorf("the refund is forgotten: %+v", is)
 			}
 		}
@@ -170,7 +170,7 @@ func TestLaw(t *testing.T) {
 		r := m.runs["run"]
 		ends[r.Status]++
 		for i, s := range steps {
-			effects := w.effects[key(r, s.Name)]
+			effects := w.effects[Key(r, s.Name)]
 			want := 0
 			if r.Status == Done && s.Kind != Read {
 				want = 1

@@ -37,6 +37,9 @@ func (p Patience) after(tries int64) time.Duration {
 	return min(wait, p.Most)
 }
 
+// mostAfter is how long the other side may ask to wait.
+const mostAfter = time.Hour
+
 // without is the wait of a run that only a person wakes.
 const without = time.Duration(-1)
 
@@ -119,7 +122,7 @@ func (f Flow) fail(p Patience, r audit.Run, i int, steps map[string]audit.Step, 
 	reason, _ := json.Marshal(fault) // text can be encoded
 	r.Status, r.Reason = Running, reason
 	r.Tries++
-	m := audit.Move{To: r, Wake: p.after(r.Tries), Step: &audit.Step{State: state}}
+	m := audit.Move{To: r, Wake: max(p.after(r.Tries), min(fault.After, mostAfter)), Step: &audit.Step{State: state}}
 	switch {
 	case fault.Class == Renew && r.Tries == 1:
 		m.Wake = 0

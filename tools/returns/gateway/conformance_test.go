@@ -58,7 +58,7 @@ func (tokenOf) Drop(salesforce.Token)                             {}
 
 func (o orgWorld) pay(t *testing.T, amount int64) string {
 	t.Helper()
-	text, err := decimal(amount, "EUR")
+	text, err := Decimal(amount, "EUR")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,9 +18,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/big"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/text/currency"
@@ -190,9 +190,10 @@ func exponent(code string) (int, error) {
 	return scale, nil
 }
 
-// decimal writes an amount of minor units as a JSON number of major units: 1050 EUR
-// is 10.50.
-func decimal(minor int64, code string) (string, error) {
+// Decimal writes an amount of 0 or more minor units in major units, with the decimals
+// of its currency and nothing that a JSON number has not: 1050 EUR is 10.50. It
+// returns an error for a currency that is not in ISO 4217.
+func Decimal(minor int64, code string) (string, error) {
 	scale, err := exponent(code)
 	if err != nil || scale == 0 {
 		return fmt.Sprint(minor), err
@@ -201,18 +202,26 @@ func decimal(minor int64, code string) (string, error) {
 	return digits[:len(digits)-scale] + "." + digits[len(digits)-scale:], nil
 }
 
-var number = regexp.MustCompile(`^([0-9]{1,15})(?:\.([0-9]*?)0*)?$`)
+// number is a JSON number of 0 or more. The platform writes 3.5E8 from ten millions on.
+var number = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$`)
 
-// minor reads a JSON number of major units, which has no more decimals than its
-// currency.
-func minor(text, code string) (int64, error) {
+// Minor reads a JSON number of major units, which has no more decimals than its
+// currency and is below 10^18 minor units: 10.5 EUR is 1050.
+func Minor(text, code string) (int64, error) {
 	scale, err := exponent(code)
 	if err != nil {
 		return 0, err
 	}
-	parts := number.FindStringSubmatch(text)
-	if parts == nil || len(parts[2]) > scale {
+	amount, ok := new(big.Rat), number.MatchString(text)
+	if ok {
+		amount, ok = amount.SetString(text)
+	}
+	if ok {
+		amount.Mul(amount, new(big.Rat).SetInt64(int64(math.Pow10(scale))))
+		ok = amount.IsInt() && amount.Num().CmpAbs(big.NewInt(1e18)) < 0
+	}
+	if !ok {
 		return 0, fmt.Errorf("amount %.40q is no number of %s with at most %d decimals", text, code, scale)
 	}
-	return strconv.ParseInt(parts[1]+parts[2]+strings.Repeat("0", scale-len(parts[2])), 10, 64)
+	return amount.Num().Int64(), nil
 }

@@ -36,7 +36,7 @@ func (g *Record) Refund(ctx context.Context, r Request) (Refund, error) {
 	if made, found, err := before(ctx, g, r); found || err != nil {
 		return made, err
 	}
-	amount, err := decimal(r.Amount, r.Currency)
+	amount, err := Decimal(r.Amount, r.Currency)
 	if err != nil {
 		return Refund{}, err
 	}
@@ -102,7 +102,7 @@ type refundRow struct {
 func (row refundRow) refund(r Request) (Refund, error) {
 	made := Refund{ID: row.ID, Record: row.ID, Reference: row.Reference, Currency: r.Currency, At: orgTime(row.Date)}
 	var err error
-	if made.Amount, err = minor(row.Amount.String(), r.Currency); err != nil {
+	if made.Amount, err = Minor(row.Amount.String(), r.Currency); err != nil {
 		return made, &Error{Outcome: Conflict, Message: fmt.Sprintf("refund %s: %v", row.ID, err)}
 	}
 	switch row.Status {

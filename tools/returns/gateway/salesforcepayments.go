@@ -46,7 +46,7 @@ func (p *SalesforcePayments) Refund(ctx context.Context, r Request) (Refund, err
 	if err := checkPaid(ctx, p.Org, p.Currency, r); err != nil {
 		return Refund{}, err
 	}
-	amount, err := decimal(r.Amount, r.Currency)
+	amount, err := Decimal(r.Amount, r.Currency)
 	if err != nil {
 		return Refund{}, err
 	}

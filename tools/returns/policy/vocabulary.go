@@ -71,6 +71,20 @@ func Vocabulary() []Word {
 	return list
 }
 
+// List returns every fact that rules can read, those that are computed too, with its
+// value and its source.
+func (f Facts) List() []Read {
+	list := make([]Read, len(words))
+	for i, w := range words {
+		value, known, source := w.value(&f)
+		list[i] = Read{Fact: w.name, Known: known, Source: source}
+		if known {
+			list[i].Value = value
+		}
+	}
+	return list
+}
+
 func row[T any](name string, typ *cel.Type, doc string, of func(*Facts) Fact[T]) word {
 	return word{name, typ, doc, func(f *Facts) (any, bool, string) {
 		fact := of(f)

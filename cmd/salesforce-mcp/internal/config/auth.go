@@ -92,13 +92,29 @@ func (a *Auth) Secret() Credential {
 	return all[0]
 }
 
-// Instead names what gives the secret of a workspace that the secret store would
+// Credentials are the secrets that a workspace may have.
+func (w *Workspace) Credentials() (all []Credential) {
+	if w.Auth != nil {
+		all = w.Auth.Credentials()
+	}
+	if w.Returns != nil {
+		all = append(all, w.Returns.stripeKey())
+	}
+	return all
+}
+
+// Instead names what gives a secret of a workspace that the secret store would
 // otherwise give, or returns "".
-func (w *Workspace) Instead(getenv func(string) string) string {
-	secret := w.Auth.Secret()
+func (w *Workspace) Instead(name string, getenv func(string) string) string {
+	var secret Credential
+	for _, secret = range w.Credentials() {
+		if secret.Name == name {
+			break
+		}
+	}
 	env := EnvName(w.Name, secret.Name)
 	switch {
-	case w.Auth.TransitKey != "":
+	case w.Auth.TransitKey != "" && name == w.Auth.Secret().Name:
 		return "transitKey"
 	case *secret.File != "":
 		return secret.Name + "File"
@@ -115,11 +131,12 @@ func (c *Config) readSecrets(dir string, getenv func(string) string) error {
 	problems := []error{c.Secrets.read(getenv)}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
-		if w.Auth == nil {
-			continue
-		}
-		for _, s := range w.Auth.Credentials() {
-			problems = append(problems, s.read(fmt.Sprintf("workspaces[%d].auth.", i), dir, EnvName(w.Name, s.Name), getenv))
+		for _, s := range w.Credentials() {
+			section := "auth"
+			if w.Returns != nil && s.Value == &w.Returns.StripeKey {
+				section = "returns"
+			}
+			problems = append(problems, s.read(fmt.Sprintf("workspaces[%d].%s.", i, section), dir, EnvName(w.Name, s.Name), getenv))
 		}
 	}
 	if w := c.Audit.Webhook; w != nil {

@@ -97,6 +97,8 @@ type Workspace struct {
 	// AuditLog is the object of the org into which the workspace's audit entries
 	// are written. Nil writes none.
 	AuditLog *AuditLog `yaml:"auditLog"`
+	// Returns says how returns are driven. Nil: the workspace has no tool for them.
+	Returns *Returns `yaml:"returns"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
@@ -119,7 +121,7 @@ func Load(file string, getenv func(string) string, change ...func(*Config)) (*Co
 	unread := errors.Join(c.readSecrets(filepath.Dir(file), getenv),
 		Credential{"database", &c.Database, &c.DatabaseFile}.read("", filepath.Dir(file), databaseVariable, getenv))
 	c.defaults(filepath.Dir(file))
-	if err := errors.Join(unread, c.validate(unread == nil)); err != nil {
+	if err := errors.Join(unread, c.LoadReturns(filepath.Dir(file)), c.validate(unread == nil)); err != nil {
 		return nil, fmt.Errorf("configuration %s:\n%w", file, err)
 	}
 	return c, nil
@@ -339,6 +341,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	}
 	if w.AuditLog != nil {
 		problems = append(problems, w.AuditLog.validate(at+"auditLog.", w.Auth))
+	}
+	if w.Returns != nil {
+		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {

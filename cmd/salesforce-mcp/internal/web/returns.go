@@ -125,12 +125,12 @@ func (s *Server) moveReturn(move func(r *http.Request, hand returns.Hand, worksp
 
 // runError is the error of what an administrator wants of a run, as programs read it.
 func runError(err error) error {
-	code := tools.RunState
+	code := tools.NoWay
 	switch {
 	case errors.Is(err, returns.ErrNote):
 		code = tools.InvalidArgument
 	case errors.Is(err, returns.ErrNoRun):
-		code = tools.NoRun
+		code = tools.NoReturn
 	case errors.Is(err, audit.ErrUnavailable):
 		code = tools.NotRecorded
 	case !errors.Is(err, returns.ErrEnded) && !errors.Is(err, returns.ErrCannot):
