@@ -29,7 +29,7 @@ func (e *env) returns() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(e.listReturns(), e.showReturn(), e.moveReturn("retry"), e.moveReturn("cancel"))
+	cmd.AddCommand(e.listReturns(), e.showReturn(), e.moveReturn("retry"), e.moveReturn("cancel"), e.tryReturn())
 	return cmd
 }
 
