@@ -50,16 +50,16 @@ func (e *Engine) nudges() chan struct{} {
 // tool is the name under which the audit trail has what runs do.
 const tool = "returns"
 
-const (
-	defaultLease = 10 * time.Second
-	defaultPoll  = time.Second
-)
+// DefaultLease is the default of Engine.Lease.
+const DefaultLease = 10 * time.Second
+
+const defaultPoll = time.Second
 
 func (e *Engine) lease() time.Duration {
 	if e.Lease > 0 {
 		return e.Lease
 	}
-	return defaultLease
+	return DefaultLease
 }
 
 // entry is what an audit entry of a run begins with.

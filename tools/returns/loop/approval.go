@@ -82,11 +82,8 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		return t.queue(before.Return), nil
 	}
 	defer func() {
-		if passed {
-			return
-		}
-		if failed := t.Locks.Release(context.WithoutCancel(ctx), lock, t.Run.ID); failed != nil && err == nil {
-			res, err = returns.Result{Detail: res.Detail}, passing("lock", failed) // once more
+		if failed := t.leave(ctx, lock, passed); failed != nil { // once more: it must not stay locked
+			res, err = returns.Result{Detail: res.Detail, Exchanges: res.Exchanges}, passing("lock", errors.Join(failed, err))
 		}
 	}()
 	if err := t.Permitted(t.in.caller(t.Run)); err != nil {
@@ -126,6 +123,30 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 	}
 	passed = true
 	return returns.Result{Data: data, Records: seen(f.Return), Detail: detail(says)}, nil
+}
+
+// leave gives the order's lock up, unless the return has passed. The lock is the run's:
+// a worker that has lost the run leaves it to the one that has it now, who may be about
+// to pay back.
+func (t *turn) leave(ctx context.Context, lock string, passed bool) error {
+	ctx = context.WithoutCancel(ctx)
+	lease := t.Lease
+	if lease <= 0 {
+		lease = returns.DefaultLease
+	}
+	ours, err := t.Ledger.KeepRun(ctx, t.Run.ID, t.Run.Turn+1, lease) // the intent has moved it
+	if err != nil {
+		return err
+	}
+	if !ours {
+		r, ok, err := t.Ledger.Run(ctx, t.Run.Workspace, t.Run.ID)
+		if err != nil || ok && !returns.Ended(r.Status) {
+			return err
+		}
+	} else if passed {
+		return nil
+	}
+	return t.Locks.Release(ctx, lock, t.Run.ID)
 }
 
 // answered says whether the run is over because of what became of the approval that it

@@ -2,10 +2,12 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
 	"salesforce-mcp/salesforce/fakeorg"
 	"salesforce-mcp/tools"
@@ -186,6 +188,56 @@ func TestSameOrder(t *testing.T) {
 	}
 }
 
+// TestLostRun: a worker that has lost the run leaves the order's lock to the one that has
+// it now, and what has lost the lock is not paid back.
+func TestLostRun(t *testing.T) {
+	w := start(t)
+	s, err := w.Start(t.Context(), w.org, ada, Ask{CaseID: w.demo("Laser level is off by two degrees"), Confidence: &sure})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := w.Settings
+	w.Settings = func(workspace string) (Settings, bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if r := w.runs[s.RunID]; r.At == "approval" && len(w.locks) == 1 { // another takes the run over
+			r.Turn++
+			w.runs[s.RunID] = r
+		}
+		return settings(workspace)
+	}
+	if _, err := w.Engine().Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.runs[s.RunID]; r.At != "approval" || r.Status != returns.Running || len(w.locks) != 1 || len(w.asked) != 1 {
+		t.Fatalf("%+v, locks %v", r, w.locks)
+	}
+	w.Settings = settings
+	if s = w.work(s.RunID); s.Status != returns.Waiting || len(w.locks) != 0 {
+		t.Fatalf("%+v, locks %v", s, w.locks)
+	}
+
+	rules := w.settings["demo"]
+	rules.Open = func(tools.Org) (gateway.Gateway, error) { t.Error("it asks the gateway"); return nil, errors.New("no") }
+	w.settings["demo"] = rules
+	id := w.demo("Drill came with a cracked housing")
+	if s, err = w.Start(t.Context(), w.org, ada, Ask{CaseID: id, Confidence: &sure}); err != nil {
+		t.Fatal(err)
+	}
+	permitted := w.Permitted
+	w.Permitted = func(c allowlist.Caller) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for name := range w.locks {
+			w.locks[name] = "another"
+		}
+		return permitted(c)
+	}
+	if s = w.work(s.RunID); s.Status != returns.Denied || !strings.Contains(s.Why, "Another return of the order") || w.paid() != 0 || w.caseStatus(id) != "New" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestReplace: an exchange makes an order and a label, and moves no money.
 func TestReplace(t *testing.T) {
 	w := start(t)
@@ -237,6 +289,12 @@ func TestGateways(t *testing.T) {
 		t.Errorf("%+v, refunds %v\n%s", s, rows, w.story(s.RunID))
 	}
 
+	broken.fails = true
+	s = w.process(w.demo("Sander does not fit the job"))
+	if s.Status != returns.Failed || s.Problem == nil || s.Problem.Class != returns.Declined || s.Refund != nil {
+		t.Errorf("a refund that failed: %+v", s)
+	}
+
 	w.setting(func(s *Settings) {
 		s.Gateway = GatewayRecord
 		s.Open = func(o tools.Org) (gateway.Gateway, error) { return &gateway.Record{Org: o}, nil }
@@ -251,6 +309,7 @@ func TestGateways(t *testing.T) {
 type refusing struct {
 	asked gateway.Request
 	good  bool
+	fails bool
 }
 
 func (g *refusing) Refund(_ context.Context, r gateway.Request) (gateway.Refund, error) {
@@ -258,7 +317,11 @@ func (g *refusing) Refund(_ context.Context, r gateway.Request) (gateway.Refund,
 	if !g.good {
 		return gateway.Refund{}, &gateway.Error{Outcome: gateway.Refused, Message: "the key is not valid"}
 	}
-	return gateway.Refund{ID: "re_1", Reference: "ref 1", Amount: r.Amount, Currency: r.Currency, Status: gateway.Pending, At: now}, nil
+	status := gateway.Pending
+	if g.fails {
+		status = gateway.Failed
+	}
+	return gateway.Refund{ID: "re_1", Reference: "ref 1", Amount: r.Amount, Currency: r.Currency, Status: status, At: now}, nil
 }
 
 func (g *refusing) Find(context.Context, gateway.Request) (gateway.Refund, bool, error) {
