@@ -44,13 +44,10 @@ const (
 	NotWaiting       Code = "approval_not_waiting"
 	FourEyes         Code = "approval_by_requester"
 	// Of returns.
-	ReturnsOff   Code = "returns_not_configured"
-	NoReturn     Code = "no_return"            // there is no such case, or no such run
-	NotCancelled Code = "return_not_cancelled" // it cannot be taken back any more
-	// Of runs that administrators look after.
-	NoRun    Code = "no_run"
-	RunState Code = "run_not_possible"
-	Internal Code = "internal_error"
+	ReturnsOff Code = "returns_not_configured"
+	NoReturn   Code = "no_return"        // there is no such case, or no such run
+	RunState   Code = "run_not_possible" // the run is not where that can be done with it
+	Internal   Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.

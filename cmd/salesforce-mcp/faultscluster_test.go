@@ -124,7 +124,7 @@ func (c *cluster) restart(i int) {
 
 // trail ends the servers in order, starts one more to close what is open, verifies
 // the trail against the second place, and returns its entries.
-func (c *cluster) trail(t *testing.T) (entries []audit.Entry) {
+func (c *cluster) trail(t *testing.T) []audit.Entry {
 	for i := range c.members {
 		c.stop(i)
 	}
@@ -134,9 +134,19 @@ func (c *cluster) trail(t *testing.T) (entries []audit.Entry) {
 	}
 	_ = c.members[0].Process.Signal(os.Interrupt) // which signs what is left
 	_ = c.members[0].Wait()
-	for _, args := range [][]string{{"verify"}, {"export"}} {
+	return exported(t, c.files[0], "a")
+}
+
+// exported verifies the audit trail of servers that have stopped, and returns its
+// entries.
+func exported(t *testing.T, file string, workspaces ...string) (entries []audit.Entry) {
+	commands := [][]string{{"verify"}}
+	for _, w := range workspaces {
+		commands = append(commands, []string{"export", "--workspace", w})
+	}
+	for _, args := range commands {
 		var out, said bytes.Buffer
-		err := run(t.Context(), append(append([]string{"audit"}, args...), "--config", c.files[0]), func(string) string { return "" }, strings.NewReader(""), &out, &said)
+		err := run(t.Context(), append(append([]string{"audit"}, args...), "--config", file), func(string) string { return "" }, strings.NewReader(""), &out, &said)
 		if err != nil {
 			t.Fatalf("audit %v: %v\n%s%s", args, err, out.String(), said.String())
 		}
@@ -156,11 +166,11 @@ func (c *cluster) trail(t *testing.T) (entries []audit.Entry) {
 				entries = append(entries, e)
 			}
 			if err == io.EOF {
-				return entries
+				break
 			}
 		}
 	}
-	return nil
+	return entries
 }
 
 // values are those of a field of all records of a type.

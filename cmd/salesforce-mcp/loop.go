@@ -17,12 +17,9 @@ import (
 	returnrecords "salesforce-mcp/tools/returns/records"
 )
 
-// returnWorkers is how many runs of returns one process drives at a time.
-const returnWorkers = 4
-
 // newLoop joins what returns need.
 func (a *app) newLoop(sealer tools.Sealer) *loop.Loop {
-	return &loop.Loop{
+	l := &loop.Loop{
 		Connect:   a.orgs.Connect,
 		Settings:  a.orgs.returns,
 		Permitted: a.mayProcess,
@@ -33,6 +30,8 @@ func (a *app) newLoop(sealer tools.Sealer) *loop.Loop {
 		Journal:   a.journal,
 		Trouble:   func(err error) { a.log.Error().Err(err).Msg("returns cannot go on; they are tried again") },
 	}
+	harnessed.loop(l)
+	return l
 }
 
 // mayProcess reports whether the rules let a caller process returns.
@@ -50,8 +49,9 @@ func (a *app) mayProcess(caller allowlist.Caller) error {
 // has stopped.
 func (a *app) driveReturns(ctx context.Context) {
 	engine := a.loop.Engine()
+	harnessed.engine(engine)
 	var workers sync.WaitGroup
-	for range returnWorkers {
+	for range harnessed.workers {
 		workers.Go(func() { engine.Work(ctx) })
 	}
 	workers.Wait()

@@ -25,11 +25,11 @@ import (
 func (e *env) returns() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "returns",
-		Short: "Look after returns that are under way",
+		Short: "Look after returns that are under way, and try policies",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(e.listReturns(), e.showReturn(), e.moveReturn("retry"), e.moveReturn("cancel"))
+	cmd.AddCommand(e.listReturns(), e.showReturn(), e.moveReturn("retry"), e.moveReturn("cancel"), e.tryReturn())
 	return cmd
 }
 

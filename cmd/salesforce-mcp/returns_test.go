@@ -206,13 +206,13 @@ func TestReturnsOverHTTP(t *testing.T) {
 		want                      string
 	}{
 		{"admin-maria", "GET", "/w/a/returns/run-1", "", 200, `"needed":"Put right`},
-		{"admin-maria", "GET", "/w/a/returns/none", "", 404, `"no_run"`},
+		{"admin-maria", "GET", "/w/a/returns/none", "", 404, `"no_return"`},
 		{"admin-maria", "GET", "/w/a/returns?status=lost", "", 400, "status must be"},
 		{"admin-maria", "GET", "/w/a/returns?limit=0", "", 400, "limit must be"},
 		{"admin-maria", "GET", "/w/a/returns?escalated=no", "", 400, "escalated must be"},
 		{"admin-bob", "GET", "/w/a/returns/run-1", "", 401, ""},
-		{"admin-bob", "GET", "/w/b/returns/run-1", "", 404, `"no_run"`},
-		{"admin-bob", "POST", "/w/b/returns/run-1/cancel", "", 404, `"no_run"`},
+		{"admin-bob", "GET", "/w/b/returns/run-1", "", 404, `"no_return"`},
+		{"admin-bob", "POST", "/w/b/returns/run-1/cancel", "", 404, `"no_return"`},
 		{"token-a", "POST", "/w/a/returns/run-1/cancel", "", 401, ""},
 		{"", "POST", "/w/a/returns/run-1/cancel", "", 401, ""},
 		{"admin-maria", "POST", "/w/a/returns/run-1/retry", `{"note":1}`, 400, "no other member"},

@@ -34,5 +34,5 @@ func ExampleNew() {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	fmt.Println(response.Status, string(body), err)
-	// Output: 200 OK {"sObjects":[{"count":64,"name":"Account"},{"count":40,"name":"Case"}]} <nil>
+	// Output: 200 OK {"sObjects":[{"count":64,"name":"Account"},{"count":49,"name":"Case"}]} <nil>
 }

@@ -124,6 +124,7 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 	}
 	h.moved(begun, e.lease())
 	r.Turn++
+	a.Run = r
 
 	res, err := e.perform(ctx, h, s, a, unsure(before.State), wrong)
 	m := settle(r, res, err)

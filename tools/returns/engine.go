@@ -50,16 +50,16 @@ func (e *Engine) nudges() chan struct{} {
 // tool is the name under which the audit trail has what runs do.
 const tool = "returns"
 
-// DefaultLease is the default of Engine.Lease.
-const DefaultLease = 10 * time.Second
-
-const defaultPoll = time.Second
+const (
+	defaultLease = 10 * time.Second
+	defaultPoll  = time.Second
+)
 
 func (e *Engine) lease() time.Duration {
 	if e.Lease > 0 {
 		return e.Lease
 	}
-	return DefaultLease
+	return defaultLease
 }
 
 // entry is what an audit entry of a run begins with.

@@ -120,7 +120,7 @@ func (h Hand) Cancel(ctx context.Context, j *audit.Journal, runs Runs, workspace
 		return audit.Run{}, err
 	}
 	if lease <= 0 {
-		lease = DefaultLease
+		lease = defaultLease
 	}
 	reason, err := json.Marshal(Cancellation{By: h.By, Note: h.Note})
 	if err != nil {

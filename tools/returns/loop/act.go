@@ -65,7 +65,7 @@ func (t *turn) pay(ctx context.Context) (returns.Result, error) {
 	if !ok || err != nil {
 		return returns.Result{}, err
 	}
-	ours, err := t.Locks.Lease(ctx, lockOf(t.Run.Workspace, f.Return), t.Run.ID, lockLife)
+	ours, err := t.Locks.Lock(ctx, lockOf(t.Run.Workspace, f.Return), t.Run.ID, t.Run.Turn)
 	if err != nil {
 		return returns.Result{}, passing("lock", err)
 	}
@@ -191,7 +191,7 @@ func (t *turn) release(ctx context.Context) (returns.Result, error) {
 	if err := t.result(ctx, "evaluate", &before); err != nil {
 		return returns.Result{}, err
 	}
-	if err := t.Locks.Release(ctx, lockOf(t.Run.Workspace, before.Return), t.Run.ID); err != nil {
+	if err := t.Locks.Unlock(ctx, lockOf(t.Run.Workspace, before.Return), t.Run.ID, t.Run.Turn); err != nil {
 		return returns.Result{}, passing("lock", err)
 	}
 	return returns.Result{}, nil

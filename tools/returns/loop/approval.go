@@ -21,10 +21,6 @@ import (
 // Instruction is that of the approvals of runs (tools.AskedCall).
 const Instruction = "processReturn"
 
-// lockLife is for ever: the lock of a return whose money has moved and whose records
-// are missing is held until they are there.
-const lockLife = 100 * 365 * 24 * time.Hour
-
 // Waits between two tries.
 const (
 	firstTurn  = 5 * time.Second // of a return for its turn at the order, doubled each time
@@ -74,7 +70,7 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		return res, err
 	}
 	lock, passed := lockOf(t.Run.Workspace, before.Return), false
-	ours, err := t.Locks.Lease(ctx, lock, t.Run.ID, lockLife)
+	ours, err := t.Locks.Lock(ctx, lock, t.Run.ID, t.Run.Turn)
 	if err != nil {
 		return res, passing("lock", err)
 	}
@@ -82,8 +78,11 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		return t.queue(before.Return), nil
 	}
 	defer func() {
-		if failed := t.leave(ctx, lock, passed); failed != nil { // once more: it must not stay locked
-			res, err = returns.Result{Detail: res.Detail, Exchanges: res.Exchanges}, passing("lock", errors.Join(failed, err))
+		if passed {
+			return
+		}
+		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil { // once more: it must not stay locked
+			res, err = returns.Result{Detail: res.Detail}, passing("lock", errors.Join(failed, err))
 		}
 	}()
 	if err := t.Permitted(t.in.caller(t.Run)); err != nil {
@@ -123,30 +122,6 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 	}
 	passed = true
 	return returns.Result{Data: data, Records: seen(f.Return), Detail: detail(says)}, nil
-}
-
-// leave gives the order's lock up, unless the return has passed. The lock is the run's:
-// a worker that has lost the run leaves it to the one that has it now, who may be about
-// to pay back.
-func (t *turn) leave(ctx context.Context, lock string, passed bool) error {
-	ctx = context.WithoutCancel(ctx)
-	lease := t.Lease
-	if lease <= 0 {
-		lease = returns.DefaultLease
-	}
-	ours, err := t.Ledger.KeepRun(ctx, t.Run.ID, t.Run.Turn+1, lease) // the intent has moved it
-	if err != nil {
-		return err
-	}
-	if !ours {
-		r, ok, err := t.Ledger.Run(ctx, t.Run.Workspace, t.Run.ID)
-		if err != nil || ok && !returns.Ended(r.Status) {
-			return err
-		}
-	} else if passed {
-		return nil
-	}
-	return t.Locks.Release(ctx, lock, t.Run.ID)
 }
 
 // answered says whether the run is over because of what became of the approval that it

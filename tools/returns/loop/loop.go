@@ -60,11 +60,12 @@ type Approvals interface {
 	Approval(ctx context.Context, workspace, id string) (a tools.Approval, ok bool, err error)
 }
 
-// Locks keeps names that one owner holds at a time. An owner may take what it holds
-// once more, and give up what it does not hold.
+// Locks keeps names that one run holds at a time, for ever or until it gives them up. It
+// may take what it holds once more. Whoever moves it says at which turn they have it: a
+// worker that has lost it takes nothing and gives nothing up.
 type Locks interface {
-	Lease(ctx context.Context, name, owner string, life time.Duration) (bool, error)
-	Release(ctx context.Context, name, owner string) error
+	Lock(ctx context.Context, name, run string, turn int64) (bool, error)
+	Unlock(ctx context.Context, name, run string, turn int64) error
 }
 
 // Settings are how a workspace does returns.

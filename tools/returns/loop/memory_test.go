@@ -197,20 +197,20 @@ func (m *memory) expire() {
 	m.now = m.now.Add(100 * time.Hour)
 }
 
-func (m *memory) Lease(_ context.Context, name, owner string, _ time.Duration) (bool, error) {
+func (m *memory) Lock(_ context.Context, name, run string, turn int64) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if has, taken := m.locks[name]; taken && has != owner {
+	if has, taken := m.locks[name]; taken && has != run || m.runs[run].Turn != turn {
 		return false, nil
 	}
-	m.locks[name] = owner
+	m.locks[name] = run
 	return true, nil
 }
 
-func (m *memory) Release(_ context.Context, name, owner string) error {
+func (m *memory) Unlock(_ context.Context, name, run string, turn int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.locks[name] == owner {
+	if m.locks[name] == run && m.runs[run].Turn == turn {
 		delete(m.locks, name)
 	}
 	return nil

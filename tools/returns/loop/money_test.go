@@ -45,7 +45,7 @@ func TestLostRefund(t *testing.T) {
 			if s.Status != returns.Running || !strings.Contains(s.Next, "Do not pay it back in another way") {
 				t.Errorf("%s: %+v", c.subject, s)
 			}
-			if _, err := w.Cancel(t.Context(), ada, s.RunID, ""); err == nil || tools.AsError(err).Code != tools.NotCancelled {
+			if _, err := w.Cancel(t.Context(), ada, s.RunID, ""); err == nil || tools.AsError(err).Code != tools.RunState {
 				t.Errorf("%s: an unknown refund was cancelled: %v", c.subject, err)
 			}
 			s = w.later(s.RunID, time.Minute)
@@ -347,7 +347,7 @@ func TestCancel(t *testing.T) {
 	}
 	eve := ada
 	eve.Agent = "eve"
-	if _, err := w.Cancel(t.Context(), eve, s.RunID, ""); err == nil || tools.AsError(err).Code != tools.NotCancelled {
+	if _, err := w.Cancel(t.Context(), eve, s.RunID, ""); err == nil || tools.AsError(err).Code != tools.RunState {
 		t.Errorf("another agent cancelled it: %v", err)
 	}
 	blind := *w.org

@@ -114,7 +114,7 @@ func (l *Loop) Cancel(ctx context.Context, caller allowlist.Caller, id, reason s
 		return Status{}, shown(err)
 	}
 	if !in.of(caller) {
-		return Status{}, &tools.Error{Code: tools.NotCancelled, Message: "another agent started this return, or for another person: only they can cancel it"}
+		return Status{}, &tools.Error{Code: tools.RunState, Message: "another agent started this return, or for another person: only they can cancel it"}
 	}
 	by := in.User
 	if by == "" {
@@ -125,7 +125,7 @@ func (l *Loop) Cancel(ctx context.Context, caller allowlist.Caller, id, reason s
 	case errors.Is(err, audit.ErrUnavailable):
 		return Status{}, &tools.Error{Code: tools.NotRecorded, Message: "the audit trail cannot be written, so nothing was cancelled: " + err.Error()}
 	case errors.Is(err, returns.ErrCannot), errors.Is(err, returns.ErrEnded):
-		return Status{}, &tools.Error{Code: tools.NotCancelled, Message: "the return was not cancelled: " + err.Error(), Hint: "See how it is: tool returns, action status."}
+		return Status{}, &tools.Error{Code: tools.RunState, Message: "the return was not cancelled: " + err.Error(), Hint: "See how it is: tool returns, action status."}
 	case err != nil:
 		return Status{}, err
 	}

@@ -107,13 +107,19 @@ rules: [{name: all, when: "true", verdict: approve, reason: Everything.}]
 		return map[string]any{"name": name, "type": "picklist", "picklistValues": list}
 	}
 	account, order, group := "001000000000001AAA", "801000000000001AAA", "0xd000000000001AAA"
+	proposed := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		number := rapid.OneOf(
-			rapid.Custom(func(t *rapid.T) any { return json.Number(fmt.Sprint(rapid.Int64Range(0, 5).Draw(t, "n"))) }),
+		odd := rapid.OneOf(
 			rapid.Custom(func(t *rapid.T) any { return json.Number(fmt.Sprintf("%.2f", rapid.Float64Range(0, 500).Draw(t, "x"))) }),
 			rapid.SampledFrom([]any{nil, json.Number("-1"), json.Number("1.005"), json.Number("9.9E14"), json.Number("1E7"), json.Number("1e99"), "1", true, json.Number("0.1"),
 				json.Number("999999999999999"), json.Number("1.0")}),
 		)
+		number := rapid.Custom(func(t *rapid.T) any {
+			if rapid.IntRange(0, 150).Draw(t, "odd") == 77 {
+				return odd.Draw(t, "value")
+			}
+			return json.Number(fmt.Sprint(rapid.Int64Range(1, 6).Draw(t, "n")))
+		})
 		few := func(name string) int { return rapid.IntRange(0, 4).Draw(rt, name) }
 		records := func(n int, row func(i int) map[string]any) map[string]any {
 			list := []map[string]any{}
@@ -123,7 +129,7 @@ rules: [{name: all, when: "true", verdict: approve, reason: Everything.}]
 			return map[string]any{"totalSize": n, "done": true, "records": list}
 		}
 		item := func(i int) string { return fmt.Sprintf("80200000000000%dAAA", i) }
-		lines := few("lines")
+		lines := 1 + few("lines")
 		org := &made{t: t}
 		org.answers = func(name string) any {
 			switch name {
@@ -149,23 +155,23 @@ rules: [{name: all, when: "true", verdict: approve, reason: Everything.}]
 						"PricebookEntry": map[string]any{"Product2": map[string]any{"Name": "x", "Final_Sale__c": false}}}
 				})
 			case "query3":
-				return records(few("back"), func(i int) map[string]any {
+				return records(few("back")/2, func(i int) map[string]any {
 					return map[string]any{"Id": fmt.Sprintf("0ZM00000000000%dAAA", i), "ReturnOrderId": "0ZL000000000009AAA", "OrderItemId": item(i), "QuantityReturned": number.Draw(rt, "returned"),
 						"ReturnOrder": map[string]any{"Status": rapid.SampledFrom([]string{"Closed", "Canceled", "Approved"}).Draw(rt, "status"), "CreatedDate": "2026-11-01T10:00:00.000+0000"}}
 				})
 			case "query4":
-				return records(few("payments"), func(i int) map[string]any {
+				return records(1+few("payments"), func(i int) map[string]any {
 					return map[string]any{"Id": fmt.Sprintf("0aQ00000000000%dAAA", i), "Amount": number.Draw(rt, "paid"), "NetRefundApplied": number.Draw(rt, "applied"), "PaymentGroupId": group,
 						"Status": rapid.SampledFrom([]string{"Processed", "Failed"}).Draw(rt, "status")}
 				})
 			case "query5", "query6":
-				return records(few("refunds"), func(i int) map[string]any {
+				return records(few("refunds")/2, func(i int) map[string]any {
 					amount, status := number.Draw(rt, "refund"), rapid.SampledFrom([]string{"Processed", "Failed"}).Draw(rt, "status")
 					return map[string]any{"Id": fmt.Sprintf("0Rf00000000000%dAAA", i), "Amount": amount, "Status": status,
 						"RefundId": fmt.Sprintf("0Rf00000000001%dAAA", i), "Refund": map[string]any{"Amount": amount, "Status": status}}
 				})
 			case "query7":
-				return records(few("planned"), func(i int) map[string]any {
+				return records(min(few("planned"), lines+few("more")/4), func(i int) map[string]any {
 					return map[string]any{"Id": fmt.Sprintf("0ZM00000000001%dAAA", i), "OrderItemId": item(i), "QuantityReturned": number.Draw(rt, "planned")}
 				})
 			case "query8", "query9":
@@ -201,8 +207,33 @@ rules: [{name: all, when: "true", verdict: approve, reason: Everything.}]
 		if paid.Known && refunded.Known && refundable > max(paid.Value-refunded.Value, 0) {
 			rt.Fatalf("%d can be refunded of the payments, of %d with %d refunded", refundable, paid.Value, refunded.Value)
 		}
+		if d.Amount > 0 {
+			proposed++
+		}
 		if d.Amount < 0 || d.Amount > 0 && (!paid.Known || !refunded.Known || d.Amount > paid.Value-refunded.Value) {
 			rt.Fatalf("%d is proposed, of %+v with %+v refunded", d.Amount, paid, refunded)
+		}
+	})
+	t.Logf("%d times an amount was proposed", proposed)
+	if proposed == 0 {
+		t.Error("nothing was proposed, so nothing was tried")
+	}
+}
+
+// FuzzParse holds that no text breaks the reader of mappings, and that what it takes can
+// stand in a query: its names have no character that means something there.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("currency: {code: USD}\norder: {delivered: Delivered_On__c}\n"))
+	f.Add([]byte("currency: {field: CurrencyIsoCode}\nreturnOrder: {object: ''}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := Parse(text)
+		if err != nil {
+			return
+		}
+		for _, a := range m.Access() {
+			if strings.ContainsAny(a.Object+a.Field, " '\"()\\,/?&#%@{}") || a.Object == "" {
+				t.Errorf("%q became %+v", text, a)
+			}
 		}
 	})
 }

@@ -98,7 +98,6 @@ type LineFields struct {
 	Quantity  string `yaml:"quantity"`
 	UnitPrice string `yaml:"unitPrice"`
 	Total     string `yaml:"total"` // what was paid for the line; empty is unit price times quantity
-	Product   string `yaml:"product"`
 	Name      string `yaml:"name"`  // of the product, for documents
 	Entry     string `yaml:"entry"` // price book entry, for replacements
 	// FinalSale is a boolean that says that the line was sold without a right to
@@ -234,7 +233,7 @@ func Default() Mapping {
 			Statuses: CaseStatuses{Claimed: "Working", Refunded: "Closed", Replaced: "Closed"}},
 		Order: OrderFields{Object: "Order", Number: "OrderNumber", Status: "Status", Placed: "EffectiveDate", Account: "AccountId", Contact: "BillToContactId",
 			Pricebook: "Pricebook2Id", Key: "Return_Key__c"},
-		Lines: LineFields{Object: "OrderItem", Order: "OrderId", Quantity: "Quantity", UnitPrice: "UnitPrice", Total: "TotalPrice", Product: "Product2Id",
+		Lines: LineFields{Object: "OrderItem", Order: "OrderId", Quantity: "Quantity", UnitPrice: "UnitPrice", Total: "TotalPrice",
 			Name: "Product2.Name", Entry: "PricebookEntryId", Key: "Return_Key__c"},
 		ReturnOrder: ReturnOrderFields{Object: "ReturnOrder", Case: "CaseId", Order: "OrderId", Account: "AccountId", Contact: "ContactId", Created: "CreatedDate",
 			Status: "Status", Statuses: ReturnStatuses{Void: []string{"Canceled"}, Complete: []string{"Closed"}, Settled: "Closed"}, Key: "Return_Key__c"},

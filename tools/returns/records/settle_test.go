@@ -43,15 +43,19 @@ func TestSettleRefund(t *testing.T) {
 	w, m := start(t), simulated(t)
 	caseID := w.demo("Two of four bit sets are not needed")
 	ask := Ask{CaseID: caseID, Outcome: policy.OutcomeRefund}
-	s := w.settlement(m, ask, 6900)
-
 	if d, err := Claim(t.Context(), w.org, m, caseID, "Working"); err != nil || len(d.Changes) != 1 || string(d.Changes[0].Before) != `"New"` {
 		t.Fatalf("%+v %v", d, err)
 	}
-	s = w.settlement(m, ask, 6900)
+	s := w.settlement(m, ask, 6900)
 	if _, found, err := FindSettled(t.Context(), w.org, m, s); found || err != nil {
 		t.Fatalf("found before it was settled: %t %v", found, err)
 	}
+
+	stray := w.send("POST", "/sobjects/Refund", map[string]any{"Refund_Key__c": pathKey(s.Key), "Amount": 1, "Type": "Referenced", "Status": "Failed", "ProcessingMode": "External"})
+	if _, found, err := FindSettled(t.Context(), w.org, m, s); found || err != nil {
+		t.Errorf("found by less than the task: %t %v", found, err)
+	}
+	w.send("DELETE", "/sobjects/Refund/"+stray, nil)
 
 	// A part that fails undoes the others.
 	broken := m

@@ -79,16 +79,15 @@ func (m Mapping) uses() []use {
 		{key: "lines.quantity", object: l.Object, path: l.Quantity, needed: true, read: true, create: m.replaces(), types: aNumber},
 		{key: "lines.unitPrice", object: l.Object, path: l.UnitPrice, needed: l.Total == "" || m.replaces(), read: true, create: m.replaces(), types: aMoney},
 		{key: "lines.total", object: l.Object, path: l.Total, read: true, types: aMoney},
-		{key: "lines.product", object: l.Object, path: l.Product, read: true, types: aLookup},
 		{key: "lines.name", object: l.Object, path: l.Name, read: true, types: anyText},
 		{key: "lines.entry", object: l.Object, path: l.Entry, needed: m.replaces(), read: true, create: m.replaces(), types: aLookup},
 		{key: "lines.returned", object: l.Object, path: l.Returned, needed: r.Object == "", read: true, edit: true, types: aNumber},
 		{key: "lines.key", object: l.Object, path: l.Key, needed: m.replaces(), read: true, create: true, types: aKey, unique: true},
 
-		{key: "task.key", object: taskObject, path: m.Task.Key, needed: true, read: true, create: true, types: aKey, unique: true},
+		{key: "task.key", object: taskObject, path: m.Task.Key, needed: true, read: true, create: true, edit: true, types: aKey, unique: true},
 	}
 	for _, name := range []string{"Subject", "Description", "WhatId", "WhoId", "OwnerId"} {
-		list = append(list, use{key: "task", object: taskObject, path: name, read: true, create: true})
+		list = append(list, use{key: "task", object: taskObject, path: name, read: true, create: true, edit: true})
 	}
 	if l.FinalSale != None {
 		list = append(list, use{key: "lines.finalSale", object: l.Object, path: l.FinalSale, read: true, types: aFlag})

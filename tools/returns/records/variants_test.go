@@ -123,10 +123,75 @@ func TestReturnOrderIsMade(t *testing.T) {
 	}
 }
 
+// TestUnclear holds that records that contradict each other make the lines unknown,
+// and that they say why.
+func TestUnclear(t *testing.T) {
+	w := start(t)
+	w.addField("Case.Order__c", map[string]any{"type": "Lookup", "referenceTo": "Order", "relationshipName": "Returns"})
+	m := simulated(t)
+	m.Case.Order = "Order__c"
+	read := func(subject string) Return {
+		t.Helper()
+		r, err := Read(t.Context(), w.org, m, Ask{CaseID: w.demo(subject), Outcome: policy.OutcomeRefund})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	other := read("Sander does not fit the job")
+	for subject, row := range map[string]struct {
+		spoil func(Return)
+		want  string
+	}{
+		"Drill came with a cracked housing": {func(r Return) {
+			w.send("PATCH", "/sobjects/Case/"+r.Case.ID, map[string]any{"Order__c": other.Order.ID})
+		}, "the case and its return order name different orders"},
+		"Two of four bit sets are not needed": {func(r Return) {
+			w.send("POST", "/sobjects/ReturnOrderLineItem", map[string]any{"ReturnOrderId": r.ReturnOrder.ID, "OrderItemId": r.Lines[0].Item, "QuantityReturned": 1})
+		}, "twice"},
+		"Laser level is off by two degrees": {func(r Return) {
+			w.send("POST", "/sobjects/ReturnOrderLineItem", map[string]any{"ReturnOrderId": r.ReturnOrder.ID, "OrderItemId": other.Lines[0].Item, "QuantityReturned": 1})
+		}, "a line of another order"},
+		"Clearance jigsaw is not wanted": {func(r Return) {
+			w.send("POST", "/sobjects/ReturnOrderLineItem", map[string]any{"ReturnOrderId": r.ReturnOrder.ID, "QuantityReturned": 1})
+		}, "names no line of the order"},
+		"Sixth return of the year": {func(r Return) {
+			w.send("PATCH", "/sobjects/ReturnOrderLineItem/"+r.ReturnOrder.Lines[0].ID, map[string]any{"QuantityReturned": 0.5})
+		}, "no number of whole pieces"},
+		"Return after two months": {func(r Return) {
+			w.send("PATCH", "/sobjects/Order/"+r.Order.ID, map[string]any{"AccountId": nil})
+		}, "another account"},
+	} {
+		r := read(subject)
+		if !r.Facts.Request.Lines.Known {
+			t.Errorf("%s: %+v", subject, r.Facts.Request.Lines)
+			continue
+		}
+		row.spoil(r)
+		if got := read(subject).Facts.Request.Lines; got.Known || !strings.Contains(got.Source, row.want) {
+			t.Errorf("%s: %+v, want %s", subject, got, row.want)
+		}
+	}
+	sander := read("Sander does not fit the job")
+	w.send("PATCH", "/sobjects/Case/"+sander.Case.ID, map[string]any{"Order__c": sander.Order.ID})
+	w.send("POST", "/sobjects/ReturnOrder", map[string]any{"Status": "Submitted", "CaseId": sander.Case.ID, "OrderId": sander.Order.ID})
+	if got := read("Sander does not fit the job").Facts.Request.Lines; got.Known || !strings.Contains(got.Source, "several return orders") {
+		t.Errorf("a case with two return orders: %+v", got)
+	}
+	// Of a complete return order and a new one it is the new one that is asked for.
+	r := read("Charger has the wrong plug, please exchange")
+	w.send("PATCH", "/sobjects/ReturnOrder/"+r.ReturnOrder.ID, map[string]any{"Status": "Closed"})
+	again := w.send("POST", "/sobjects/ReturnOrder", map[string]any{"Status": "Submitted", "CaseId": r.Case.ID, "OrderId": r.Order.ID})
+	if got := read("Charger has the wrong plug, please exchange"); got.ReturnOrder == nil || got.ReturnOrder.ID != again || got.Lines[0].Returned != 1 {
+		t.Errorf("%+v %+v", got.ReturnOrder, got.Lines)
+	}
+}
+
 // TestWrongMapping holds what a mapping that does not fit is told, with key, object,
 // field and what would be right.
 func TestWrongMapping(t *testing.T) {
 	w := start(t)
+	w.addField("Task.Loose__c", map[string]any{"type": "Text", "length": 100, "externalId": true})
 	for _, row := range []struct{ yaml, want string }{
 		{"order: {delivered: Delivered_On_c}", "order.delivered (Order.Delivered_On_c): there is no such field, or the user does not see it (did you mean Delivered_On__c?)"},
 		{"order: {placed: OrderNumber}", "order.placed (Order.OrderNumber): it is of the type string, and must be one of date, datetime"},
@@ -146,6 +211,8 @@ func TestWrongMapping(t *testing.T) {
 		{"returnOrder: {statuses: {settled: Received}}", `returnOrder.statuses.settled: "Received" must be one of returnOrder.statuses.complete`},
 		{"event: {object: Return_Complete__e}", "event.object (Return_Complete__e): the org has no such object, or the user does not see it (did you mean Return_Completed__e?)"},
 		{"task: {key: Subject}", "task.key (Task.Subject): it is no external id"},
+		{"task: {key: Loose__c}", "task.key (Task.Loose__c): it is not unique, and must be"},
+		{"refund: {reference: RefundNumber}", "refund.reference (Refund.RefundNumber): it is written when a record is created, and the user may not"},
 		{"task: {owner: someone}", `task.owner: "someone" is not the id of a user`},
 		{"customer: {by: person}", `customer.by: "person" is neither account nor contact`},
 		{"customer: {since: Account.Industry}", "customer.since (Account.Industry): it is of the type picklist, and must be one of date, datetime"},

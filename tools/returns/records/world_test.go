@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,13 +21,15 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // world is a simulated org behind a real server.
 type world struct {
 	*fakeorg.Org
-	t   *testing.T
-	org *salesforce.Org
+	clock *atomic.Int64 // nanoseconds after now
+	t     *testing.T
+	org   *salesforce.Org
 }
 
 func start(t *testing.T) world {
 	t.Helper()
-	org, err := fakeorg.New(fakeorg.Options{Clock: func() time.Time { return now }})
+	clock := &atomic.Int64{}
+	org, err := fakeorg.New(fakeorg.Options{Clock: func() time.Time { return now.Add(time.Duration(clock.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,7 @@ func start(t *testing.T) world {
 			t.Error(err)
 		}
 	})
-	return world{org, t, &salesforce.Org{Client: client, Credentials: tokenOf{salesforce.Token{
+	return world{org, clock, t, &salesforce.Org{Client: client, Credentials: tokenOf{salesforce.Token{
 		AccessToken: salesforce.Secret(org.MintToken(fakeorg.IntegrationUser)), InstanceURL: server.URL}}}}
 }
 

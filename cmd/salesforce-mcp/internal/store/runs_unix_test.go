@@ -96,8 +96,9 @@ func TestVerdictsSurvive(t *testing.T) {
 				}
 			}
 			for id, was := range all {
-				got, now := approvalOf(t, s, id), audit.Run{}
-				if now, _, err = s.Run(t.Context(), "demo", was.ID); err != nil {
+				got := approvalOf(t, s, id)
+				now, _, err := s.Run(t.Context(), "demo", was.ID)
+				if err != nil {
 					t.Fatal(err)
 				}
 				switch decided := got.State == tools.Approved; {

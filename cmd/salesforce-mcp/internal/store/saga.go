@@ -263,3 +263,30 @@ func (s *Store) Steps(ctx context.Context, run string) (steps map[string]audit.S
 	}
 	return steps, rows.Err()
 }
+
+// forever is for how long a run's lock is its own: a lock does not end with the worker
+// or the process that took it.
+const forever = 100 * 365 * 24 * time.Hour
+
+// Lock takes a name for a run, which may have it already, unless another run has it.
+// It is false, and nothing is taken, when the run has moved since that turn.
+func (s *Store) Lock(ctx context.Context, name, run string, turn int64) (bool, error) {
+	done, err := s.writer.ExecContext(ctx, `INSERT INTO lease (name, owner, expires)
+		SELECT ?, ?, NOW() + CAST(? AS BIGINT) FROM saga WHERE id = ? AND turn = ?
+		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires WHERE lease.owner = excluded.owner OR lease.expires < NOW()`,
+		name, run, forever.Milliseconds(), run, turn)
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", name, err)
+	}
+	n, err := done.RowsAffected()
+	return n > 0, err
+}
+
+// Unlock gives up a name that a run has, if the run has not moved since that turn.
+func (s *Store) Unlock(ctx context.Context, name, run string, turn int64) error {
+	_, err := s.writer.ExecContext(ctx, `DELETE FROM lease WHERE name = ? AND owner = ? AND EXISTS (SELECT 1 FROM saga WHERE id = ? AND turn = ?)`, name, run, run, turn)
+	if err != nil {
+		return fmt.Errorf("unlock %s: %w", name, err)
+	}
+	return nil
+}

@@ -175,3 +175,47 @@ func TestMoneyThatMovedStays(t *testing.T) {
 		}
 	})
 }
+
+// TestLocksAreOfTheWorkerThatHasTheRun: a worker that was overtaken neither takes a lock
+// for its run nor gives up the one that the run has.
+func TestLocksAreOfTheWorkerThatHasTheRun(t *testing.T) {
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		j := journal(t, s)
+		begun(t, s, j, "frozen", 0)
+		begun(t, s, j, "rival", time.Hour)
+		first, _, err := s.ClaimRun(t.Context(), "return", 0)
+		if err != nil || first.Subject != "frozen" {
+			t.Fatal(first, err)
+		}
+		second, _, err := s.ClaimRun(t.Context(), "return", time.Hour) // the first one's lease is over
+		if err != nil || second.ID != first.ID {
+			t.Fatal(second, err)
+		}
+		rival, _, err := s.Run(t.Context(), "demo", "id rival")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			what string
+			r    audit.Run
+			want bool
+		}{{"the frozen worker takes it", first, false}, {"its successor takes it", second, true}, {"and again", second, true}, {"a rival takes it", rival, false}} {
+			if ok, err := s.Lock(t.Context(), "order", step.r.ID, step.r.Turn); ok != step.want || err != nil {
+				t.Errorf("%s: %v %v", step.what, ok, err)
+			}
+		}
+		if err := s.Unlock(t.Context(), "order", first.ID, first.Turn); err != nil {
+			t.Error(err)
+		}
+		if ok, err := s.Lock(t.Context(), "order", rival.ID, rival.Turn); ok || err != nil {
+			t.Errorf("the frozen worker has given up the lock of its successor: %v", err)
+		}
+		if err := s.Unlock(t.Context(), "order", second.ID, second.Turn); err != nil {
+			t.Error(err)
+		}
+		if ok, err := s.Lock(t.Context(), "order", rival.ID, rival.Turn); !ok || err != nil {
+			t.Errorf("a lock that was given up is not taken: %v", err)
+		}
+	})
+}

@@ -130,7 +130,7 @@ func runError(err error) error {
 	case errors.Is(err, returns.ErrNote):
 		code = tools.InvalidArgument
 	case errors.Is(err, returns.ErrNoRun):
-		code = tools.NoRun
+		code = tools.NoReturn
 	case errors.Is(err, audit.ErrUnavailable):
 		code = tools.NotRecorded
 	case !errors.Is(err, returns.ErrEnded) && !errors.Is(err, returns.ErrCannot):

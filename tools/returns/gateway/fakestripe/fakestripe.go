@@ -112,6 +112,13 @@ func (s *Stripe) Inject(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
+// Calm forgets the faults that are left.
+func (s *Stripe) Calm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
 // Refunds returns the refunds made so far, the oldest first.
 func (s *Stripe) Refunds() []Refund {
 	s.mu.Lock()
