@@ -81,8 +81,8 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		if passed {
 			return
 		}
-		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil && err == nil {
-			res, err = returns.Result{Detail: res.Detail}, passing("lock", failed) // once more
+		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil { // once more: it must not stay locked
+			res, err = returns.Result{Detail: res.Detail}, passing("lock", errors.Join(failed, err))
 		}
 	}()
 	if err := t.Permitted(t.in.caller(t.Run)); err != nil {
