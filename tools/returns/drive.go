@@ -166,11 +166,12 @@ func (s Step) digest(ctx context.Context, a Attempt) (string, error) {
 func (e *Engine) perform(ctx context.Context, h *hold, s Step, a Attempt, doubt bool, wrong error) (Result, error) {
 	if s.Kind == CheckThenDo || s.Kind == Keyed && doubt {
 		res, found, err := s.Find(ctx, a)
-		if err != nil && !doubt { // nothing was sent
-			var known *Fault
-			if !errors.As(err, &known) || known.Class == Unknown {
-				err = &Fault{Class: Transient, Code: "find", Message: err.Error()}
-			}
+		var known *Fault
+		switch isKnown := errors.As(err, &known); {
+		case isKnown && known.Class == Declined:
+			err = &Fault{Class: Declined, Code: known.Code, Message: err.Error(), Never: true}
+		case err != nil && !doubt && (!isKnown || known.Class == Unknown): // nothing was sent
+			err = &Fault{Class: Transient, Code: "find", Message: err.Error()}
 		}
 		if found || err != nil {
 			return res, err

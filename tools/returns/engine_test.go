@@ -85,6 +85,65 @@ func TestCancelAfterRefund(t *testing.T) {
 	}
 }
 
+// TestDeclinedInDoubt: the first refund's answer is lost, a look does not see it, and
+// the second is declined ("already refunded"). Money may have moved, so that the run does
+// not end, and a person is told at once. What says that the key stands for nothing ends it.
+func TestDeclinedInDoubt(t *testing.T) {
+	declined := &Fault{Class: Declined, Code: "charge_already_refunded", Message: "already refunded"}
+	never := *declined
+	never.Never = true
+	for name, say := range map[string]func(*Step){
+		"the look": func(s *Step) {
+			s.Find = func(context.Context, Attempt) (Result, bool, error) { return Result{}, false, declined }
+		},
+		"the other side": func(s *Step) {
+			s.Do = func(context.Context, Attempt) (Result, error) { return Result{}, &never }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tries := 0
+			e, m := started(t, Flow{Steps: []Step{fixed("refund", Keyed, true, func(Attempt) (Result, error) {
+				if tries++; tries == 1 {
+					return Result{}, errors.New("no answer")
+				}
+				return Result{}, declined
+			})}})
+			once(t, e)
+			once(t, e)
+			if r := m.runs["run"]; Ended(r.Status) || !r.Escalated || r.Pivot != pivotBegun || !strings.Contains(string(r.Reason), "already refunded") {
+				t.Errorf("a refund that was perhaps made: %+v %s", r, r.Reason)
+			}
+			if last := m.entries[len(m.entries)-1]; last.Outcome != audit.Unknown {
+				t.Errorf("the trail says %s", last.Outcome)
+			}
+			say(&e.Flow.Steps[0])
+			once(t, e)
+			if r := m.runs["run"]; r.Status != Failed || r.Pivot != "" {
+				t.Errorf("no refund was made: %+v", r)
+			}
+		})
+	}
+}
+
+// TestDeclinedClaim: a step before the refund that was perhaps done, and is declined
+// then, is put back.
+func TestDeclinedClaim(t *testing.T) {
+	tries, put := 0, 0
+	claim := fixed("claim", Keyed, false, func(Attempt) (Result, error) {
+		if tries++; tries == 1 {
+			return Result{}, errors.New("no answer")
+		}
+		return Result{}, &Fault{Class: Declined, Message: "it is claimed"}
+	})
+	claim.Undo = func(context.Context, Attempt) (Result, error) { put++; return Result{}, nil }
+	e, m := started(t, Flow{Steps: []Step{claim}})
+	once(t, e)
+	once(t, e)
+	if r := m.runs["run"]; r.Status != Failed || put != 1 {
+		t.Errorf("put back %d times, %+v", put, r)
+	}
+}
+
 // TestDecide: a step that asks is called again with the answer of one person, whose
 // name is in the trail, or told that nobody has answered in time.
 func TestDecide(t *testing.T) {
