@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"salesforce-mcp/audit"
 )
@@ -213,6 +214,69 @@ func TestOvertaken(t *testing.T) {
 	last := m.entries[len(m.entries)-1]
 	if r := m.runs["run"]; r.Status != Running || r.Pivot != pivotBegun || m.steps["run"]["refund"].State != stepIntent || last.Phase != audit.PhaseOutcome || last.Outcome != audit.OK {
 		t.Errorf("%+v, %+v", r, last)
+	}
+}
+
+// TestStop: a worker that is told to stop finishes the attempt that it is in, begins no
+// other, and gives the run up to whoever takes it next.
+func TestStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	e, m := started(t, Flow{Steps: []Step{
+		{Name: "refund", Kind: Keyed, Pivot: true, Find: func(context.Context, Attempt) (Result, bool, error) { return Result{}, false, nil },
+			Do: func(ctx context.Context, a Attempt) (Result, error) {
+				stop()
+				return Result{Data: []byte(a.Key)}, ctx.Err() // the request is not cut off
+			}},
+		fixed("records", Keyed, false, func(Attempt) (Result, error) {
+			t.Error("another attempt was begun")
+			return Result{}, nil
+		}),
+	}})
+	e.Work(ctx)
+	last := m.entries[len(m.entries)-1]
+	if r := m.runs["run"]; r.At != "records" || r.Pivot != pivotPassed || m.steps["run"]["refund"].State != stepDone || last.Outcome != audit.OK || last.Move.Lease != 0 {
+		t.Errorf("%+v %+v, move %+v", r, m.steps["run"], last.Move)
+	}
+}
+
+// TestStopGrace: an attempt that does not end within the grace is cut off, and recorded
+// as not known.
+func TestStopGrace(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	e, m := started(t, Flow{Steps: []Step{
+		{Name: "refund", Kind: Keyed, Pivot: true, Find: func(context.Context, Attempt) (Result, bool, error) { return Result{}, false, nil },
+			Do: func(ctx context.Context, _ Attempt) (Result, error) {
+				stop()
+				<-ctx.Done()
+				return Result{}, ctx.Err()
+			}},
+	}})
+	e.Grace = 1
+	e.Work(ctx)
+	if r, s := m.runs["run"], m.steps["run"]["refund"]; r.Pivot != pivotBegun || s.State != stepUnknown {
+		t.Errorf("%+v %+v", r, s)
+	}
+}
+
+// TestLostLease: the context of a step ends when another worker has taken its run.
+func TestLostLease(t *testing.T) {
+	var m *memory
+	e, m := started(t, Flow{Steps: []Step{
+		{Name: "read", Do: func(ctx context.Context, _ Attempt) (Result, error) {
+			if _, _, err := m.ClaimRun(ctx, "return", 0); err != nil {
+				return Result{}, err
+			}
+			<-ctx.Done()
+			if err := context.Cause(ctx); !errors.Is(err, audit.ErrMoved) {
+				t.Error(err)
+			}
+			return Result{}, ctx.Err()
+		}},
+	}})
+	e.Lease = 30 * time.Millisecond
+	once(t, e)
+	if r := m.runs["run"]; r.Status != Running || r.Tries != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
