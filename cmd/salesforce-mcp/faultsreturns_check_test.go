@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/pgtest"
 	"salesforce-mcp/tools/returns"
 )
+
+var digits = regexp.MustCompile(`[A-Za-z_-]*[0-9][A-Za-z0-9_-]*`)
 
 // A payout is money that a gateway's own books say went back.
 type payout struct {
@@ -100,7 +103,7 @@ func (s *shop) books() books {
 
 // check holds what was told against what is true.
 func (h *returnsHarness) check(disturbed time.Duration) {
-	ends, fates := map[string]int{}, map[string]int{}
+	ends, fates, problems := map[string]int{}, map[string]int{}, map[string]int{}
 	var paid, twice, missing int
 	entries := h.trail()
 	h.list()
@@ -138,6 +141,9 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 				end += " at " + a.last.Step
 			}
 			ends[end]++
+			if p := a.last.Problem; p != nil && a.last.Status != returns.Done {
+				problems[fmt.Sprintf("%s at %s: %s %.120s", a.last.Status, a.last.Step, p.Code, digits.ReplaceAllString(p.Message, "…"))]++
+			}
 			if cents > 0 {
 				end += ", paid"
 			}
@@ -170,6 +176,7 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 		float64(len(h.shops[0].cases)+len(h.shops[1].cases))/disturbed.Seconds(), h.calls.Load(), h.decided.Load(), len(entries), twice)
 	h.t.Logf("ends %v", ends)
 	h.t.Logf("fates %v", fates)
+	h.t.Logf("problems of runs that want a person %v", problems)
 	h.t.Logf("befallen %v", h.fleet.befallen)
 	if paid == 0 || missing > 0 {
 		h.t.Errorf("%d refunds, and %d runs that an agent was told of are lost", paid, missing)
