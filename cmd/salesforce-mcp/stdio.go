@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,13 @@ func (e *env) stdio() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, host)), closePages())
+			driving, end := context.WithCancel(ctx)
+			var work sync.WaitGroup
+			work.Go(func() { a.driveReturns(driving) })
+			err = a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, host))
+			end()
+			work.Wait()
+			return errors.Join(err, closePages())
 		}),
 	}
 	configFlag(cmd, &file)
