@@ -18,6 +18,7 @@ import (
 // TestVerdicts: each seeded return comes to what the policy and a person say.
 func TestVerdicts(t *testing.T) {
 	w := start(t)
+	w.send("PATCH", "/sobjects/Case/"+w.demo("Sander does not fit the job"), map[string]any{"Status": "Closed"})
 	for _, c := range []struct {
 		subject string
 		person  string // "", "yes" or "no"
@@ -32,6 +33,7 @@ func TestVerdicts(t *testing.T) {
 		{"Clearance jigsaw is not wanted", "", returns.Denied, 0, "final sale", "New"},
 		{"Grinder was refunded already", "", returns.Denied, 0, "has been refunded", "New"},
 		{"Laser level is off by two degrees", "yes", returns.Done, 25900, "", "Closed"},
+		{"Sander does not fit the job", "", returns.Denied, 0, "The case is closed.", "Closed"},
 		{"Sixth return of the year", "no", returns.Denied, 0, "we have our doubts", "New"},
 	} {
 		before := w.paid()
