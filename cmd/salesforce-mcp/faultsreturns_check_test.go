@@ -204,7 +204,7 @@ func (h *returnsHarness) checkCase(s *shop, a *sale, b books, back []payout, cen
 	case cents == 0 && a.last.Status == returns.Done && a.due > 0 && a.fate != exchange:
 		bad("is done without money")
 	}
-	if !a.last.atRest() {
+	if !a.atRest() {
 		bad("did not come to an end: %s", a.last.text)
 	}
 	for _, r := range a.runs {
