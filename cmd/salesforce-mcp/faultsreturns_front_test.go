@@ -29,7 +29,7 @@ type sighting struct {
 
 var (
 	keyRE   = regexp.MustCompile(`ret[/:][a-z]+[/:](500[A-Za-z0-9]{15})[/:]([a-z ]+)[/:]([0-9]+)`)
-	caseRE  = regexp.MustCompile(`500[A-Za-z0-9]{15}`)
+	caseRE  = regexp.MustCompile(`500Sm[A-Za-z0-9]{13}`)
 	writeRE = regexp.MustCompile(`"method":"(POST|PATCH|PUT|DELETE)"`)
 )
 
@@ -132,12 +132,12 @@ func (m *member) hit() (hit []*onWire) {
 }
 
 func (m *member) strike(w *onWire, where string) {
-	m.fleet.note(w.kill, where)
 	if w.kill {
+		m.fleet.note(true, where)
 		m.kill()
-		return
+	} else if m.freeze() {
+		m.fleet.note(false, where)
 	}
-	m.freeze()
 }
 
 // see notes a request that changes something.

@@ -18,6 +18,7 @@ import (
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/tools/returns"
 	"salesforce-mcp/tools/returns/gateway/fakestripe"
 )
 
@@ -77,16 +78,16 @@ type sale struct {
 	price     int64 // cents, of a piece
 
 	mu        sync.Mutex
-	runs      []string // that agents were told of
+	runs      map[string]returns.View // by generation, in the end
+	told      []string                // the runs that agents were told of
 	last      told
 	answer    string
-	bad       bool
 	cancelled bool // the agent was told that it is taken back
 }
 
 // draw makes up a case.
 func draw(random *rand.Rand) *sale {
-	a := &sale{fate: plain, approve: random.IntN(2) == 0, delivered: 1 + random.IntN(12), ordered: 1 + random.IntN(3), price: int64(500 + random.IntN(5500))}
+	a := &sale{fate: plain, runs: map[string]returns.View{}, approve: random.IntN(2) == 0, delivered: 1 + random.IntN(12), ordered: 1 + random.IntN(3), price: int64(500 + random.IntN(5500))}
 	n := random.IntN(100)
 	for _, f := range []struct {
 		fate fate
@@ -148,7 +149,7 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 		a := draw(random)
 		s.cases = append(s.cases, a)
 		if a.pairs() {
-			s.cases = append(s.cases, &sale{fate: a.fate, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back, price: a.price})
+			s.cases = append(s.cases, &sale{fate: a.fate, runs: map[string]returns.View{}, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back, price: a.price})
 		}
 	}
 	for chunk := range slices.Chunk(s.cases, 200) {

@@ -11,6 +11,7 @@ import (
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // An Org is the org of a workspace.
@@ -46,9 +47,9 @@ func (p *SalesforcePayments) Refund(ctx context.Context, r Request) (Refund, err
 	if err := checkPaid(ctx, p.Org, p.Currency, r); err != nil {
 		return Refund{}, err
 	}
-	amount, err := Decimal(r.Amount, r.Currency)
+	amount, err := decimal.Of(r.Amount, r.Currency)
 	if err != nil {
-		return Refund{}, err
+		return Refund{}, refused("%v", err)
 	}
 	body, err := json.Marshal(struct {
 		Amount         json.Number `json:"amount"`

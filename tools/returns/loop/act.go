@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"salesforce-mcp/tools/returns"
+	"salesforce-mcp/tools/returns/decimal"
 	"salesforce-mcp/tools/returns/gateway"
 	"salesforce-mcp/tools/returns/policy"
 	"salesforce-mcp/tools/returns/receipt"
@@ -14,11 +15,7 @@ import (
 
 // money writes an amount of minor units for people.
 func money(minor int64, currency string) string {
-	text, err := gateway.Decimal(minor, currency)
-	if err != nil {
-		return fmt.Sprintf("%d (minor units)", minor)
-	}
-	return text + " " + currency
+	return decimal.Text(minor, currency)
 }
 
 // refund is the request to the gateway; ok is false when no money goes back.

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -172,7 +173,7 @@ func (t *turn) queue(r records.Return) returns.Result {
 	q := questionOf(t.Run.Reason) // what a person is asked stays
 	q.Text, q.Order = "Another return of the order is under way.", r.Order.ID
 	q.Turns++
-	return wait(q, min(firstTurn<<min(q.Turns-1, 10), lastTurn), map[string]string{"waits": q.Text, "order": r.Order.ID})
+	return wait(q, min(cmp.Or(t.Turn, firstTurn)<<min(q.Turns-1, 10), lastTurn), map[string]string{"waits": q.Text, "order": r.Order.ID})
 }
 
 // pays chooses the payment that is paid back: the first of which enough is left. A
