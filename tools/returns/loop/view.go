@@ -27,7 +27,7 @@ type Status struct {
 
 	Verdict  policy.Verdict  `json:"verdict,omitempty"` // of the policy, once it has decided
 	Reasons  []policy.Reason `json:"reasons,omitempty"`
-	Amount   int64           `json:"amount"` // that goes back, or went, in minor units, as Fee
+	Amount   int64           `json:"amount"`          // that goes back, or went, in minor units, as Fee
 	Money    string          `json:"money,omitempty"` // Amount for people: "149.00 USD"
 	Fee      int64           `json:"fee,omitempty"`
 	Currency string          `json:"currency,omitempty"`
