@@ -50,7 +50,11 @@ type Input struct {
 	CaseNumber string                     `json:"caseNumber"`
 	CaseStatus string                     `json:"caseStatus"`
 	Status     policy.Fact[policy.Choice] `json:"status"` // CaseStatus as a fact
+	Open       policy.Fact[bool]          `json:"open"`   // whether it was open
 }
+
+// closed reports whether the case was closed when the run was started.
+func (in Input) closed() bool { return in.Open.Known && !in.Open.Value }
 
 // inputOf reads what a run was started with.
 func inputOf(r audit.Run) (in Input, err error) {
@@ -122,7 +126,7 @@ func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller
 	if err != nil {
 		return Status{}, shown(err)
 	}
-	in.CaseNumber, in.CaseStatus, in.Status = ret.Case.Number, ret.Case.Status, ret.Facts.Case.Status
+	in.CaseNumber, in.CaseStatus, in.Status, in.Open = ret.Case.Number, ret.Case.Status, ret.Facts.Case.Status, ret.Facts.Case.Open
 	input, err := json.Marshal(in)
 	if err != nil {
 		return Status{}, err
@@ -156,7 +160,9 @@ func shown(err error) error {
 	var known *returns.Fault
 	var misfit *records.Misfit
 	switch {
-	case errors.Is(err, records.ErrNoCase), errors.Is(err, records.ErrNoReturn), errors.Is(err, records.ErrAsk):
+	case errors.Is(err, records.ErrAsk):
+		return &tools.Error{Code: tools.InvalidArgument, Message: err.Error(), Hint: "What there is to return: tool returns, action get, without lines."}
+	case errors.Is(err, records.ErrNoCase), errors.Is(err, records.ErrNoReturn):
 		return &tools.Error{Code: tools.InvalidArgument, Message: err.Error(), Hint: "Cases that ask for a return: tool returns, action listOpen."}
 	case errors.As(err, &misfit):
 		return &tools.Error{Code: tools.ReturnsOff, Message: "the mapping of returns does not fit this org: " + err.Error(), Hint: "An administrator has to mend it."}

@@ -28,6 +28,7 @@ type Status struct {
 	Verdict  policy.Verdict  `json:"verdict,omitempty"` // of the policy, once it has decided
 	Reasons  []policy.Reason `json:"reasons,omitempty"`
 	Amount   int64           `json:"amount"` // that goes back, or went, in minor units, as Fee
+	Money    string          `json:"money,omitempty"` // Amount for people: "149.00 USD"
 	Fee      int64           `json:"fee,omitempty"`
 	Currency string          `json:"currency,omitempty"`
 
@@ -167,6 +168,9 @@ func (l *Loop) status(ctx context.Context, run audit.Run) (Status, error) {
 		}
 	}
 	s.because(run)
+	if s.Amount > 0 {
+		s.Money = money(s.Amount, s.Currency)
+	}
 	s.Next = s.next(run)
 	return s, nil
 }
@@ -215,6 +219,9 @@ func (s Status) next(run audit.Run) string {
 	const look = " See how it is: tool returns, action status."
 	switch run.Status {
 	case returns.Done:
+		if s.Refund != nil {
+			return "Tell the customer what was done: " + s.Money + " went back."
+		}
 		return "Tell the customer what was done."
 	case returns.Denied:
 		if s.Decided == "denied" {
@@ -249,6 +256,7 @@ func (s Status) next(run audit.Run) string {
 type Evaluation struct {
 	Return   records.Return  `json:"return"` // with facts, and where each comes from
 	Decision policy.Decision `json:"decision"`
+	Money    string          `json:"money,omitempty"` // Decision.Amount for people: "149.00 USD"
 	Next     string          `json:"next"`
 }
 
@@ -267,11 +275,15 @@ func (l *Loop) Evaluate(ctx context.Context, org tools.Org, caller allowlist.Cal
 	if err != nil {
 		return Evaluation{}, shown(err)
 	}
-	return Evaluation{Return: f.Return, Decision: f.Decision, Next: map[policy.Verdict]string{
+	e := Evaluation{Return: f.Return, Decision: f.Decision, Next: map[policy.Verdict]string{
 		policy.Approve: "The return can be processed: tool returns, action process.",
 		policy.Review:  "The return can be processed (tool returns, action process); a person will have to decide.",
 		policy.Deny:    "The return is not possible. Tell the customer why.",
-	}[f.Decision.Verdict]}, nil
+	}[f.Decision.Verdict]}
+	if f.Decision.Amount > 0 {
+		e.Money = money(f.Decision.Amount, f.Decision.Currency)
+	}
+	return e, nil
 }
 
 // Get returns the facts of a return, and where each comes from. The error is as of

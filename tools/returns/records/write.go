@@ -8,7 +8,7 @@ import (
 	"net/http"
 
 	"salesforce-mcp/salesforce"
-	"salesforce-mcp/tools/returns/gateway"
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // Status returns the status of a case.
@@ -104,7 +104,7 @@ func Publish(ctx context.Context, org Org, m Mapping, e Event) (Done, error) {
 	set(fields, m.Event.Run, e.Run)
 	set(fields, m.Event.Currency, e.Currency)
 	if e.Currency != "" && m.Event.Amount != "" {
-		amount, err := gateway.Decimal(e.Amount, e.Currency)
+		amount, err := decimal.Of(e.Amount, e.Currency)
 		if err != nil {
 			return Done{}, err
 		}
