@@ -134,13 +134,17 @@ func (c *cluster) trail(t *testing.T) []audit.Entry {
 	}
 	_ = c.members[0].Process.Signal(os.Interrupt) // which signs what is left
 	_ = c.members[0].Wait()
-	return exported(t, c.files[0])
+	return exported(t, c.files[0], "a")
 }
 
 // exported verifies the audit trail of servers that have stopped, and returns its
 // entries.
-func exported(t *testing.T, file string) (entries []audit.Entry) {
-	for _, args := range [][]string{{"verify"}, {"export"}} {
+func exported(t *testing.T, file string, workspaces ...string) (entries []audit.Entry) {
+	commands := [][]string{{"verify"}}
+	for _, w := range workspaces {
+		commands = append(commands, []string{"export", "--workspace", w})
+	}
+	for _, args := range commands {
 		var out, said bytes.Buffer
 		err := run(t.Context(), append(append([]string{"audit"}, args...), "--config", file), func(string) string { return "" }, strings.NewReader(""), &out, &said)
 		if err != nil {
@@ -162,11 +166,11 @@ func exported(t *testing.T, file string) (entries []audit.Entry) {
 				entries = append(entries, e)
 			}
 			if err == io.EOF {
-				return entries
+				break
 			}
 		}
 	}
-	return nil
+	return entries
 }
 
 // values are those of a field of all records of a type.

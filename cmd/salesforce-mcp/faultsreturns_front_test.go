@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/tools/returns/gateway/fakestripe"
 )
 
 // A sighting is a request that changes something and that reached a shop.
@@ -26,7 +29,7 @@ type sighting struct {
 
 var (
 	keyRE   = regexp.MustCompile(`ret[/:][a-z]+[/:](500[A-Za-z0-9]{15})[/:]([a-z ]+)[/:]([0-9]+)`)
-	caseRE  = regexp.MustCompile(`500[A-Za-z0-9]{15}`)
+	caseRE  = regexp.MustCompile(`500Sm[A-Za-z0-9]{13}`)
 	writeRE = regexp.MustCompile(`"method":"(POST|PATCH|PUT|DELETE)"`)
 )
 
@@ -39,6 +42,7 @@ func (m *member) front(s *shop, what string, part http.Handler) string {
 			panic(http.ErrAbortHandler) // the server was killed
 		}
 		s.see(r, body)
+		s.disturb(r)
 		hit := m.hit()
 		for _, h := range hit {
 			switch h.where {
@@ -67,6 +71,51 @@ func (m *member) front(s *shop, what string, part http.Handler) string {
 	return served.URL
 }
 
+// Faults of orgs, of their payments, and of Stripe.
+var (
+	orgFaults = []fakeorg.Fault{
+		{Cut: "before"}, {Cut: "after"}, {Cut: "after"}, {Cut: "after"}, {Status: 503, HTML: "<html>down</html>"}, {Status: 500, ErrorCode: "UNKNOWN_EXCEPTION"},
+		{Status: 503, ErrorCode: "SERVER_UNAVAILABLE"}, {Status: 400, ErrorCode: "UNABLE_TO_LOCK_ROW"}, {ExpireTokens: true}, {DelayMS: 700}, {DelayMS: 100},
+		{Status: 403, ErrorCode: "REQUEST_LIMIT_EXCEEDED", Message: "ConcurrentRequests (Concurrent API Requests) Limit exceeded."},
+	}
+	paymentFaults = []fakeorg.Fault{{Cut: "after"}, {Cut: "after"}, {Cut: "before"}, {Status: 500, ErrorCode: "UNKNOWN_EXCEPTION"}, {DelayMS: 700}}
+	stripeFaults  = []fakestripe.Fault{
+		{Lose: "after"}, {Lose: "after"}, {Lose: "before"}, {Status: 500, Type: "api_error"}, {Status: 500, Type: "api_error", Late: true},
+		{Status: 429, Type: "invalid_request_error", Code: "rate_limit"}, {Hold: func() { time.Sleep(700 * time.Millisecond) }}, {Status: 502, Body: "<html>"},
+	}
+)
+
+// disturb lets something go wrong with this request, now and then: with one in
+// twenty-five, one in six refunds, and for good with one in a hundred of those.
+func (s *shop) disturb(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dice := s.dice
+	if dice == nil || strings.HasPrefix(r.URL.Path, "/services/oauth2/") {
+		return
+	}
+	refund := r.Method == http.MethodPost && (strings.HasPrefix(r.URL.Path, "/v1/") || strings.Contains(r.URL.Path, "/commerce/payments/"))
+	if refund && dice.IntN(6) > 0 || !refund && dice.IntN(25) > 0 {
+		return
+	}
+	s.faults++
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		f := stripeFaults[dice.IntN(len(stripeFaults))]
+		f.Method = r.Method
+		s.stripe.Inject(f)
+		return
+	}
+	f := orgFaults[dice.IntN(len(orgFaults))]
+	if refund {
+		f = paymentFaults[dice.IntN(len(paymentFaults))]
+		if dice.IntN(16) == 0 {
+			f = fakeorg.Fault{Gateway: []string{"Indeterminate", "SystemError"}[dice.IntN(2)]}
+		}
+	}
+	f.Method, f.Path = r.Method, r.URL.Path
+	s.org.Inject(f)
+}
+
 // hit takes what befalls the server with this request.
 func (m *member) hit() (hit []*onWire) {
 	m.mu.Lock()
@@ -83,12 +132,12 @@ func (m *member) hit() (hit []*onWire) {
 }
 
 func (m *member) strike(w *onWire, where string) {
-	m.fleet.note(w.kill, where)
 	if w.kill {
+		m.fleet.note(true, where)
 		m.kill()
-		return
+	} else if m.freeze() {
+		m.fleet.note(false, where)
 	}
-	m.freeze()
 }
 
 // see notes a request that changes something.

@@ -24,12 +24,14 @@ const harnessEnv = "SALESFORCE_MCP_HARNESS"
 // of the points between and inside of steps, counted from its start, it dies or is
 // still.
 type orders struct {
-	Lease  time.Duration
-	Poll   time.Duration
-	Tries  int64 // before a person is told; 0 is the default
-	First  time.Duration
-	Most   time.Duration
-	Points []point
+	Lease   time.Duration
+	Poll    time.Duration
+	Workers int           // 0 is the default
+	Turn    time.Duration // how long a return waits for its turn at the order
+	Tries   int64         // before a person is told; 0 is the default
+	First   time.Duration
+	Most    time.Duration
+	Points  []point
 }
 
 // A point is where something befalls a server: the so-manieth one that it passes.
@@ -49,9 +51,12 @@ func init() {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		panic(err)
 	}
+	if o.Workers > 0 {
+		harnessed.workers = o.Workers
+	}
 	passed := new(atomic.Int64)
 	harnessed.loop = func(l *loop.Loop) {
-		l.Lease, l.Poll, l.Patience = o.Lease, o.Poll, returns.Patience{Tries: o.Tries, First: o.First, Most: o.Most}
+		l.Lease, l.Poll, l.Turn, l.Patience = o.Lease, o.Poll, o.Turn, returns.Patience{Tries: o.Tries, First: o.First, Most: o.Most}
 	}
 	harnessed.engine = func(e *returns.Engine) {
 		at := func(run, name string) {

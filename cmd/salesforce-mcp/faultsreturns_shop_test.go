@@ -18,6 +18,7 @@ import (
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/tools/returns"
 	"salesforce-mcp/tools/returns/gateway/fakestripe"
 )
 
@@ -36,12 +37,13 @@ type shop struct {
 	org     *fakeorg.Org
 	stripe  *fakestripe.Stripe // of gateway stripe
 	served  *httptest.Server   // the org, for the test itself
-	token   string             // of an administrator of the org
 	cases   []*sale
 
-	mu    sync.Mutex
-	known map[string]*sale
-	seen  []sighting // what changes something and has reached it
+	mu     sync.Mutex
+	known  map[string]*sale
+	dice   *rand.Rand // for faults; nil when nothing goes wrong
+	faults int
+	seen   []sighting // what changes something and has reached it
 }
 
 // A fate is what a case is to come to.
@@ -75,37 +77,46 @@ type sale struct {
 	back      int
 	price     int64 // cents, of a piece
 
+	other *sale // about the same order
+
 	mu        sync.Mutex
-	runs      []string // that agents were told of
+	runs      map[string]returns.View // by generation, in the end
+	told      []string                // the runs that agents were told of
 	last      told
-	cancelled bool // the agent was told that it is taken back
+	cancelled string // the run that the agent was told is taken back
 }
 
 // draw makes up a case.
 func draw(random *rand.Rand) *sale {
-	a := &sale{fate: plain, approve: random.IntN(2) == 0, delivered: 1 + random.IntN(12), ordered: 1 + random.IntN(3), price: int64(500 + random.IntN(5500))}
+	a := &sale{fate: plain, runs: map[string]returns.View{}, approve: random.IntN(2) == 0, delivered: 1 + random.IntN(12), ordered: 1 + random.IntN(3), price: int64(500 + random.IntN(5500))}
+	n := random.IntN(100)
+	for _, f := range []struct {
+		fate fate
+		of   int // in a hundred
+	}{{fee, 8}, {high, 6}, {shy, 4}, {late, 3}, {final, 2}, {exchange, 5}, {fickle, 6}, {declined, 4}, {twin, 6}, {rival, 6}} {
+		if n -= f.of; n < 0 {
+			a.fate = f.fate
+			break
+		}
+	}
+	if *returnsFate != "" {
+		a.fate = fate(*returnsFate)
+	}
+	switch a.fate {
+	case fee:
+		a.delivered += 16
+	case late:
+		a.delivered += 31
+	case high:
+		a.price += 20100
+	case twin:
+		a.ordered = 2
+	case rival:
+		a.ordered = 1
+	}
 	a.back = 1 + random.IntN(a.ordered)
-	switch n := random.IntN(100); {
-	case n < 8:
-		a.fate, a.delivered = fee, 16+random.IntN(13)
-	case n < 14:
-		a.fate, a.price = high, int64(20100+random.IntN(9000))
-	case n < 18:
-		a.fate = shy
-	case n < 21:
-		a.fate, a.delivered = late, 33+random.IntN(60)
-	case n < 23:
-		a.fate = final
-	case n < 28:
-		a.fate = exchange
-	case n < 34:
-		a.fate = fickle
-	case n < 38:
-		a.fate = declined
-	case n < 44:
-		a.fate, a.ordered, a.back = twin, 2, 1
-	case n < 50:
-		a.fate, a.ordered, a.back = rival, 1, 1
+	if a.fate == twin {
+		a.back = 1
 	}
 	a.paid, a.due = a.price*int64(a.ordered), a.price*int64(a.back)
 	switch a.fate {
@@ -125,7 +136,7 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{t: t, name: name, gateway: gateway, org: org, token: org.MintToken(fakeorg.AdminUser), served: httptest.NewServer(org.Handler()), known: map[string]*sale{}}
+	s := &shop{t: t, name: name, gateway: gateway, org: org, served: httptest.NewServer(org.Handler()), known: map[string]*sale{}}
 	t.Cleanup(func() {
 		s.served.Close()
 		if err := org.Close(); err != nil {
@@ -139,17 +150,35 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 		a := draw(random)
 		s.cases = append(s.cases, a)
 		if a.pairs() {
-			s.cases = append(s.cases, &sale{fate: a.fate, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back, price: a.price})
+			a.other = &sale{fate: a.fate, runs: map[string]returns.View{}, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back,
+				price: a.price, other: a}
+			s.cases = append(s.cases, a.other)
 		}
 	}
 	for chunk := range slices.Chunk(s.cases, 200) {
 		s.write(chunk)
 	}
+	s.dice = random
 	return s
 }
 
 // pairs reports whether two cases are about one order.
 func (a *sale) pairs() bool { return a.fate == twin || a.fate == rival }
+
+// atRest reports whether the run of a case goes nowhere without somebody: it has ended,
+// wants a person, or waits for its turn after one that does. One that waits for an
+// approval goes on soon.
+func (a *sale) atRest() bool {
+	a.mu.Lock()
+	now := a.last
+	a.mu.Unlock()
+	if now.Status == returns.Waiting && now.Waits != "" && a.other != nil {
+		a.other.mu.Lock()
+		defer a.other.mu.Unlock()
+		return a.other.last.Escalated
+	}
+	return returns.Ended(now.Status) || now.Escalated || now.Status == returns.Waiting && now.Waits == ""
+}
 
 // write writes cases into the org, and their payments into the books of the gateway.
 // The second of twins has the order of the first.
@@ -246,6 +275,9 @@ func (s *shop) byID(id string) *sale {
 
 // calm ends all that goes wrong at the shop.
 func (s *shop) calm() {
+	s.mu.Lock()
+	s.dice = nil
+	s.mu.Unlock()
 	if status, answer := s.do(http.MethodDelete, "/_faults", nil); status != http.StatusOK {
 		s.t.Fatalf("%d %s", status, answer)
 	}
@@ -298,7 +330,7 @@ func (s *shop) do(method, path string, body any) (int, []byte) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+s.token)
+	r.Header.Set("Authorization", "Bearer "+s.org.MintToken(fakeorg.AdminUser)) // faults end those there are
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -5,9 +5,11 @@ import (
 	"salesforce-mcp/tools/returns/loop"
 )
 
-// harnessed lets the fault harness, whose servers are its own test binary, drive runs
-// with another lease and die between their steps. Nobody else changes it.
+// harnessed is how runs of returns are driven. Nobody changes it but the fault harness,
+// whose servers are its own test binary: they drive runs with another lease, and die
+// between their steps.
 var harnessed = struct {
-	loop   func(*loop.Loop)
-	engine func(*returns.Engine)
-}{func(*loop.Loop) {}, func(*returns.Engine) {}}
+	workers int // how many runs one process drives at a time
+	loop    func(*loop.Loop)
+	engine  func(*returns.Engine)
+}{4, func(*loop.Loop) {}, func(*returns.Engine) {}}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,9 +18,6 @@ import (
 	"salesforce-mcp/tools/returns/loop"
 	returnrecords "salesforce-mcp/tools/returns/records"
 )
-
-// returnWorkers is how many runs of returns one process drives at a time.
-const returnWorkers = 4
 
 // newLoop joins what returns need.
 func (a *app) newLoop(sealer tools.Sealer) *loop.Loop {
@@ -54,7 +53,7 @@ func (a *app) driveReturns(ctx context.Context) {
 	engine := a.loop.Engine()
 	harnessed.engine(engine)
 	var workers sync.WaitGroup
-	for range returnWorkers {
+	for range harnessed.workers {
 		workers.Go(func() { engine.Work(ctx) })
 	}
 	workers.Wait()
@@ -79,12 +78,19 @@ func (o *orgs) gateway(workspace string, r *config.Returns, org tools.Org) (gate
 		return &gateway.Record{Org: org, KeyField: r.Records.Refund.Key}, nil
 	}
 	key := r.StripeKey
-	if key == "" {
+	switch {
+	case r.StripeKeyFile != "":
+		text, err := os.ReadFile(r.StripeKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		key = salesforce.Secret(strings.TrimSpace(string(text)))
+	case key == "":
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		stored, _, err := o.secrets.Get(ctx, workspace, r.SecretName())
 		if errors.Is(err, secrets.ErrNone) {
-			return nil, fmt.Errorf("workspace %s has no %s: an administrator gives it with salesforce-mcp secret set", workspace, r.SecretName())
+			return nil, fmt.Errorf("workspace %s has no %s: an administrator gives it with salesforce-mcp secret set %[1]s %[2]s", workspace, r.SecretName())
 		}
 		if err != nil {
 			return nil, err

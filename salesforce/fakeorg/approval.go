@@ -32,6 +32,9 @@ func (c *call) submit(r approvalRequest) (*approval, error) {
 	if o == nil {
 		return nil, invalid("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 	}
+	if c.schema().Object(o.Name) == nil {
+		return nil, noReference(id)
+	}
 	if err := c.mustExist(o, id); err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (a *automation) approval(id string) *approvalProcess {
 // listApprovals is GET /process/approvals: the processes there are, not what waits for approval.
 func listApprovals(c *call) (*answer, error) {
 	byObject := object{}
-	for _, o := range c.org.schema.Objects {
+	for _, o := range c.schema().Objects {
 		var processes []object
 		for _, p := range c.org.auto.Approvals {
 			if p.Object == o.Name {

@@ -26,8 +26,8 @@ func processRoutes() []route {
 		{method: http.MethodGet, path: "/process/rules/{object}", handle: listRulesOf},
 		{method: http.MethodGet, path: "/process/rules/{object}/{rule}", handle: getRule},
 		{method: http.MethodPost, path: "/process/rules/{object}/{rule}", handle: triggerRule},
-		{method: http.MethodGet, path: "/process/approvals", handle: listApprovals},
-		{method: http.MethodPost, path: "/process/approvals", handle: processApprovals},
+		{method: http.MethodGet, path: "/process/approvals", handle: listApprovals, respects: true},
+		{method: http.MethodPost, path: "/process/approvals", handle: processApprovals, respects: true},
 	}
 }
 

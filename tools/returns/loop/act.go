@@ -62,6 +62,13 @@ func (t *turn) pay(ctx context.Context) (returns.Result, error) {
 	if !ok || err != nil {
 		return returns.Result{}, err
 	}
+	ours, err := t.Locks.Lock(ctx, lockOf(t.Run.Workspace, f.Return), t.Run.ID, t.Run.Turn)
+	if err != nil {
+		return returns.Result{}, passing("lock", err)
+	}
+	if !ours {
+		return deny(denial{By: byRecords, Text: "Another return of the order went on meanwhile. Process this one again."}, map[string]string{"lock": "lost"}), nil
+	}
 	g, err := t.gateway(ctx, f)
 	if err != nil {
 		return returns.Result{}, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/tools/returns/records"
 )
 
@@ -57,6 +58,7 @@ var always = map[string][]string{
 	"PricebookEntry":      {"Pricebook2Id", "Product2Id", "UnitPrice"},
 	"Product2":            {"Name"},
 	"Refund":              {"Amount", "ProcessingMode", "RefundNumber", "Status", "Type"},
+	"PaymentGatewayLog":   {"PaymentGatewayLogNumber"},
 	"RefundLinePayment":   {"Amount", "PaymentId", "RefundId", "Type"},
 	"ReturnOrder":         {"ReturnOrderNumber"},
 	"ReturnOrderLineItem": {"QuantityReturned", "ReturnOrderId", "ReturnOrderLineItemNumber"},
@@ -77,9 +79,47 @@ func permissible(object, field string) bool {
 	return !slices.Contains(system, field)
 }
 
-// Needs lists what the user of the connection needs for returns, of what the mapping
-// reads and writes. Payments says that refunds are made by Salesforce's payments.
-func Needs(access []records.Access, payments bool) []Need {
+// ofGateway is what the gateways read and write beside what the mapping names. What
+// Salesforce's payments write, the platform writes by itself.
+func ofGateway(gateway string) (access []records.Access) {
+	add := func(object string, create bool, fields ...string) {
+		for _, field := range append([]string{""}, fields...) {
+			access = append(access, records.Access{Object: object, Field: field, Read: true, Create: create})
+		}
+	}
+	switch gateway {
+	case config.GatewaySalesforcePayments:
+		add("Refund", false, "Comments", "GatewayRefNumber")
+		add("PaymentGatewayLog", false, "ReferencedEntityId", "InteractionType", "InteractionStatus", "SfResultCode")
+	case config.GatewayRecord:
+		add("Refund", true, "AccountId")
+		add("Refund", false, "GatewayRefNumber")
+	}
+	return access
+}
+
+// merged adds to access what a mapping does not name.
+func merged(access, more []records.Access) []records.Access {
+	for _, a := range more {
+		at := slices.IndexFunc(access, func(b records.Access) bool { return a.Object == b.Object && a.Field == b.Field })
+		if at < 0 {
+			access = append(access, a)
+			continue
+		}
+		access[at].Create = access[at].Create || a.Create
+	}
+	return access
+}
+
+// Needs lists what the user of the connection needs for returns.
+func Needs(m records.Mapping, gateway string) []Need {
+	access := m.Access()
+	for i, a := range access {
+		if gateway == config.GatewaySalesforcePayments && a.Object == m.Refund.Object { // which makes the records itself
+			access[i].Create = false
+		}
+	}
+	access = merged(access, ofGateway(gateway))
 	objects := map[string]*Need{}
 	var fields []Need
 	object := func(name, why string) *Need {
@@ -134,7 +174,7 @@ func Needs(access []records.Access, payments bool) []Need {
 	}{
 		{activated, "ActivateOrder", "without which EditActivatedOrders cannot be given"}, {tasks, "ActivitiesAccess", "tasks are looked up"}, {true, "ApiEnabled", "all requests"},
 		{activated, "EditActivatedOrders", "orders that are returned are activated, and written"}, {tasks, "EditTask", "a task is logged"},
-		{payments, "PaymentsAPIUser", "refunds through Salesforce's payments; needs the Order Management licence"},
+		{gateway == config.GatewaySalesforcePayments, "PaymentsAPIUser", "refunds through Salesforce's payments; needs the Order Management licence"},
 	} {
 		if u.when {
 			needs = append(needs, Need{User: u.name, Why: u.why})
@@ -175,8 +215,8 @@ func set(name, label, description string, needs []Need) PermissionSet {
 // Returns adds to a package what returns need: the permission set, the external ids
 // of the mapping, and the platform event. Fields that are named in except have no
 // permission in the set: those of which a deploy says that they are required.
-func (p *Package) Returns(m records.Mapping, payments bool, except ...string) error {
-	needs := Needs(m.Access(), payments)
+func (p *Package) Returns(m records.Mapping, gateway string, except ...string) error {
+	needs := Needs(m, gateway)
 	for _, name := range except {
 		at := slices.IndexFunc(needs, func(n Need) bool { return n.Field != "" && strings.EqualFold(n.Object+"."+n.Field, name) })
 		if at < 0 {
