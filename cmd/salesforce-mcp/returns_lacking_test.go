@@ -92,6 +92,9 @@ func TestReturnsWithOneLess(t *testing.T) {
 		if s.Step != c.step || !strings.Contains(s.Problem.Message, c.says) {
 			t.Errorf("without %s %s: %+v %+v", c.kind, c.name, s, s.Problem)
 		}
+		if strings.Contains(s.Problem.Message, "trigger") {
+			t.Errorf("without %s %s a trigger is blamed: %s", c.kind, c.name, s.Problem.Message)
+		}
 		if n := len(w.org.org.PaidBack()); n != c.paid {
 			t.Errorf("without %s %s: %d paid back, want %d", c.kind, c.name, n, c.paid)
 		}
