@@ -77,12 +77,13 @@ type sale struct {
 	back      int
 	price     int64 // cents, of a piece
 
+	other *sale // about the same order
+
 	mu        sync.Mutex
 	runs      map[string]returns.View // by generation, in the end
 	told      []string                // the runs that agents were told of
 	last      told
-	answer    string
-	cancelled bool // the agent was told that it is taken back
+	cancelled string // the run that the agent was told is taken back
 }
 
 // draw makes up a case.
@@ -149,7 +150,9 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 		a := draw(random)
 		s.cases = append(s.cases, a)
 		if a.pairs() {
-			s.cases = append(s.cases, &sale{fate: a.fate, runs: map[string]returns.View{}, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back, price: a.price})
+			a.other = &sale{fate: a.fate, runs: map[string]returns.View{}, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back,
+				price: a.price, other: a}
+			s.cases = append(s.cases, a.other)
 		}
 	}
 	for chunk := range slices.Chunk(s.cases, 200) {
@@ -161,6 +164,21 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 
 // pairs reports whether two cases are about one order.
 func (a *sale) pairs() bool { return a.fate == twin || a.fate == rival }
+
+// atRest reports whether the run of a case goes nowhere without somebody: it has ended,
+// wants a person, or waits for its turn after one that does. One that waits for an
+// approval goes on soon.
+func (a *sale) atRest() bool {
+	a.mu.Lock()
+	now := a.last
+	a.mu.Unlock()
+	if now.Status == returns.Waiting && now.Waits != "" && a.other != nil {
+		a.other.mu.Lock()
+		defer a.other.mu.Unlock()
+		return a.other.last.Escalated
+	}
+	return returns.Ended(now.Status) || now.Escalated || now.Status == returns.Waiting && now.Waits == ""
+}
 
 // write writes cases into the org, and their payments into the books of the gateway.
 // The second of twins has the order of the first.

@@ -30,6 +30,7 @@ var (
 	returnsStills  = flag.Int64("freezes", 3, "times that TestReturnsFaults stops a server for longer than its lease, on each engine")
 	returnsLease   = flag.Duration("lease", 500*time.Millisecond, "lease of runs in TestReturnsFaults")
 	returnsFate    = flag.String("fate", "", "what all cases of TestReturnsFaults come to; without it there are all kinds")
+	returnsFigures = flag.Bool("figures", false, "run TestReturnsFigures")
 	returnsServers = flag.Int("servers", 2, "servers of TestReturnsFaults over Postgres")
 )
 
@@ -100,7 +101,7 @@ func (h *returnsHarness) run() {
 	others.Go(func() { h.persons(ctx) })
 	h.each(func(agent int, s *shop, a *sale) { h.process(agent, s, a) })
 	processed := time.Since(begun)
-	h.each(func(agent int, s *shop, a *sale) { h.await(agent, s, a, 20*time.Second) })
+	h.each(func(agent int, s *shop, a *sale) { h.await(agent, s, a, 5*time.Second) })
 	h.t.Logf("all were processed after %v, and at rest after %v", processed.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
 	stop()
 	lives.Wait()
@@ -251,7 +252,7 @@ func (h *returnsHarness) process(agent int, s *shop, a *sale) {
 			break
 		}
 		a.mu.Lock()
-		cancelled := a.cancelled
+		cancelled := a.cancelled != ""
 		a.mu.Unlock()
 		if cancelled {
 			break
@@ -285,9 +286,11 @@ func (h *returnsHarness) cancel(agent int, s *shop, a *sale) {
 		if t.code == "" {
 			a.accept(t)
 		}
-		a.mu.Lock()
-		a.cancelled, a.answer = t.code == "", t.text
-		a.mu.Unlock()
+		if t.code == "" {
+			a.mu.Lock()
+			a.cancelled = t.RunID
+			a.mu.Unlock()
+		}
 		return
 	}
 }
@@ -302,19 +305,13 @@ func (h *returnsHarness) await(agent int, s *shop, a *sale, most time.Duration) 
 			continue
 		}
 		a.accept(t)
-		if t.atRest() {
+		if a.atRest() {
 			return
 		}
 	}
 	a.mu.Lock()
 	a.last.text = fmt.Sprint(t, err)
 	a.mu.Unlock()
-}
-
-// atRest reports whether a run goes nowhere without somebody. One that waits for
-// an approval or for its turn goes on soon, and one that is escalated has somebody.
-func (t told) atRest() bool {
-	return returns.Ended(t.Status) || t.Escalated || t.Status == returns.Waiting && t.Waits == ""
 }
 
 // persons decides about what waits, as the cases say, and does so twice now and then.

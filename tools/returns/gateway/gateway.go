@@ -19,7 +19,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
+	"unicode"
 
 	"salesforce-mcp/tools/returns/decimal"
 )
@@ -86,9 +88,10 @@ const (
 // Outcome says what an error means for the money, and what is to be done.
 type Outcome string
 
-// The outcomes. All but Unknown and Conflict mean that this call moved no money.
+// The outcomes. All but Unknown mean that this call moved no money.
 const (
-	// Declined is a no of the payment processor, which a repetition does not change.
+	// Declined is a no of the payment processor, which a repetition does not change. An
+	// earlier call with the key may still have moved money, unless it says Never.
 	Declined Outcome = "declined"
 	// Refused means that the request or the connection is wrong: somebody must mend it.
 	Refused Outcome = "refused"
@@ -110,6 +113,8 @@ type Error struct {
 	// Code is the other side's own, such as charge_already_refunded. It may be empty.
 	Code    string
 	Message string
+	// Never is said of a Declined: no call with the key has moved money, nor will one.
+	Never bool
 	// RetryAfter is how long to wait; 0 when unknown.
 	RetryAfter time.Duration
 	// Err is the cause, or nil.
@@ -177,5 +182,22 @@ func before(ctx context.Context, g Gateway, r Request) (Refund, bool, error) {
 }
 
 func declined(made Refund) error {
-	return &Error{Outcome: Declined, Message: fmt.Sprintf("refund %s failed at the payment processor", made.ID)}
+	return &Error{Outcome: Declined, Never: true, Message: fmt.Sprintf("refund %s failed at the payment processor", made.ID)}
+}
+
+// unsure is the error of an answer that contradicts what was sent: money has moved, or
+// not, and Find says more.
+func unsure(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Outcome == Conflict {
+		return &Error{Outcome: Unknown, Code: e.Code, Message: e.Message}
+	}
+	return err
+}
+
+// plain is text of the other side for people, terminals, logs and agents: one line that
+// can be printed, of at most 300 characters.
+func plain(text string) string {
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+	return fmt.Sprintf("%.300s", strings.Join(words, " "))
 }

@@ -98,7 +98,7 @@ func (r Request) readAnswer(body []byte) (Refund, error) {
 		return Refund{}, &Error{Outcome: Unknown, Message: "the org gave no answer that can be read"}
 	}
 	said := answer.GatewayResponse
-	no := &Error{Code: said.SalesforceResultCode, Message: fmt.Sprintf("the payment gateway answered %.200q", said.GatewayResultCodeDescription)}
+	no := &Error{Code: plain(said.SalesforceResultCode), Message: fmt.Sprintf("the payment gateway answered %.200q", said.GatewayResultCodeDescription)}
 	switch said.SalesforceResultCode {
 	case "Success":
 	case "Decline", "PermanentFail":
@@ -115,7 +115,8 @@ func (r Request) readAnswer(body []byte) (Refund, error) {
 		return Refund{}, &Error{Outcome: Unknown, Message: "the payment gateway paid back, but the org tells of no Refund record"}
 	}
 	row := refundRow{ID: answer.Refund.ID, Amount: answer.Refund.Amount, Status: answer.Refund.Status, Reference: said.GatewayReferenceNumber, Date: said.GatewayDate}
-	return row.refund(r)
+	made, err := row.refund(r)
+	return made, unsure(err)
 }
 
 // Find looks for the Refund record whose comments have the key. When there is none,
@@ -213,6 +214,7 @@ func orgError(err error) *Error {
 	if errors.As(err, &e) {
 		out.Code, out.Message, out.RetryAfter = e.Code, e.Message, e.RetryAfter
 	}
+	out.Code, out.Message = plain(out.Code), plain(out.Message)
 	return out
 }
 
