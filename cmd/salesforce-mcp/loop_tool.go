@@ -26,7 +26,7 @@ const (
 
 // askOf is what an agent asks, in the words of the loop.
 func askOf(a tools.ReturnAsk) loop.Ask {
-	ask := loop.Ask{CaseID: a.CaseID, Outcome: a.Outcome, Reasoning: a.Reasoning, Confidence: a.Confidence}
+	ask := loop.Ask{CaseID: a.CaseID, Outcome: a.Outcome, After: a.After, Reasoning: a.Reasoning, Confidence: a.Confidence}
 	for _, l := range a.Lines {
 		ask.Lines = append(ask.Lines, returnrecords.AskedLine(l))
 	}
