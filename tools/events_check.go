@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -129,7 +130,7 @@ func (e *platformEvent) problems(values map[string]any, inside bool) (all []prob
 		case name == "attributes":
 			continue
 		case i < 0 || !e.permits(e.Fields[i].Name):
-			bad("%s has no such field%s", e.Name, near(name, names))
+			bad("%s has no such field%s", e.Name, cmp.Or(near(name, names), near(name+"__c", names)))
 			continue
 		case !e.Fields[i].Createable:
 			bad("Salesforce sets it; leave it out")

@@ -29,6 +29,8 @@ type Options struct {
 	Pace time.Duration
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
+	// HourlyEvents is how many platform events may be published in an hour; default 50,000.
+	HourlyEvents int
 	// Statement is told every SQL statement that a request runs for its answer, before it runs; default nobody. The
 	// request is the one that was served: what is inside a composite request counts as that, and what a request has
 	// promised for later (the rows of a job) comes with an empty URL. Package sqltrace tells which columns a statement
@@ -77,6 +79,9 @@ func New(options Options) (*Org, error) {
 	}
 	if options.DailyCalls == 0 {
 		options.DailyCalls = 15000
+	}
+	if options.HourlyEvents == 0 {
+		options.HourlyEvents = hourlyEvents
 	}
 	schema, err := loadSchemas()
 	if err != nil {
