@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +19,8 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/pgtest"
 	"salesforce-mcp/tools/returns"
 )
+
+var digits = regexp.MustCompile(`[A-Za-z_-]*[0-9][A-Za-z0-9_-]*`)
 
 // A payout is money that a gateway's own books say went back.
 type payout struct {
@@ -99,8 +103,10 @@ func (s *shop) books() books {
 
 // check holds what was told against what is true.
 func (h *returnsHarness) check(disturbed time.Duration) {
-	ends, fates := map[string]int{}, map[string]int{}
+	ends, fates, problems := map[string]int{}, map[string]int{}, map[string]int{}
 	var paid, twice, missing int
+	entries := h.trail()
+	h.list()
 	for _, s := range h.shops {
 		b := s.books()
 		back := map[string][]payout{} // by case
@@ -111,6 +117,9 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 				continue
 			}
 			back[key[1]] = append(back[key[1]], p)
+			if run := s.known[key[1]].runs[key[3]]; run.ID == "" || run.Status == returns.Denied || run.Status == returns.Cancelled || run.Status == returns.Failed || run.Refund == "" {
+				h.t.Errorf("%s paid back %+v, and the run is %q %s", s.name, p, run.ID, run.Status)
+			}
 		}
 		byOrder := map[string]int64{}
 		for _, a := range s.cases {
@@ -132,6 +141,9 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 				end += " at " + a.last.Step
 			}
 			ends[end]++
+			if p := a.last.Problem; p != nil && a.last.Status != returns.Done {
+				problems[fmt.Sprintf("%s at %s: %s %.120s", a.last.Status, a.last.Step, p.Code, digits.ReplaceAllString(p.Message, "…"))]++
+			}
 			if cents > 0 {
 				end += ", paid"
 			}
@@ -143,12 +155,13 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 				h.t.Errorf("order %s was paid with %d cents, and %d went back", a.order, a.paid, byOrder[a.order])
 			}
 			h.checkCase(s, a, b, back[a.id], cents)
-			if len(a.runs) == 0 {
-				missing++
+			for _, id := range a.told {
+				if !slices.ContainsFunc(slices.Collect(maps.Values(a.runs)), func(v returns.View) bool { return v.ID == id }) {
+					missing++
+				}
 			}
 		}
 	}
-	entries := h.trail()
 	h.join(entries)
 	var stops, kills int
 	for where, n := range h.fleet.befallen {
@@ -163,17 +176,22 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 		float64(len(h.shops[0].cases)+len(h.shops[1].cases))/disturbed.Seconds(), h.calls.Load(), h.decided.Load(), len(entries), twice)
 	h.t.Logf("ends %v", ends)
 	h.t.Logf("fates %v", fates)
+	h.t.Logf("problems of runs that want a person %v", problems)
 	h.t.Logf("befallen %v", h.fleet.befallen)
 	if paid == 0 || missing > 0 {
-		h.t.Errorf("%d refunds, and %d cases whose return nobody knows", paid, missing)
+		h.t.Errorf("%d refunds, and %d runs that an agent was told of are lost", paid, missing)
 	}
 }
 
 // checkCase holds one case against the books.
 func (h *returnsHarness) checkCase(s *shop, a *sale, b books, back []payout, cents int64) {
 	bad := func(format string, args ...any) {
-		a.bad = true
-		h.t.Errorf("%s case %s (%s, a person would approve: %v, due %d), run %v %s %s: %s", s.name, a.id, a.fate, a.approve, a.due, a.runs, a.last.Status, a.last.Step, fmt.Sprintf(format, args...))
+		h.t.Errorf("%s case %s (%s, a person would approve: %v, due %d), run %v %s %s: %s", s.name, a.id, a.fate, a.approve, a.due, a.told, a.last.Status, a.last.Step, fmt.Sprintf(format, args...))
+		for _, seen := range s.seen {
+			if seen.caseID == a.id {
+				h.t.Logf("    %s %s %s", seen.at.Format("15:04:05.000"), seen.path, seen.step)
+			}
+		}
 	}
 	switch { // money
 	case len(back) > 1:
@@ -186,13 +204,18 @@ func (h *returnsHarness) checkCase(s *shop, a *sale, b books, back []payout, cen
 		bad("was paid back although a person said no")
 	case cents > 0 && (a.last.Status == returns.Denied || a.last.Status == returns.Cancelled || a.last.Status == returns.Failed):
 		bad("was paid back")
-	case cents > 0 && a.cancelled:
-		bad("was paid back although the agent was told that it is taken back: %s", a.answer)
+	case cents > 0 && a.cancelled != "" && slices.ContainsFunc(back, func(p payout) bool { return a.runs[keyRE.FindStringSubmatch(p.key)[3]].ID == a.cancelled }):
+		bad("was paid back although the agent was told that it is taken back")
 	case cents == 0 && a.last.Status == returns.Done && a.due > 0 && a.fate != exchange:
 		bad("is done without money")
 	}
-	if !a.last.atRest() {
+	if !a.atRest() {
 		bad("did not come to an end: %s", a.last.text)
+	}
+	for _, r := range a.runs {
+		if !returns.Ended(r.Status) && !r.Escalated && r.Status != returns.Waiting {
+			bad("its run %s is %s at %s", r.ID, r.Status, r.Step)
+		}
 	}
 	if a.last.Status != returns.Done { // what is paid must be told to a person
 		if cents > 0 && b.wanting[a.id] == 0 {
@@ -236,6 +259,25 @@ func (h *returnsHarness) trail() []audit.Entry {
 	return exported(h.t, m.file, h.shops[0].name, h.shops[1].name)
 }
 
+// list notes which runs there are.
+func (h *returnsHarness) list() {
+	var out, said bytes.Buffer
+	if err := run(h.t.Context(), []string{"returns", "list", "--json", "--limit", "1000000", "--config", h.fleet.members[0].file}, os.Getenv, strings.NewReader(""), &out, &said); err != nil {
+		h.t.Fatalf("%v %s", err, said.String())
+	}
+	for lines := json.NewDecoder(&out); lines.More(); {
+		var v returns.View
+		if err := lines.Decode(&v); err != nil {
+			h.t.Fatal(err)
+		}
+		for _, s := range h.shops {
+			if a := s.known[v.Subject]; s.name == v.Workspace && a != nil {
+				a.runs[fmt.Sprint(v.Generation)] = v
+			}
+		}
+	}
+}
+
 // join holds requests and steps against the audit trail. What changes something has an
 // intent that was recorded before it arrived (P2), every intent has one outcome (P3),
 // and no worker that has lost its run made it go on (P7).
@@ -243,30 +285,6 @@ func (h *returnsHarness) join(entries []audit.Entry) {
 	type intent struct {
 		entry  audit.Entry
 		closed bool
-	}
-	if os.Getenv("RH_DEBUG") != "" {
-		n := map[string]int{}
-		for _, e := range entries {
-			n[e.Run+" "+e.Action+" "+e.Instruction+" "+string(e.Phase)+" "+e.Code+" "+e.Message]++
-		}
-		for k, v := range n {
-			if v > 20 {
-				h.t.Log(v, k)
-			}
-		}
-	}
-	if id := os.Getenv("RH_RUN"); id != "" || os.Getenv("RH_DEBUG") != "" {
-		for _, s := range h.shops {
-			for _, a := range s.cases {
-				if a.bad {
-					for _, e := range entries {
-						if slices.Contains(a.runs, e.Run) || strings.Contains(string(e.Arguments), a.id) {
-							h.t.Log(a.id, e.Time.Format("05.000"), e.Run, e.Phase, e.Action, e.Instruction, e.Outcome, e.Code, e.Message)
-						}
-					}
-				}
-			}
-		}
 	}
 	open, outcomes := map[string]*intent{}, map[string]int{}
 	last := map[string]*intent{}      // by run: its latest step
@@ -287,7 +305,9 @@ func (h *returnsHarness) join(entries []audit.Entry) {
 			if was := last[e.Run]; was != nil && !was.closed && was.entry.Instruction != e.Instruction {
 				h.t.Errorf("run %s went from %s to %s while %s was under way (entry %d)", e.Run, was.entry.Instruction, e.Instruction, was.entry.ID, i)
 			}
-			last[e.Run] = now
+			if !strings.HasPrefix(e.Instruction, "escalate ") { // beside which the run stays where it is
+				last[e.Run] = now
+			}
 			steps[e.Run+" "+e.Instruction] = append(steps[e.Run+" "+e.Instruction], e.Time)
 			next[e.Run] = append(next[e.Run], e.Time)
 		case audit.PhaseOutcome:
@@ -310,11 +330,11 @@ func (h *returnsHarness) join(entries []audit.Entry) {
 				continue
 			}
 			before := func(t time.Time) bool { return !t.After(seen.at) }
-			ok := slices.ContainsFunc(a.runs, func(run string) bool {
+			ok := slices.ContainsFunc(slices.Collect(maps.Values(a.runs)), func(run returns.View) bool {
 				if seen.step != "" {
-					return slices.ContainsFunc(steps[run+" "+seen.step], before)
+					return slices.ContainsFunc(steps[run.ID+" "+seen.step], before)
 				}
-				return slices.ContainsFunc(next[run], before)
+				return slices.ContainsFunc(next[run.ID], before)
 			})
 			if !ok {
 				h.t.Errorf("%s was asked for %s (%s) of case %s at %s, and no intent was recorded before", s.name, seen.path, seen.step, seen.caseID, seen.at)

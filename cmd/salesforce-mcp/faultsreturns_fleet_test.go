@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -140,6 +139,11 @@ func (f *fleet) note(kill bool, where string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.befallen[word+where]++
+	if kill {
+		f.kills--
+	} else {
+		f.stills--
+	}
 }
 
 // start starts a server and waits until it answers.
@@ -226,14 +230,14 @@ func (m *member) kill() {
 	<-died
 }
 
-// freeze stops the server for longer than the lease.
-func (m *member) freeze() {
+// freeze stops the server for longer than the lease, unless it is stopped already.
+func (m *member) freeze() bool {
 	m.mu.Lock()
 	cmd, frozen := m.cmd, m.frozen
 	m.frozen = true
 	m.mu.Unlock()
 	if frozen {
-		return
+		return false
 	}
 	_ = cmd.Process.Signal(syscall.SIGSTOP)
 	time.AfterFunc(m.fleet.longer(), func() {
@@ -242,6 +246,7 @@ func (m *member) freeze() {
 		defer m.mu.Unlock()
 		m.frozen = false
 	})
+	return true
 }
 
 // live lets the server live until ctx ends, and die as the dice say.
@@ -281,26 +286,28 @@ func (f *fleet) again() {
 func (m *member) fate(random *rand.Rand) orders {
 	f, o := m.fleet, m.fleet.orders
 	var wire []*onWire
-	draw := func(kill bool) {
+	draw := func(kill bool, most int64) { // with the so-manieth point or request at most
 		if random.IntN(2) == 0 {
-			o.Points = append(o.Points, point{Number: 1 + random.Int64N(2*f.perLife), Kill: kill})
+			o.Points = append(o.Points, point{Number: 1 + random.Int64N(2*most), Kill: kill})
 			return
 		}
-		w := &onWire{number: 1 + random.Int64N(max(f.perLife, 2)), kill: kill, where: []string{"sent", "answered", "under way"}[random.IntN(3)]}
+		w := &onWire{number: 1 + random.Int64N(most), kill: kill, where: []string{"sent", "answered", "under way"}[random.IntN(3)]}
 		w.delay = time.Duration(random.Int64N(int64(40 * time.Millisecond)))
 		if w.where == "sent" && random.IntN(2) == 0 {
 			w.delay = f.orders.Lease + time.Duration(random.Int64N(int64(2*f.orders.Lease))) // it arrives when others have had the run
 		}
 		wire = append(wire, w)
 	}
-	stills := float64(atomic.LoadInt64(&f.stills)) / float64(max(atomic.LoadInt64(&f.kills), 1))
-	for ; stills > 0; stills-- {
-		if random.Float64() < stills && atomic.AddInt64(&f.stills, -1) >= 0 {
-			draw(false)
-		}
+	f.mu.Lock()
+	kills, stills := f.kills, f.stills
+	f.mu.Unlock()
+	if kills > 0 {
+		draw(true, f.perLife)
 	}
-	if atomic.AddInt64(&f.kills, -1) >= 0 {
-		draw(true)
+	for each := float64(stills) / float64(max(kills, 1)); each > 0 && len(wire)+len(o.Points) < 50; each-- {
+		if random.Float64() < each {
+			draw(false, f.perLife/2+1)
+		}
 	}
 	m.mu.Lock()
 	m.after = wire

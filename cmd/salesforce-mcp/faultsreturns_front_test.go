@@ -29,7 +29,7 @@ type sighting struct {
 
 var (
 	keyRE   = regexp.MustCompile(`ret[/:][a-z]+[/:](500[A-Za-z0-9]{15})[/:]([a-z ]+)[/:]([0-9]+)`)
-	caseRE  = regexp.MustCompile(`500[A-Za-z0-9]{15}`)
+	caseRE  = regexp.MustCompile(`500Sm[A-Za-z0-9]{13}`)
 	writeRE = regexp.MustCompile(`"method":"(POST|PATCH|PUT|DELETE)"`)
 )
 
@@ -78,7 +78,7 @@ var (
 		{Status: 503, ErrorCode: "SERVER_UNAVAILABLE"}, {Status: 400, ErrorCode: "UNABLE_TO_LOCK_ROW"}, {ExpireTokens: true}, {DelayMS: 700}, {DelayMS: 100},
 		{Status: 403, ErrorCode: "REQUEST_LIMIT_EXCEEDED", Message: "ConcurrentRequests (Concurrent API Requests) Limit exceeded."},
 	}
-	paymentFaults = []fakeorg.Fault{{Cut: "after"}, {Cut: "after"}, {Cut: "before"}, {Status: 500, ErrorCode: "UNKNOWN_EXCEPTION"}, {Gateway: "SystemError"}, {DelayMS: 700}}
+	paymentFaults = []fakeorg.Fault{{Cut: "after"}, {Cut: "after"}, {Cut: "before"}, {Status: 500, ErrorCode: "UNKNOWN_EXCEPTION"}, {DelayMS: 700}}
 	stripeFaults  = []fakestripe.Fault{
 		{Lose: "after"}, {Lose: "after"}, {Lose: "before"}, {Status: 500, Type: "api_error"}, {Status: 500, Type: "api_error", Late: true},
 		{Status: 429, Type: "invalid_request_error", Code: "rate_limit"}, {Hold: func() { time.Sleep(700 * time.Millisecond) }}, {Status: 502, Body: "<html>"},
@@ -109,7 +109,7 @@ func (s *shop) disturb(r *http.Request) {
 	if refund {
 		f = paymentFaults[dice.IntN(len(paymentFaults))]
 		if dice.IntN(16) == 0 {
-			f = fakeorg.Fault{Gateway: "Indeterminate"}
+			f = fakeorg.Fault{Gateway: []string{"Indeterminate", "SystemError"}[dice.IntN(2)]}
 		}
 	}
 	f.Method, f.Path = r.Method, r.URL.Path
@@ -132,12 +132,12 @@ func (m *member) hit() (hit []*onWire) {
 }
 
 func (m *member) strike(w *onWire, where string) {
-	m.fleet.note(w.kill, where)
 	if w.kill {
+		m.fleet.note(true, where)
 		m.kill()
-		return
+	} else if m.freeze() {
+		m.fleet.note(false, where)
 	}
-	m.freeze()
 }
 
 // see notes a request that changes something.

@@ -26,8 +26,9 @@ const harnessEnv = "SALESFORCE_MCP_HARNESS"
 type orders struct {
 	Lease   time.Duration
 	Poll    time.Duration
-	Workers int   // 0 is the default
-	Tries   int64 // before a person is told; 0 is the default
+	Workers int           // 0 is the default
+	Turn    time.Duration // how long a return waits for its turn at the order
+	Tries   int64         // before a person is told; 0 is the default
 	First   time.Duration
 	Most    time.Duration
 	Points  []point
@@ -55,7 +56,7 @@ func init() {
 	}
 	passed := new(atomic.Int64)
 	harnessed.loop = func(l *loop.Loop) {
-		l.Lease, l.Poll, l.Patience = o.Lease, o.Poll, returns.Patience{Tries: o.Tries, First: o.First, Most: o.Most}
+		l.Lease, l.Poll, l.Turn, l.Patience = o.Lease, o.Poll, o.Turn, returns.Patience{Tries: o.Tries, First: o.First, Most: o.Most}
 	}
 	harnessed.engine = func(e *returns.Engine) {
 		at := func(run, name string) {

@@ -18,6 +18,7 @@ import (
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/tools/returns"
 	"salesforce-mcp/tools/returns/gateway/fakestripe"
 )
 
@@ -76,17 +77,18 @@ type sale struct {
 	back      int
 	price     int64 // cents, of a piece
 
+	other *sale // about the same order
+
 	mu        sync.Mutex
-	runs      []string // that agents were told of
+	runs      map[string]returns.View // by generation, in the end
+	told      []string                // the runs that agents were told of
 	last      told
-	answer    string
-	bad       bool
-	cancelled bool // the agent was told that it is taken back
+	cancelled string // the run that the agent was told is taken back
 }
 
 // draw makes up a case.
 func draw(random *rand.Rand) *sale {
-	a := &sale{fate: plain, approve: random.IntN(2) == 0, delivered: 1 + random.IntN(12), ordered: 1 + random.IntN(3), price: int64(500 + random.IntN(5500))}
+	a := &sale{fate: plain, runs: map[string]returns.View{}, approve: random.IntN(2) == 0, delivered: 1 + random.IntN(12), ordered: 1 + random.IntN(3), price: int64(500 + random.IntN(5500))}
 	n := random.IntN(100)
 	for _, f := range []struct {
 		fate fate
@@ -148,7 +150,9 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 		a := draw(random)
 		s.cases = append(s.cases, a)
 		if a.pairs() {
-			s.cases = append(s.cases, &sale{fate: a.fate, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back, price: a.price})
+			a.other = &sale{fate: a.fate, runs: map[string]returns.View{}, approve: a.approve, paid: a.paid, due: a.due, delivered: a.delivered, ordered: a.ordered, back: a.back,
+				price: a.price, other: a}
+			s.cases = append(s.cases, a.other)
 		}
 	}
 	for chunk := range slices.Chunk(s.cases, 200) {
@@ -160,6 +164,21 @@ func newShop(t *testing.T, name, gateway string, cases int, random *rand.Rand) *
 
 // pairs reports whether two cases are about one order.
 func (a *sale) pairs() bool { return a.fate == twin || a.fate == rival }
+
+// atRest reports whether the run of a case goes nowhere without somebody: it has ended,
+// wants a person, or waits for its turn after one that does. One that waits for an
+// approval goes on soon.
+func (a *sale) atRest() bool {
+	a.mu.Lock()
+	now := a.last
+	a.mu.Unlock()
+	if now.Status == returns.Waiting && now.Waits != "" && a.other != nil {
+		a.other.mu.Lock()
+		defer a.other.mu.Unlock()
+		return a.other.last.Escalated
+	}
+	return returns.Ended(now.Status) || now.Escalated || now.Status == returns.Waiting && now.Waits == ""
+}
 
 // write writes cases into the org, and their payments into the books of the gateway.
 // The second of twins has the order of the first.

@@ -30,6 +30,7 @@ var (
 	returnsStills  = flag.Int64("freezes", 3, "times that TestReturnsFaults stops a server for longer than its lease, on each engine")
 	returnsLease   = flag.Duration("lease", 500*time.Millisecond, "lease of runs in TestReturnsFaults")
 	returnsFate    = flag.String("fate", "", "what all cases of TestReturnsFaults come to; without it there are all kinds")
+	returnsFigures = flag.Bool("figures", false, "run TestReturnsFigures")
 	returnsServers = flag.Int("servers", 2, "servers of TestReturnsFaults over Postgres")
 )
 
@@ -50,8 +51,14 @@ func TestReturnsFaults(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Run("sqlite", func(t *testing.T) { newReturnsHarness(t, seed, 1, "").run() })
-	t.Run("postgres", func(t *testing.T) { newReturnsHarness(t, seed, *returnsServers, pgtest.URL(t)).run() })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		newReturnsHarness(t, seed, 1, "").run()
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		newReturnsHarness(t, seed, *returnsServers, pgtest.URL(t)).run()
+	})
 }
 
 const returnsAgents = 8
@@ -77,7 +84,7 @@ func newReturnsHarness(t *testing.T, seed uint64, servers int, database string) 
 		newShop(t, "pays", config.GatewaySalesforcePayments, *returnsCases/2, rand.New(rand.NewPCG(seed, 2))),
 	}
 	h.fleet = newFleet(t, seed, servers, database, h.shops, orders{Lease: *returnsLease, Poll: 50 * time.Millisecond,
-		First: 50 * time.Millisecond, Most: time.Second, Tries: 6})
+		Turn: 200 * time.Millisecond, First: 50 * time.Millisecond, Most: time.Second, Tries: 6})
 	h.fleet.kills, h.fleet.stills = *returnsKills, *returnsStills
 	h.fleet.perLife = 26*int64(*returnsCases)/max(*returnsKills, 1) + 1 // so many points does a run have, roughly
 	return h
@@ -93,7 +100,9 @@ func (h *returnsHarness) run() {
 	}
 	others.Go(func() { h.persons(ctx) })
 	h.each(func(agent int, s *shop, a *sale) { h.process(agent, s, a) })
-	h.each(func(agent int, s *shop, a *sale) { h.await(agent, s, a, 20*time.Second) })
+	processed := time.Since(begun)
+	h.each(func(agent int, s *shop, a *sale) { h.await(agent, s, a, 5*time.Second) })
+	h.t.Logf("all were processed after %v, and at rest after %v", processed.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
 	stop()
 	lives.Wait()
 	others.Wait()
@@ -153,7 +162,7 @@ type told struct {
 	Amount    int64
 	Waits     string
 	Escalated bool
-	Approval  string `json:"approvalId"`
+	Problem   *returns.Fault
 
 	code, text string // of an error
 }
@@ -211,7 +220,7 @@ func (h *returnsHarness) call(agent int, s *shop, args map[string]any) (t told, 
 	return t, json.Unmarshal(answer.Result.StructuredContent, &t)
 }
 
-var caller = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: returnsAgents}}
+var caller = &http.Client{Timeout: 4 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: returnsAgents}}
 
 // process starts the return of a case, again until it is told of a run, and perhaps
 // takes it back.
@@ -234,13 +243,16 @@ func (h *returnsHarness) process(agent int, s *shop, a *sale) {
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		t, err := h.call(agent, s, args)
+		if err != nil { // perhaps it was accepted all the same
+			t, err = h.call(agent, s, map[string]any{"action": "status", "caseId": a.id})
+		}
 		if err == nil && t.RunID != "" {
 			h.accepted.Add(1)
 			a.accept(t)
 			break
 		}
 		a.mu.Lock()
-		cancelled := a.cancelled
+		cancelled := a.cancelled != ""
 		a.mu.Unlock()
 		if cancelled {
 			break
@@ -257,8 +269,8 @@ func (h *returnsHarness) process(agent int, s *shop, a *sale) {
 func (a *sale) accept(t told) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !slices.Contains(a.runs, t.RunID) {
-		a.runs = append(a.runs, t.RunID)
+	if !slices.Contains(a.told, t.RunID) {
+		a.told = append(a.told, t.RunID)
 	}
 	a.last = t
 }
@@ -274,9 +286,11 @@ func (h *returnsHarness) cancel(agent int, s *shop, a *sale) {
 		if t.code == "" {
 			a.accept(t)
 		}
-		a.mu.Lock()
-		a.cancelled, a.answer = t.code == "", t.text
-		a.mu.Unlock()
+		if t.code == "" {
+			a.mu.Lock()
+			a.cancelled = t.RunID
+			a.mu.Unlock()
+		}
 		return
 	}
 }
@@ -291,19 +305,13 @@ func (h *returnsHarness) await(agent int, s *shop, a *sale, most time.Duration) 
 			continue
 		}
 		a.accept(t)
-		if t.atRest() {
+		if a.atRest() {
 			return
 		}
 	}
 	a.mu.Lock()
 	a.last.text = fmt.Sprint(t, err)
 	a.mu.Unlock()
-}
-
-// atRest reports whether a run goes nowhere without somebody. One that asks for an
-// approval gets it soon, and one that is escalated has somebody.
-func (t told) atRest() bool {
-	return returns.Ended(t.Status) || t.Escalated || t.Status == returns.Waiting && t.Approval == ""
 }
 
 // persons decides about what waits, as the cases say, and does so twice now and then.
@@ -340,7 +348,7 @@ func (h *returnsHarness) decide(s *shop) {
 		_ = json.Unmarshal(text, &approval)
 		a := s.byID(caseRE.FindString(string(text)))
 		if a == nil {
-			h.t.Errorf("an approval is of no case: %s", text)
+			h.t.Errorf("an approval is of no case: %.300s", text)
 			continue
 		}
 		verdict := "/deny"

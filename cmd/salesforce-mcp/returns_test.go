@@ -19,7 +19,7 @@ const returnedCase = "500000000000001AAA"
 // put starts a run of workspace a, in any state, with one step.
 func (a *auditWorld) put(r audit.Run, step audit.Step) audit.Run {
 	a.t.Helper()
-	r.Kind, r.Workspace = "return", "a"
+	r.Kind, r.Workspace = "test", "a" // which no worker takes
 	e := audit.Entry{Run: r.ID, Workspace: "a", Agent: "desk", User: "ada", Tool: "returns", Action: "process", Effect: "act",
 		Reasoning: "the customer sent it back", Confidence: new(0.5), Move: &audit.Move{To: r, Wake: -1, Step: &step}}
 	intent, err := a.app.journal.Begin(a.t.Context(), e)

@@ -14,6 +14,7 @@ import (
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools/returns/decimal"
 	"salesforce-mcp/tools/returns/policy"
 	returnrecords "salesforce-mcp/tools/returns/records"
 )
@@ -173,7 +174,7 @@ func (e *env) printTrial(t tried) error {
 	for _, reason := range t.Decision.Reasons {
 		line("", reason.Rule+" ("+string(reason.Verdict)+")", reason.Text)
 	}
-	line("AMOUNT", fmt.Sprintf("%d %s in minor units, after a fee of %d", t.Decision.Amount, t.Decision.Currency, t.Decision.Fee))
+	line("AMOUNT", decimal.Text(t.Decision.Amount, t.Decision.Currency), "after a fee of "+decimal.Text(t.Decision.Fee, t.Decision.Currency))
 	line("POLICY", t.Decision.Policy)
 	return out.Flush()
 }

@@ -12,9 +12,10 @@ import (
 	"salesforce-mcp/audit"
 )
 
-// drive does step after step of a run until it ends, waits, or is another's.
+// drive does step after step of a run until it ends, waits, or is another's, or the
+// worker is to stop.
 func (e *Engine) drive(ctx context.Context, h *hold, r audit.Run) error {
-	for {
+	for !h.stopping() {
 		steps, err := e.Ledger.Steps(ctx, r.ID)
 		if err != nil {
 			return err
@@ -29,13 +30,14 @@ func (e *Engine) drive(ctx context.Context, h *hold, r audit.Run) error {
 		} else {
 			r, wake, err = e.do(ctx, h, r, i, steps)
 		}
-		if err == nil && r.Escalated && e.Flow.Escalate != nil && steps[escalation(r)].State != stepDone {
+		if err == nil && r.Escalated && !h.stopping() && e.Flow.Escalate != nil && steps[escalation(r)].State != stepDone {
 			r, err = e.escalate(ctx, h, r, steps, wake)
 		}
 		if err != nil || wake != 0 || Ended(r.Status) || r.Status == Waiting {
 			return err
 		}
 	}
+	return nil
 }
 
 // do makes an attempt at step number i, and returns the run after it and how long it
@@ -130,7 +132,7 @@ func (e *Engine) attempt(ctx context.Context, h *hold, r audit.Run, s Step, name
 	m := settle(r, res, err)
 	row.State, row.Result = m.Step.State, m.Step.Result
 	m.Step = &row
-	if m.Wake == 0 && !Ended(m.To.Status) && m.To.Status != Waiting {
+	if m.Wake == 0 && !Ended(m.To.Status) && m.To.Status != Waiting && !h.stopping() {
 		m.Lease = e.lease() // it goes on at once
 	}
 	out := outcome(res, err, row.State)
@@ -166,11 +168,12 @@ func (s Step) digest(ctx context.Context, a Attempt) (string, error) {
 func (e *Engine) perform(ctx context.Context, h *hold, s Step, a Attempt, doubt bool, wrong error) (Result, error) {
 	if s.Kind == CheckThenDo || s.Kind == Keyed && doubt {
 		res, found, err := s.Find(ctx, a)
-		if err != nil && !doubt { // nothing was sent
-			var known *Fault
-			if !errors.As(err, &known) || known.Class == Unknown {
-				err = &Fault{Class: Transient, Code: "find", Message: err.Error()}
-			}
+		var known *Fault
+		switch isKnown := errors.As(err, &known); {
+		case isKnown && known.Class == Declined:
+			err = &Fault{Class: Declined, Code: known.Code, Message: err.Error(), Never: true}
+		case err != nil && !doubt && (!isKnown || known.Class == Unknown): // nothing was sent
+			err = &Fault{Class: Transient, Code: "find", Message: err.Error()}
 		}
 		if found || err != nil {
 			return res, err

@@ -31,6 +31,7 @@ type Engine struct {
 	Patience Patience
 	Lease    time.Duration // default 10 s; a worker that is still for longer loses its run
 	Poll     time.Duration // how often an idle worker looks; default 1 s
+	Grace    time.Duration // how long a worker that is to stop goes on with the attempt it is in; default 30 s
 	// Entry returns who a run is for, as its audit entries say. nil: they do not say.
 	Entry func(audit.Run) audit.Entry
 	// Trouble is told of what fails apart from steps: the ledger or the journal. nil
@@ -53,6 +54,7 @@ const tool = "returns"
 const (
 	defaultLease = 10 * time.Second
 	defaultPoll  = time.Second
+	defaultGrace = 30 * time.Second // as long as a server that stops waits for its calls
 )
 
 func (e *Engine) lease() time.Duration {
@@ -60,6 +62,13 @@ func (e *Engine) lease() time.Duration {
 		return e.Lease
 	}
 	return defaultLease
+}
+
+func (e *Engine) grace() time.Duration {
+	if e.Grace > 0 {
+		return e.Grace
+	}
+	return defaultGrace
 }
 
 // entry is what an audit entry of a run begins with.
@@ -130,7 +139,9 @@ func (e *Engine) person(ctx context.Context, workspace, id, by, action string, m
 	return err
 }
 
-// Work drives runs until ctx ends, one at a time.
+// Work drives runs until ctx ends, one at a time. An attempt that is under way then is
+// finished and recorded, if it ends within the grace, so that stopping leaves no doubt;
+// the run goes on with another worker.
 func (e *Engine) Work(ctx context.Context) {
 	poll := e.Poll
 	if poll <= 0 {
@@ -153,8 +164,8 @@ func (e *Engine) Work(ctx context.Context) {
 }
 
 // Once takes a run that is to go on and drives it until it ends, waits, or is
-// another's; worked is false when there was none. The error is of the ledger or the
-// journal; the run is then left to whoever takes it next.
+// another's, or ctx has ended, as of Work; worked is false when there was none. The
+// error is of the ledger or the journal; the run is then left to whoever takes it next.
 func (e *Engine) Once(ctx context.Context) (worked bool, err error) {
 	taken := time.Now()
 	r, ok, err := e.Ledger.ClaimRun(ctx, e.Flow.Kind, e.lease())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"salesforce-mcp/audit"
 )
@@ -85,6 +86,65 @@ func TestCancelAfterRefund(t *testing.T) {
 	}
 }
 
+// TestDeclinedInDoubt: the first refund's answer is lost, a look does not see it, and
+// the second is declined ("already refunded"). Money may have moved, so that the run does
+// not end, and a person is told at once. What says that the key stands for nothing ends it.
+func TestDeclinedInDoubt(t *testing.T) {
+	declined := &Fault{Class: Declined, Code: "charge_already_refunded", Message: "already refunded"}
+	never := *declined
+	never.Never = true
+	for name, say := range map[string]func(*Step){
+		"the look": func(s *Step) {
+			s.Find = func(context.Context, Attempt) (Result, bool, error) { return Result{}, false, declined }
+		},
+		"the other side": func(s *Step) {
+			s.Do = func(context.Context, Attempt) (Result, error) { return Result{}, &never }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tries := 0
+			e, m := started(t, Flow{Steps: []Step{fixed("refund", Keyed, true, func(Attempt) (Result, error) {
+				if tries++; tries == 1 {
+					return Result{}, errors.New("no answer")
+				}
+				return Result{}, declined
+			})}})
+			once(t, e)
+			once(t, e)
+			if r := m.runs["run"]; Ended(r.Status) || !r.Escalated || r.Pivot != pivotBegun || !strings.Contains(string(r.Reason), "already refunded") {
+				t.Errorf("a refund that was perhaps made: %+v %s", r, r.Reason)
+			}
+			if last := m.entries[len(m.entries)-1]; last.Outcome != audit.Unknown {
+				t.Errorf("the trail says %s", last.Outcome)
+			}
+			say(&e.Flow.Steps[0])
+			once(t, e)
+			if r := m.runs["run"]; r.Status != Failed || r.Pivot != "" {
+				t.Errorf("no refund was made: %+v", r)
+			}
+		})
+	}
+}
+
+// TestDeclinedClaim: a step before the refund that was perhaps done, and is declined
+// then, is put back.
+func TestDeclinedClaim(t *testing.T) {
+	tries, put := 0, 0
+	claim := fixed("claim", Keyed, false, func(Attempt) (Result, error) {
+		if tries++; tries == 1 {
+			return Result{}, errors.New("no answer")
+		}
+		return Result{}, &Fault{Class: Declined, Message: "it is claimed"}
+	})
+	claim.Undo = func(context.Context, Attempt) (Result, error) { put++; return Result{}, nil }
+	e, m := started(t, Flow{Steps: []Step{claim}})
+	once(t, e)
+	once(t, e)
+	if r := m.runs["run"]; r.Status != Failed || put != 1 {
+		t.Errorf("put back %d times, %+v", put, r)
+	}
+}
+
 // TestDecide: a step that asks is called again with the answer of one person, whose
 // name is in the trail, or told that nobody has answered in time.
 func TestDecide(t *testing.T) {
@@ -154,6 +214,69 @@ func TestOvertaken(t *testing.T) {
 	last := m.entries[len(m.entries)-1]
 	if r := m.runs["run"]; r.Status != Running || r.Pivot != pivotBegun || m.steps["run"]["refund"].State != stepIntent || last.Phase != audit.PhaseOutcome || last.Outcome != audit.OK {
 		t.Errorf("%+v, %+v", r, last)
+	}
+}
+
+// TestStop: a worker that is told to stop finishes the attempt that it is in, begins no
+// other, and gives the run up to whoever takes it next.
+func TestStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	e, m := started(t, Flow{Steps: []Step{
+		{Name: "refund", Kind: Keyed, Pivot: true, Find: func(context.Context, Attempt) (Result, bool, error) { return Result{}, false, nil },
+			Do: func(ctx context.Context, a Attempt) (Result, error) {
+				stop()
+				return Result{Data: []byte(a.Key)}, ctx.Err() // the request is not cut off
+			}},
+		fixed("records", Keyed, false, func(Attempt) (Result, error) {
+			t.Error("another attempt was begun")
+			return Result{}, nil
+		}),
+	}})
+	e.Work(ctx)
+	last := m.entries[len(m.entries)-1]
+	if r := m.runs["run"]; r.At != "records" || r.Pivot != pivotPassed || m.steps["run"]["refund"].State != stepDone || last.Outcome != audit.OK || last.Move.Lease != 0 {
+		t.Errorf("%+v %+v, move %+v", r, m.steps["run"], last.Move)
+	}
+}
+
+// TestStopGrace: an attempt that does not end within the grace is cut off, and recorded
+// as not known.
+func TestStopGrace(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	e, m := started(t, Flow{Steps: []Step{
+		{Name: "refund", Kind: Keyed, Pivot: true, Find: func(context.Context, Attempt) (Result, bool, error) { return Result{}, false, nil },
+			Do: func(ctx context.Context, _ Attempt) (Result, error) {
+				stop()
+				<-ctx.Done()
+				return Result{}, ctx.Err()
+			}},
+	}})
+	e.Grace = 1
+	e.Work(ctx)
+	if r, s := m.runs["run"], m.steps["run"]["refund"]; r.Pivot != pivotBegun || s.State != stepUnknown {
+		t.Errorf("%+v %+v", r, s)
+	}
+}
+
+// TestLostLease: the context of a step ends when another worker has taken its run.
+func TestLostLease(t *testing.T) {
+	var m *memory
+	e, m := started(t, Flow{Steps: []Step{
+		{Name: "read", Do: func(ctx context.Context, _ Attempt) (Result, error) {
+			if _, _, err := m.ClaimRun(ctx, "return", 0); err != nil {
+				return Result{}, err
+			}
+			<-ctx.Done()
+			if err := context.Cause(ctx); !errors.Is(err, audit.ErrMoved) {
+				t.Error(err)
+			}
+			return Result{}, ctx.Err()
+		}},
+	}})
+	e.Lease = 30 * time.Millisecond
+	once(t, e)
+	if r := m.runs["run"]; r.Status != Running || r.Tries != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -105,7 +105,7 @@ type Wait struct {
 // Class says what helps against a fault.
 type Class string
 
-// The classes. All but the last say that the step was not done.
+// The classes. All but the last say that this attempt did not do the step.
 const (
 	Renew     Class = "renew"     // at once: a credential was renewed
 	Transient Class = "transient" // time
@@ -120,9 +120,15 @@ type Fault struct {
 	Class   Class  `json:"class"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message"` // what is wrong, and what would be right
+	// Never is said of a Declined: no attempt with the key has done the step, nor will
+	// one. Of what Find declines it is so without being said. Where an attempt may have
+	// done the step, any other no is about a later one, such as "already refunded".
+	Never bool `json:"-"`
 	// After is how long to wait at least before the next attempt, as the other side
 	// asks; at most an hour counts.
 	After time.Duration `json:"-"`
+
+	hopeless bool // of an Unknown: the other side says no, and trying again says nothing new
 }
 
 // Error is the message.

@@ -9,8 +9,10 @@ import (
 )
 
 // A hold is a worker's lease of a run, which is kept until it is released. It ends the
-// context of the run's steps when the run is another's, or may be.
+// context of the run's steps when the run is another's, or may be, and when a worker
+// that is to stop has had its grace.
 type hold struct {
+	stop   <-chan struct{} // closed when the worker is to stop
 	mu     sync.Mutex
 	turn   int64
 	until  time.Time // the lease is ours at least until then
@@ -18,17 +20,24 @@ type hold struct {
 	beat   sync.WaitGroup
 }
 
-// hold keeps the lease of a run that was taken at this time or later.
-func (e *Engine) hold(ctx context.Context, r audit.Run, taken time.Time) (context.Context, *hold) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	h := &hold{turn: r.Turn, until: taken.Add(e.lease()), cancel: cancel}
+// hold keeps the lease of a run that was taken at this time or later. The context that
+// it returns outlives the worker's by its grace.
+func (e *Engine) hold(worker context.Context, r audit.Run, taken time.Time) (context.Context, *hold) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(worker))
+	h := &hold{stop: worker.Done(), turn: r.Turn, until: taken.Add(e.lease()), cancel: cancel}
 	h.beat.Go(func() {
 		tick := time.NewTicker(e.lease() / 3)
 		defer tick.Stop()
+		stop := h.stop
+		var over <-chan time.Time
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-stop:
+				stop, over = nil, time.After(e.grace())
+			case <-over:
+				cancel(context.Cause(worker))
 			case <-tick.C:
 				h.keep(ctx, e, r.ID)
 			}
@@ -52,6 +61,16 @@ func (h *hold) keep(ctx context.Context, e *Engine, id string) {
 		h.until = asked.Add(e.lease())
 	case err == nil || asked.After(h.until):
 		h.cancel(audit.ErrMoved)
+	}
+}
+
+// stopping reports whether the worker is to stop: it begins no other attempt.
+func (h *hold) stopping() bool {
+	select {
+	case <-h.stop:
+		return true
+	default:
+		return false
 	}
 }
 

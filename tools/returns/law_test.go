@@ -16,7 +16,8 @@ import (
 type world struct {
 	effects map[string]int // by key
 	refused map[string]bool
-	luck    []byte // what is to happen, used up; after that nothing goes wrong any more
+	hidden  map[string]bool // the last look did not see what is there
+	luck    []byte          // what is to happen, used up; after that nothing goes wrong any more
 }
 
 func (w *world) draw(what ...string) string {
@@ -44,6 +45,16 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 		if w.refused[a.Key] && !there {
 			answer = "declined"
 		}
+		if w.hidden[a.Key] { // it is there: whoever asks for it again is declined, or told of it
+			answer = w.draw("declined", "done", "lost before", "transient", "fix")
+			delete(w.hidden, a.Key)
+			if answer == "done" {
+				return Result{Data: []byte(name)}, nil
+			}
+			if answer == "declined" {
+				return Result{}, &Fault{Class: Declined, Message: "there is nothing left to pay back"}
+			}
+		}
 		switch answer {
 		case "done", "lost after":
 			if kind != Read { // also what is keyed: a gateway forgets its keys after a while
@@ -61,15 +72,28 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 			return Result{Deny: []byte("{}")}, nil
 		case "declined":
 			w.refused[a.Key] = true
+			// In the end it is known that the key stands for nothing.
+			return Result{}, &Fault{Class: Declined, Message: answer, Never: w.draw("never", "this time") == "never"}
 		}
 		return Result{}, &Fault{Class: Class(answer), Message: answer}
 	}
 	if kind != Read {
 		s.Find = func(_ context.Context, a Attempt) (Result, bool, error) {
-			if w.draw("found", "found", "found", "away") == "away" {
+			there := w.effects[a.Key] > 0
+			switch w.draw("found", "found", "found", "found", "away", "hidden", "declined") {
+			case "away":
 				return Result{}, false, &Fault{Class: Transient, Message: "away"}
+			case "hidden": // what knows no keys has to be seen
+				if w.hidden[a.Key] = there && kind == Keyed; w.hidden[a.Key] {
+					return Result{}, false, nil
+				}
+			case "declined":
+				if !there {
+					w.refused[a.Key] = true
+					return Result{}, false, &Fault{Class: Declined, Message: "it failed"}
+				}
 			}
-			return Result{Data: []byte(name)}, w.effects[a.Key] > 0, nil
+			return Result{Data: []byte(name)}, there, nil
 		}
 	}
 	if undo {
@@ -91,7 +115,7 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 func TestLaw(t *testing.T) {
 	ends, refunds, doubts := map[string]int{}, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := &world{effects: map[string]int{}, refused: map[string]bool{}, luck: rapid.SliceOfN(rapid.Byte(), 20, 200).Draw(rt, "luck")}
+		w := &world{effects: map[string]int{}, refused: map[string]bool{}, hidden: map[string]bool{}, luck: rapid.SliceOfN(rapid.Byte(), 20, 200).Draw(rt, "luck")}
 		var steps []Step
 		n := rapid.IntRange(1, 5).Draw(rt, "steps")
 		pivot := rapid.IntRange(-1, n-1).Draw(rt, "pivot")

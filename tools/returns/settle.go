@@ -48,7 +48,7 @@ func unsure(state string) bool { return state == stepIntent || state == stepUnkn
 
 // faultOf classes the error of a step. Where it was unsure whether the step was done,
 // only an answer to that very question ends the doubt: that a request did not come
-// through now says nothing of an earlier one.
+// through now, or was declined, says nothing of an earlier one.
 func faultOf(s Step, doubt bool, err error) *Fault {
 	fault := &Fault{Class: Unknown, Message: err.Error()}
 	if s.Kind == Read {
@@ -59,7 +59,8 @@ func faultOf(s Step, doubt bool, err error) *Fault {
 		*fault = *known
 		fault.Message = err.Error()
 	}
-	if doubt && s.Kind != Read && fault.Class != Declined {
+	if doubt && s.Kind != Read && !(fault.Class == Declined && fault.Never) {
+		fault.hopeless = fault.Class == Declined
 		fault.Class = Unknown
 	}
 	if s.Kind == Read && fault.Class == Unknown {
@@ -126,11 +127,11 @@ func (f Flow) fail(p Patience, r audit.Run, i int, steps map[string]audit.Step, 
 	switch {
 	case fault.Class == Renew && r.Tries == 1:
 		m.Wake = 0
-	case r.Pivot == "" && (fault.Class == Systemic || fault.Class == Declined):
+	case r.Pivot == "" && (fault.Class == Systemic || fault.Class == Declined || fault.hopeless):
 		return f.back(r, i, steps, Failed, reason, state)
 	case r.Pivot == "" && fault.Class != Unknown && (fault.Class == Fix || r.Tries >= p.Tries):
 		m.To.Status, m.To.Tries, m.To.Answer, m.To.Escalated, m.Wake = Waiting, 0, nil, true, without // parked
-	case fault.Class == Fix, fault.Class == Systemic, fault.Class == Declined:
+	case fault.Class == Fix, fault.Class == Systemic, fault.Class == Declined, fault.hopeless:
 		m.To.Escalated, m.Wake = true, p.Most
 	case r.Tries >= p.Tries:
 		m.To.Escalated = true

@@ -11,6 +11,7 @@ import (
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/tools/returns/decimal"
 	"salesforce-mcp/tools/returns/gateway/fakestripe"
 )
 
@@ -58,7 +59,7 @@ func (tokenOf) Drop(salesforce.Token)                             {}
 
 func (o orgWorld) pay(t *testing.T, amount int64) string {
 	t.Helper()
-	text, err := Decimal(amount, "EUR")
+	text, err := decimal.Of(amount, "EUR")
 	if err != nil {
 		t.Fatal(err)
 	}

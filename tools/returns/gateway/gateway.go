@@ -18,12 +18,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"regexp"
+	"strings"
 	"time"
+	"unicode"
 
-	"golang.org/x/text/currency"
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // A Gateway pays money back. Implementations are safe for concurrent use, and all
@@ -88,9 +88,10 @@ const (
 // Outcome says what an error means for the money, and what is to be done.
 type Outcome string
 
-// The outcomes. All but Unknown and Conflict mean that this call moved no money.
+// The outcomes. All but Unknown mean that this call moved no money.
 const (
-	// Declined is a no of the payment processor, which a repetition does not change.
+	// Declined is a no of the payment processor, which a repetition does not change. An
+	// earlier call with the key may still have moved money, unless it says Never.
 	Declined Outcome = "declined"
 	// Refused means that the request or the connection is wrong: somebody must mend it.
 	Refused Outcome = "refused"
@@ -112,6 +113,8 @@ type Error struct {
 	// Code is the other side's own, such as charge_already_refunded. It may be empty.
 	Code    string
 	Message string
+	// Never is said of a Declined: no call with the key has moved money, nor will one.
+	Never bool
 	// RetryAfter is how long to wait; 0 when unknown.
 	RetryAfter time.Duration
 	// Err is the cause, or nil.
@@ -152,15 +155,17 @@ func (r Request) check() error {
 	if r.Amount <= 0 {
 		return refused("the amount is %d, and must be above 0 minor units", r.Amount)
 	}
-	_, err := exponent(r.Currency)
-	return err
+	if err := decimal.Check(r.Currency); err != nil {
+		return refused("%v", err)
+	}
+	return nil
 }
 
 // same tells whether a refund is the one that was asked for.
 func (r Request) same(made Refund) error {
 	if made.Amount != r.Amount || made.Currency != r.Currency {
-		return &Error{Outcome: Conflict, Message: fmt.Sprintf("the key was used for a refund of %d %s (%s), and not of %d %s, in minor units",
-			made.Amount, made.Currency, made.ID, r.Amount, r.Currency)}
+		return &Error{Outcome: Conflict, Message: fmt.Sprintf("the key was used for a refund of %s (%.80s), and not of %s",
+			decimal.Text(made.Amount, made.Currency), made.ID, decimal.Text(r.Amount, r.Currency))}
 	}
 	return nil
 }
@@ -177,51 +182,22 @@ func before(ctx context.Context, g Gateway, r Request) (Refund, bool, error) {
 }
 
 func declined(made Refund) error {
-	return &Error{Outcome: Declined, Message: fmt.Sprintf("refund %s failed at the payment processor", made.ID)}
+	return &Error{Outcome: Declined, Never: true, Message: fmt.Sprintf("refund %s failed at the payment processor", made.ID)}
 }
 
-// exponent is how many decimals a currency has.
-func exponent(code string) (int, error) {
-	unit, err := currency.ParseISO(code)
-	if err != nil || unit.String() != code {
-		return 0, refused("currency %.10q is not an ISO 4217 code such as EUR", code)
+// unsure is the error of an answer that contradicts what was sent: money has moved, or
+// not, and Find says more.
+func unsure(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Outcome == Conflict {
+		return &Error{Outcome: Unknown, Code: e.Code, Message: e.Message}
 	}
-	scale, _ := currency.Standard.Rounding(unit)
-	return scale, nil
+	return err
 }
 
-// Decimal writes an amount of 0 or more minor units in major units, with the decimals
-// of its currency and nothing that a JSON number has not: 1050 EUR is 10.50. It
-// returns an error for a currency that is not in ISO 4217.
-func Decimal(minor int64, code string) (string, error) {
-	scale, err := exponent(code)
-	if err != nil || scale == 0 {
-		return fmt.Sprint(minor), err
-	}
-	digits := fmt.Sprintf("%0*d", scale+1, minor)
-	return digits[:len(digits)-scale] + "." + digits[len(digits)-scale:], nil
-}
-
-// number is a JSON number of 0 or more. The platform writes 3.5E8 from ten millions on.
-var number = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$`)
-
-// Minor reads a JSON number of major units, which has no more decimals than its
-// currency and is below 10^18 minor units: 10.5 EUR is 1050.
-func Minor(text, code string) (int64, error) {
-	scale, err := exponent(code)
-	if err != nil {
-		return 0, err
-	}
-	amount, ok := new(big.Rat), number.MatchString(text)
-	if ok {
-		amount, ok = amount.SetString(text)
-	}
-	if ok {
-		amount.Mul(amount, new(big.Rat).SetInt64(int64(math.Pow10(scale))))
-		ok = amount.IsInt() && amount.Num().CmpAbs(big.NewInt(1e18)) < 0
-	}
-	if !ok {
-		return 0, fmt.Errorf("amount %.40q is no number of %s with at most %d decimals", text, code, scale)
-	}
-	return amount.Num().Int64(), nil
+// plain is text of the other side for people, terminals, logs and agents: one line that
+// can be printed, of at most 300 characters.
+func plain(text string) string {
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+	return fmt.Sprintf("%.300s", strings.Join(words, " "))
 }

@@ -9,6 +9,7 @@ import (
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // Record moves no money: it writes the Refund record that says that money was paid
@@ -36,9 +37,9 @@ func (g *Record) Refund(ctx context.Context, r Request) (Refund, error) {
 	if made, found, err := before(ctx, g, r); found || err != nil {
 		return made, err
 	}
-	amount, err := Decimal(r.Amount, r.Currency)
+	amount, err := decimal.Of(r.Amount, r.Currency)
 	if err != nil {
-		return Refund{}, err
+		return Refund{}, refused("%v", err)
 	}
 	fields := map[string]any{"Amount": json.Number(amount), "Type": "Referenced", "Status": "Processed", "ProcessingMode": "External", g.keyField(): r.Key}
 	if r.Account != "" {
@@ -102,7 +103,7 @@ type refundRow struct {
 func (row refundRow) refund(r Request) (Refund, error) {
 	made := Refund{ID: row.ID, Record: row.ID, Reference: row.Reference, Currency: r.Currency, At: orgTime(row.Date)}
 	var err error
-	if made.Amount, err = Minor(row.Amount.String(), r.Currency); err != nil {
+	if made.Amount, err = decimal.Minor(row.Amount.String(), r.Currency); err != nil {
 		return made, &Error{Outcome: Conflict, Message: fmt.Sprintf("refund %s: %v", row.ID, err)}
 	}
 	switch row.Status {

@@ -11,6 +11,7 @@ import (
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/soql"
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // An Org is the org of a workspace.
@@ -46,9 +47,9 @@ func (p *SalesforcePayments) Refund(ctx context.Context, r Request) (Refund, err
 	if err := checkPaid(ctx, p.Org, p.Currency, r); err != nil {
 		return Refund{}, err
 	}
-	amount, err := Decimal(r.Amount, r.Currency)
+	amount, err := decimal.Of(r.Amount, r.Currency)
 	if err != nil {
-		return Refund{}, err
+		return Refund{}, refused("%v", err)
 	}
 	body, err := json.Marshal(struct {
 		Amount         json.Number `json:"amount"`
@@ -97,7 +98,7 @@ func (r Request) readAnswer(body []byte) (Refund, error) {
 		return Refund{}, &Error{Outcome: Unknown, Message: "the org gave no answer that can be read"}
 	}
 	said := answer.GatewayResponse
-	no := &Error{Code: said.SalesforceResultCode, Message: fmt.Sprintf("the payment gateway answered %.200q", said.GatewayResultCodeDescription)}
+	no := &Error{Code: plain(said.SalesforceResultCode), Message: fmt.Sprintf("the payment gateway answered %.200q", said.GatewayResultCodeDescription)}
 	switch said.SalesforceResultCode {
 	case "Success":
 	case "Decline", "PermanentFail":
@@ -114,7 +115,8 @@ func (r Request) readAnswer(body []byte) (Refund, error) {
 		return Refund{}, &Error{Outcome: Unknown, Message: "the payment gateway paid back, but the org tells of no Refund record"}
 	}
 	row := refundRow{ID: answer.Refund.ID, Amount: answer.Refund.Amount, Status: answer.Refund.Status, Reference: said.GatewayReferenceNumber, Date: said.GatewayDate}
-	return row.refund(r)
+	made, err := row.refund(r)
+	return made, unsure(err)
 }
 
 // Find looks for the Refund record whose comments have the key. When there is none,
@@ -212,6 +214,7 @@ func orgError(err error) *Error {
 	if errors.As(err, &e) {
 		out.Code, out.Message, out.RetryAfter = e.Code, e.Message, e.RetryAfter
 	}
+	out.Code, out.Message = plain(out.Code), plain(out.Message)
 	return out
 }
 

@@ -39,6 +39,7 @@ type StripeOptions struct {
 // repeated down here: a call sends its refund once.
 type Stripe struct {
 	client  *stripe.Client
+	secret  string // the part of the key that nobody may read
 	timeout time.Duration
 }
 
@@ -48,6 +49,10 @@ const metadataKey = "salesforce_mcp_key"
 // stripeBody is the longest answer that is read, in bytes: a page of 100 refunds
 // has about 60 kB.
 const stripeBody = 4 << 20
+
+// stripePages is how many pages of 100 refunds are read at most. A payment has a few
+// hundred refunds at the very most.
+const stripePages = 20
 
 // NewStripe returns a gateway, or an error when the options cannot work.
 func NewStripe(o StripeOptions) (*Stripe, error) {
@@ -66,8 +71,25 @@ func NewStripe(o StripeOptions) (*Stripe, error) {
 	backends := &stripe.Backends{API: stripe.GetBackendWithConfig(stripe.APIBackend, &config)}
 	return &Stripe{
 		client:  stripe.NewClient(o.Key.Reveal(), stripe.WithBackends(backends)),
+		secret:  stripeSecret(o.Key),
 		timeout: cmp.Or(o.Timeout, 80*time.Second),
 	}, nil
+}
+
+// stripeSecret is the part of a key that nobody may read: what stands behind sk_live_,
+// or all of it when that is short.
+func stripeSecret(key salesforce.Secret) string {
+	text := key.Reveal()
+	if part := text[strings.LastIndex(text, "_")+1:]; len(part) >= 16 {
+		return part
+	}
+	return text
+}
+
+// said is text of an answer for people, without the key: a proxy may quote what it was
+// sent.
+func (s *Stripe) said(text string) string {
+	return plain(strings.ReplaceAll(text, s.secret, "***"))
 }
 
 // stripeTransport bounds what is read, takes a redirect for no answer, and does not
@@ -117,14 +139,11 @@ func (s *Stripe) Refund(ctx context.Context, r Request) (Refund, error) {
 	defer cancel()
 	answer, err := s.client.V1Refunds.Create(ctx, params)
 	if err != nil {
-		return Refund{}, stripeError(err, sent.Load())
+		return Refund{}, s.failure(err, sent.Load())
 	}
-	made, err := stripeRefund(answer)
+	made, err := s.read(answer, r)
 	if err != nil {
-		return Refund{}, err
-	}
-	if err := r.same(made); err != nil {
-		return made, err
+		return Refund{}, unsure(err)
 	}
 	if made.Status == Failed {
 		return made, declined(made)
@@ -143,29 +162,43 @@ func (s *Stripe) Find(ctx context.Context, r Request) (Refund, bool, error) {
 	if params.PaymentIntent, params.Charge = stripePayment(r.Payment); params.PaymentIntent == nil && params.Charge == nil {
 		return Refund{}, false, refused("payment %.40q is not the id of a payment intent (pi_…) or a charge (ch_…, py_…)", r.Payment)
 	}
-	params.Limit = stripe.Int64(100)
 	ctx, _, cancel := s.watch(ctx)
 	defer cancel()
-	var with []*stripe.Refund
-	for refund, err := range s.client.V1Refunds.List(ctx, params).All(ctx) {
-		if err != nil {
-			return Refund{}, false, stripeError(err, false)
+	with, err := s.list(ctx, params, r.Key)
+	switch {
+	case err != nil || len(with) == 0:
+		return Refund{}, false, err
+	case len(with) > 1:
+		return Refund{}, false, &Error{Outcome: Conflict, Message: fmt.Sprintf("%d refunds were made with the key, %s and %s among them", len(with), s.said(with[0].ID), s.said(with[1].ID))}
+	}
+	made, err := s.read(with[0], r)
+	return made, err == nil, err
+}
+
+// list returns the refunds of a payment that have the key.
+func (s *Stripe) list(ctx context.Context, params *stripe.RefundListParams, key string) (with []*stripe.Refund, err error) {
+	defer func() {
+		if recover() != nil { // the library does not survive a null in a list (v85)
+			with, err = nil, &Error{Outcome: Transient, Message: "Stripe gave a list of refunds that cannot be read"}
 		}
-		if refund.Metadata[metadataKey] == r.Key {
-			with = append(with, refund)
+	}()
+	params.Limit, params.Single = stripe.Int64(100), true
+	for range stripePages {
+		page := s.client.V1Refunds.List(ctx, params)
+		for refund, err := range page.All(ctx) {
+			if err != nil {
+				return nil, s.unread(err)
+			}
+			if refund.Metadata[metadataKey] == key {
+				with = append(with, refund)
+			}
+			params.StartingAfter = &refund.ID
+		}
+		if !page.Meta().HasMore {
+			return with, nil
 		}
 	}
-	switch len(with) {
-	case 0:
-		return Refund{}, false, nil
-	case 1:
-		made, err := stripeRefund(with[0])
-		if err == nil {
-			err = r.same(made)
-		}
-		return made, err == nil, err
-	}
-	return Refund{}, false, &Error{Outcome: Conflict, Message: fmt.Sprintf("%d refunds were made with the key, %s and %s among them", len(with), with[0].ID, with[1].ID)}
+	return nil, &Error{Outcome: Unknown, Message: fmt.Sprintf("Stripe tells of more than %d pages of refunds of the payment: look in Stripe whether one has the key in its metadata (%s)", stripePages, metadataKey)}
 }
 
 // checkCurrency compares the payment's currency with the request's.
@@ -186,7 +219,7 @@ func (s *Stripe) checkCurrency(ctx context.Context, r Request) error {
 		}
 	}
 	if err != nil {
-		return stripeError(err, false)
+		return s.unread(err)
 	}
 	if !strings.EqualFold(string(paid), r.Currency) {
 		return refused("the payment was made in %.10q, and cannot be paid back in %s", strings.ToUpper(string(paid)), r.Currency)
@@ -228,8 +261,11 @@ func stripeAmount(r Request) (int64, error) {
 	return r.Amount * cmp.Or(stripeDecimals[r.Currency], 1), nil
 }
 
-// stripeRefund reads an answer. One that lacks the refund says nothing about it.
-func stripeRefund(answer *stripe.Refund) (Refund, error) {
+var stripeRefundID = regexp.MustCompile(`^(re|pyr)_[A-Za-z0-9_]{1,200}$`)
+
+// read reads a refund of a request. One that lacks its id or its status says nothing
+// about it, and one of another payment, without the key, or of another amount is another.
+func (s *Stripe) read(answer *stripe.Refund, r Request) (Refund, error) {
 	made := Refund{ID: answer.ID, Currency: strings.ToUpper(string(answer.Currency)), At: time.Unix(answer.Created, 0).UTC()}
 	made.Amount = answer.Amount / cmp.Or(stripeDecimals[made.Currency], 1)
 	made.Reference = answer.ID
@@ -241,12 +277,25 @@ func stripeRefund(answer *stripe.Refund) (Refund, error) {
 	case stripe.RefundStatusFailed, stripe.RefundStatusCanceled:
 		made.Status = Failed
 	default:
-		return made, &Error{Outcome: Unknown, Message: fmt.Sprintf("Stripe answered with a refund of status %.40q", answer.Status)}
+		return Refund{}, &Error{Outcome: Unknown, Message: fmt.Sprintf("Stripe answered with a refund of status %.40q", s.said(string(answer.Status)))}
 	}
-	if made.ID == "" {
-		return made, &Error{Outcome: Unknown, Message: "Stripe answered with a refund that has no id"}
+	if !stripeRefundID.MatchString(made.ID) {
+		return Refund{}, &Error{Outcome: Unknown, Message: "Stripe answered with a refund that has no id such as re_…"}
 	}
-	return made, nil
+	of := ""
+	switch intent, _ := stripePayment(r.Payment); {
+	case intent != nil && answer.PaymentIntent != nil:
+		of = answer.PaymentIntent.ID
+	case intent == nil && answer.Charge != nil:
+		of = answer.Charge.ID
+	}
+	if of != r.Payment {
+		return Refund{}, &Error{Outcome: Conflict, Message: fmt.Sprintf("refund %s is of the payment %.60q, and not of %s", made.ID, s.said(of), r.Payment)}
+	}
+	if answer.Metadata[metadataKey] != r.Key {
+		return Refund{}, &Error{Outcome: Conflict, Message: fmt.Sprintf("refund %s does not have the key in its metadata (%s)", made.ID, metadataKey)}
+	}
+	return made, r.same(made)
 }
 
 // declines are the codes with which Stripe says no for good.
@@ -257,17 +306,20 @@ var declines = map[stripe.ErrorCode]bool{
 	"refund_disputed_payment":             true,
 }
 
-// stripeError says what an error means. Sent tells whether a request that pays back
+// failure says what an error means. Sent tells whether a request that pays back
 // may have reached Stripe. Stripe's own advice is to take a 500 for not known
 // (docs.stripe.com/error-low-level); validation errors, 409 and 429 are answered
 // before anything is done (docs.stripe.com/api/idempotent_requests). A 409 means
 // that a request with the same key is still under way, and that one may pay back.
-func stripeError(err error, sent bool) *Error {
+//
+// A no to a request that pays back is one to all with its key: Stripe repeats what it
+// answered to the first, and one that it has forgotten Find would have seen.
+func (s *Stripe) failure(err error, sent bool) *Error {
 	var e *stripe.Error
 	if !errors.As(err, &e) || e.HTTPStatusCode == 0 {
 		return &Error{Outcome: unlessSent(sent), Message: "Stripe gave no answer that can be read", Err: errors.Unwrap(err)}
 	}
-	out := &Error{Code: cmp.Or(string(e.Code), string(e.Type)), Message: fmt.Sprintf("status %d: %.300s", e.HTTPStatusCode, e.Msg)}
+	out := &Error{Code: s.said(cmp.Or(string(e.Code), string(e.Type))), Message: fmt.Sprintf("status %d: %s", e.HTTPStatusCode, s.said(e.Msg))}
 	if e.LastResponse != nil {
 		if wait, err := time.ParseDuration(e.LastResponse.Header.Get("Retry-After") + "s"); err == nil && wait > 0 {
 			out.RetryAfter = min(wait, time.Hour)
@@ -281,9 +333,19 @@ func stripeError(err error, sent bool) *Error {
 	case status == http.StatusTooManyRequests:
 		out.Outcome = Transient
 	case status == http.StatusPaymentRequired || declines[e.Code]:
-		out.Outcome = Declined
+		out.Outcome, out.Never = Declined, true
 	default:
 		out.Outcome = Refused
+	}
+	return out
+}
+
+// unread says what an error of a request means that only looks: no to that is no word
+// about a refund.
+func (s *Stripe) unread(err error) *Error {
+	out := s.failure(err, false)
+	if out.Outcome == Declined {
+		out.Outcome, out.Never = Refused, false
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools/returns/gateway/fakestripe"
@@ -76,7 +77,6 @@ func TestStripeFaults(t *testing.T) {
 		{"redirect", fakestripe.Fault{Status: 307, Body: `{"id": "re_x", "status": "succeeded", "amount": 1250, "currency": "eur"}`}, Unknown, 0},
 		{"no id", fakestripe.Fault{Status: 200, Body: `{"status": "succeeded", "amount": 1250, "currency": "eur"}`}, Unknown, 0},
 		{"other status", fakestripe.Fault{Status: 200, Body: `{"id": "re_x", "status": "new", "amount": 1250, "currency": "eur"}`}, Unknown, 0},
-		{"other amount", fakestripe.Fault{Status: 200, Body: `{"id": "re_x", "status": "succeeded", "amount": 1, "currency": "eur"}`}, Conflict, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			payment := fmt.Sprintf("pi_fault%d", i)
@@ -243,9 +243,141 @@ func TestStripeShapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payment := range []string{"pi_123", "ch_123"} {
-		made, err := gateway.Refund(t.Context(), Request{Key: "k", Payment: payment, Amount: 100, Currency: "USD"})
-		if err != nil || made.Amount != 100 || made.Status != Done {
-			t.Errorf("%s: %+v %v", payment, made, err)
+		// It takes the request, and always answers with the same refund, which is of another payment.
+		_, err := gateway.Refund(t.Context(), Request{Key: "k", Payment: payment, Amount: 100, Currency: "USD"})
+		if OutcomeOf(err) != Unknown || !strings.Contains(fmt.Sprint(err), "is of the payment") {
+			t.Errorf("%s: %v", payment, err)
 		}
+	}
+}
+
+// hostileStripe is a gateway to whatever answers.
+func hostileStripe(t *testing.T, h http.HandlerFunc) *Stripe {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	client := salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}})
+	t.Cleanup(client.Close)
+	g, err := NewStripe(StripeOptions{Key: stripeKey, HTTP: client.HTTP(), URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+var ofOne = Request{Key: "ret/a/b/refund/0", Payment: "pi_1", Amount: 100, Currency: "EUR"}
+
+// TestStripeText: what an error says is one line that can be printed, and has no part of
+// the key, though a proxy quotes what it was sent in every place.
+func TestStripeText(t *testing.T) {
+	const odd = `\u001b[2K\r\u001b[32mrefund done\u202e\nrun approved`
+	for name, body := range map[string]string{
+		"error":   `{"error":{"type":"invalid_request_error","code":"x KEY ` + odd + `","message":"bad header KEY ` + odd + strings.Repeat("x", 280) + `KEY"}}`,
+		"status":  `{"object":"list","data":[{"id":"re_1","status":"KEY ` + odd + `","metadata":{"salesforce_mcp_key":"ret/a/b/refund/0"}}]}`,
+		"id":      `{"object":"list","data":[{"id":"KEY","status":"succeeded","payment_intent":"pi_1","metadata":{"salesforce_mcp_key":"ret/a/b/refund/0"}}]}`,
+		"payment": `{"object":"list","data":[{"id":"re_1","status":"succeeded","payment_intent":"KEY ` + odd + `","metadata":{"salesforce_mcp_key":"ret/a/b/refund/0"}}]}`,
+		"ids": `{"object":"list","data":[{"id":"KEY` + odd + `","metadata":{"salesforce_mcp_key":"ret/a/b/refund/0"}},
+			{"id":"KEY","metadata":{"salesforce_mcp_key":"ret/a/b/refund/0"}}]}`,
+	} {
+		g := hostileStripe(t, func(w http.ResponseWriter, r *http.Request) {
+			if name == "error" {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+			_, _ = w.Write([]byte(strings.ReplaceAll(body, "KEY", strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))))
+		})
+		_, err := g.Refund(t.Context(), ofOne)
+		if err == nil || strings.Contains(err.Error(), stripeKey[:16]) || strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%s: %+q", name, fmt.Sprint(err))
+		}
+	}
+}
+
+// TestStripeSecret: of a long key the part that is random is concealed by itself.
+func TestStripeSecret(t *testing.T) {
+	g := &Stripe{secret: stripeSecret("rk_live_0123456789abcdefXYZ")}
+	if got := g.said("key 0123456789abcdefXYZ of rk_live_0123456789abcdefXYZ"); strings.Contains(got, "0123") {
+		t.Error(got)
+	}
+}
+
+// TestStripePages: a list without an end is given up, and a person is told where to look.
+func TestStripePages(t *testing.T) {
+	for name, data := range map[string]string{"others": `{"id":"re_%d","status":"succeeded"}`, "none": "", "null": "null"} {
+		var asked atomic.Int64
+		g := hostileStripe(t, func(w http.ResponseWriter, _ *http.Request) {
+			n := asked.Add(1)
+			_, _ = fmt.Fprint(w, `{"object":"list","has_more":true,"data":[`+strings.ReplaceAll(data, "%d", fmt.Sprint(n))+`]}`)
+		})
+		_, found, err := g.Find(t.Context(), ofOne)
+		if want := map[bool]Outcome{true: Transient, false: Unknown}[name == "null"]; found || err == nil || OutcomeOf(err) != want {
+			t.Errorf("%s: %t %v", name, found, err)
+		}
+		if n := asked.Load(); n > stripePages {
+			t.Errorf("%s: %d pages were read", name, n)
+		}
+	}
+}
+
+// TestStripeOther: an answer that tells of another refund than was asked for is taken for
+// none: of the request that pays back it is not known what it did.
+func TestStripeOther(t *testing.T) {
+	const sound = `{"id":"re_9","object":"refund","amount":100,"currency":"eur","status":"succeeded","payment_intent":"pi_1","metadata":{"salesforce_mcp_key":"ret/a/b/refund/0"}}`
+	for name, row := range map[string]struct {
+		refund      string
+		made, found Outcome
+	}{
+		"ours":                   {sound, "", ""},
+		"other payment":          {strings.Replace(sound, "pi_1", "pi_other", 1), Unknown, Conflict},
+		"no payment":             {strings.Replace(sound, `"pi_1"`, "null", 1), Unknown, Conflict},
+		"charge for the payment": {strings.Replace(sound, `"payment_intent"`, `"charge"`, 1), Unknown, Conflict},
+		"other key":              {strings.Replace(sound, "refund/0", "refund/1", 1), Unknown, ""},
+		"no key":                 {strings.Replace(sound, "salesforce_mcp_key", "key", 1), Unknown, ""},
+		"other amount":           {strings.Replace(sound, "100", "1", 1), Unknown, Conflict},
+		"other currency":         {strings.Replace(sound, "eur", "usd", 1), Unknown, Conflict},
+		"key as id":              {strings.Replace(sound, "re_9", stripeKey, 1), Unknown, Unknown},
+	} {
+		listed := ""
+		g := hostileStripe(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost:
+				_, _ = fmt.Fprint(w, row.refund)
+			case strings.HasSuffix(r.URL.Path, "/refunds"):
+				_, _ = fmt.Fprint(w, `{"object":"list","has_more":false,"data":[`+listed+`]}`)
+			default:
+				_, _ = fmt.Fprint(w, `{"id":"pi_1","object":"payment_intent","currency":"eur"}`)
+			}
+		})
+		made, err := g.Refund(t.Context(), ofOne)
+		if (err == nil) != (row.made == "") || err != nil && OutcomeOf(err) != row.made {
+			t.Errorf("%s: %+v %v", name, made, err)
+		}
+		listed = row.refund
+		if made, found, err := g.Find(t.Context(), ofOne); found != (name == "ours") || (err == nil) != (row.found == "") || err != nil && OutcomeOf(err) != row.found {
+			t.Errorf("%s: %t %+v %v", name, found, made, err)
+		}
+	}
+}
+
+// TestStripeNever: a no to the request that pays back is one to all with its key, and one
+// to a look is none.
+func TestStripeNever(t *testing.T) {
+	w := startStripe(t)
+	w.AddPayment("pi_1", 100, "eur")
+	w.Inject(fakestripe.Fault{Method: "GET", Status: 402, Type: "card_error", Code: "card_declined"})
+	if _, _, err := w.gateway.Find(t.Context(), ofOne); OutcomeOf(err) != Refused {
+		t.Errorf("a look: %v", err)
+	}
+	w.Inject(fakestripe.Fault{Method: "POST", Lose: "before"})
+	if _, err := w.gateway.Refund(t.Context(), ofOne); OutcomeOf(err) != Unknown {
+		t.Fatal(err)
+	}
+	other := ofOne
+	other.Key = "other"
+	if _, err := w.gateway.Refund(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.gateway.Refund(t.Context(), ofOne)
+	if e := (*Error)(nil); !errors.As(err, &e) || e.Outcome != Declined || !e.Never {
+		t.Errorf("all was paid back by another: %+v", err)
 	}
 }

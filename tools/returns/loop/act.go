@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"salesforce-mcp/tools/returns"
+	"salesforce-mcp/tools/returns/decimal"
 	"salesforce-mcp/tools/returns/gateway"
 	"salesforce-mcp/tools/returns/policy"
 	"salesforce-mcp/tools/returns/receipt"
@@ -14,11 +15,7 @@ import (
 
 // money writes an amount of minor units for people.
 func money(minor int64, currency string) string {
-	text, err := gateway.Decimal(minor, currency)
-	if err != nil {
-		return fmt.Sprintf("%d (minor units)", minor)
-	}
-	return text + " " + currency
+	return decimal.Text(minor, currency)
 }
 
 // refund is the request to the gateway; ok is false when no money goes back.
@@ -64,6 +61,13 @@ func (t *turn) pay(ctx context.Context) (returns.Result, error) {
 	f, r, ok, err := t.refund(ctx)
 	if !ok || err != nil {
 		return returns.Result{}, err
+	}
+	ours, err := t.Locks.Lock(ctx, lockOf(t.Run.Workspace, f.Return), t.Run.ID, t.Run.Turn)
+	if err != nil {
+		return returns.Result{}, passing("lock", err)
+	}
+	if !ours {
+		return deny(denial{By: byRecords, Text: "Another return of the order went on meanwhile. Process this one again."}, map[string]string{"lock": "lost"}), nil
 	}
 	g, err := t.gateway(ctx, f)
 	if err != nil {

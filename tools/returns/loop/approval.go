@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -81,8 +82,8 @@ func (t *turn) approve(ctx context.Context) (res returns.Result, err error) {
 		if passed {
 			return
 		}
-		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil && err == nil {
-			res, err = returns.Result{Detail: res.Detail}, passing("lock", failed) // once more
+		if failed := t.Locks.Unlock(context.WithoutCancel(ctx), lock, t.Run.ID, t.Run.Turn); failed != nil { // once more: it must not stay locked
+			res, err = returns.Result{Detail: res.Detail}, passing("lock", errors.Join(failed, err))
 		}
 	}()
 	if err := t.Permitted(t.in.caller(t.Run)); err != nil {
@@ -172,7 +173,7 @@ func (t *turn) queue(r records.Return) returns.Result {
 	q := questionOf(t.Run.Reason) // what a person is asked stays
 	q.Text, q.Order = "Another return of the order is under way.", r.Order.ID
 	q.Turns++
-	return wait(q, min(firstTurn<<min(q.Turns-1, 10), lastTurn), map[string]string{"waits": q.Text, "order": r.Order.ID})
+	return wait(q, min(cmp.Or(t.Turn, firstTurn)<<min(q.Turns-1, 10), lastTurn), map[string]string{"waits": q.Text, "order": r.Order.ID})
 }
 
 // pays chooses the payment that is paid back: the first of which enough is left. A

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"salesforce-mcp/salesforce/fakeorg"
+	"salesforce-mcp/salesforce/soql"
 	"salesforce-mcp/tools"
 	"salesforce-mcp/tools/returns"
 	"salesforce-mcp/tools/returns/policy"
@@ -16,6 +18,7 @@ import (
 // TestVerdicts: each seeded return comes to what the policy and a person say.
 func TestVerdicts(t *testing.T) {
 	w := start(t)
+	w.send("PATCH", "/sobjects/Case/"+w.demo("Sander does not fit the job"), map[string]any{"Status": "Closed"})
 	for _, c := range []struct {
 		subject string
 		person  string // "", "yes" or "no"
@@ -30,6 +33,7 @@ func TestVerdicts(t *testing.T) {
 		{"Clearance jigsaw is not wanted", "", returns.Denied, 0, "final sale", "New"},
 		{"Grinder was refunded already", "", returns.Denied, 0, "has been refunded", "New"},
 		{"Laser level is off by two degrees", "yes", returns.Done, 25900, "", "Closed"},
+		{"Sander does not fit the job", "", returns.Denied, 0, "The case is closed.", "Closed"},
 		{"Sixth return of the year", "no", returns.Denied, 0, "we have our doubts", "New"},
 	} {
 		before := w.paid()
@@ -158,6 +162,36 @@ func TestFactsChanged(t *testing.T) {
 	w.send("PATCH", "/sobjects/Case/"+id, map[string]any{"Priority": "High"})
 	if s = w.decide(s, false, "no"); s.Status != returns.Denied || s.Why != "no" {
 		t.Errorf("a no was forgotten: %+v", s)
+	}
+}
+
+// TestRecordsMove: that the case is claimed by the run is no fact, an order that is
+// another by now is another return, and the mapping says how a denied case is left.
+func TestRecordsMove(t *testing.T) {
+	w := start(t)
+	rules, err := policy.Parse([]byte("limits: {amount: {USD: 100000}}\nrules: [{name: new, when: case.status == 'New', verdict: review, reason: It is new.}, " +
+		"{name: other, when: case.status != 'New', verdict: deny, reason: Somebody works on it.}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.setting(func(s *Settings) { s.Policy, s.Mapping.Case.Statuses.Denied = rules, "Closed" })
+	id := w.demo("Drill came with a cracked housing")
+	s := w.process(id)
+	if s.Status != returns.Waiting || w.caseStatus(id) != "Working" {
+		t.Fatalf("%+v, the case is %s", s, w.caseStatus(id))
+	}
+	if _, err := w.Cancel(t.Context(), ada, s.RunID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s = w.later(s.RunID, time.Minute); s.Status != returns.Cancelled || w.caseStatus(id) != "New" {
+		t.Errorf("%+v, the case is %s", s, w.caseStatus(id))
+	}
+	s = w.process(id)
+	mine := w.soql("SELECT Id FROM ReturnOrder WHERE CaseId = " + soql.Quote(id))[0]["Id"].(string)
+	other := w.soql("SELECT OrderId FROM ReturnOrder WHERE CaseId = " + soql.Quote(w.demo("Sander does not fit the job")))[0]["OrderId"]
+	w.send("PATCH", "/sobjects/ReturnOrder/"+mine, map[string]any{"OrderId": other})
+	if s = w.decide(s, true, ""); s.Status != returns.Denied || !strings.Contains(s.Why, "another order") || w.paid() != 0 || len(w.locks) != 0 || w.caseStatus(id) != "Closed" {
+		t.Errorf("%+v, the case is %s", s, w.caseStatus(id))
 	}
 }
 

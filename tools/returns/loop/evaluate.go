@@ -98,16 +98,17 @@ func (t *turn) decided(f frozen) decided {
 	return out
 }
 
-// claim says on the case that somebody works on it.
+// claim says on the case that somebody works on it. A closed one stays closed: it
+// would be open by that, and the policy would take it for one.
 func (t *turn) claim(ctx context.Context) (returns.Result, error) {
 	if err := t.connect(ctx); err != nil {
 		return returns.Result{}, err
 	}
 	status := t.s.Mapping.Case.Statuses.Claimed
-	if status == "" {
+	if status == "" || t.in.closed() {
 		return returns.Result{}, nil
 	}
-	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status)
+	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status, t.in.CaseStatus)
 	return wrote(done, map[string]string{"status": status, "before": t.in.CaseStatus}), err
 }
 
@@ -125,7 +126,7 @@ func (t *turn) unclaim(ctx context.Context) (returns.Result, error) {
 	case statuses.Claimed != "":
 		status = t.in.CaseStatus
 	}
-	if status == "" {
+	if status == "" || t.in.closed() {
 		return returns.Result{}, nil
 	}
 	now, err := records.Status(ctx, t.org, t.s.Mapping, t.Run.Subject)
@@ -138,7 +139,7 @@ func (t *turn) unclaim(ctx context.Context) (returns.Result, error) {
 	if now == status || now != statuses.Claimed && now != t.in.CaseStatus {
 		return returns.Result{Detail: detail(map[string]string{"status": now})}, nil
 	}
-	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status)
+	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status, statuses.Claimed, t.in.CaseStatus)
 	return wrote(done, map[string]string{"status": status}), err
 }
 

@@ -25,6 +25,7 @@ type Ask struct {
 	// Lines are what is to go back; nil is what the return order of the case says, or
 	// all that is left of the order.
 	Lines      []records.AskedLine
+	After      string // ID of the run that has ended and that another one is to follow
 	Reasoning  string
 	Confidence *float64 // from 0 to 1; nil: it says nothing, and a person decides
 }
@@ -50,7 +51,11 @@ type Input struct {
 	CaseNumber string                     `json:"caseNumber"`
 	CaseStatus string                     `json:"caseStatus"`
 	Status     policy.Fact[policy.Choice] `json:"status"` // CaseStatus as a fact
+	Open       policy.Fact[bool]          `json:"open"`   // whether it was open
 }
+
+// closed reports whether the case was closed when the run was started.
+func (in Input) closed() bool { return in.Open.Known && !in.Open.Value }
 
 // inputOf reads what a run was started with.
 func inputOf(r audit.Run) (in Input, err error) {
@@ -94,7 +99,8 @@ func (a Ask) checked() (Ask, error) {
 
 // Start starts the run of a return, or returns the one that there is: a case has one
 // at a time, whoever asks, and none after one that is done or that a person has
-// denied. org is the caller's, who has to see the case. The error is a *tools.Error, a
+// denied. After one that ended without effect another starts only for who names that
+// one (Ask.After): a repetition of the call that started it comes to nothing new. org is the caller's, who has to see the case. The error is a *tools.Error, a
 // *salesforce.Error, or of the ledger.
 func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller, ask Ask) (Status, error) {
 	ask, err := ask.checked()
@@ -109,7 +115,10 @@ func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller
 	if err != nil {
 		return Status{}, err
 	}
-	if there && !again(run) {
+	if !there && ask.After != "" {
+		return Status{}, &tools.Error{Code: tools.NoReturn, Message: "the case has no run that another one could follow: leave out after"}
+	}
+	if there && !(again(run) && ask.After == run.ID) {
 		return l.seen(ctx, org, caller, run)
 	}
 	generation := int64(0)
@@ -122,7 +131,7 @@ func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller
 	if err != nil {
 		return Status{}, shown(err)
 	}
-	in.CaseNumber, in.CaseStatus, in.Status = ret.Case.Number, ret.Case.Status, ret.Facts.Case.Status
+	in.CaseNumber, in.CaseStatus, in.Status, in.Open = ret.Case.Number, ret.Case.Status, ret.Facts.Case.Status, ret.Facts.Case.Open
 	input, err := json.Marshal(in)
 	if err != nil {
 		return Status{}, err
@@ -156,7 +165,9 @@ func shown(err error) error {
 	var known *returns.Fault
 	var misfit *records.Misfit
 	switch {
-	case errors.Is(err, records.ErrNoCase), errors.Is(err, records.ErrNoReturn), errors.Is(err, records.ErrAsk):
+	case errors.Is(err, records.ErrAsk):
+		return &tools.Error{Code: tools.InvalidArgument, Message: err.Error(), Hint: "What there is to return: tool returns, action get, without lines."}
+	case errors.Is(err, records.ErrNoCase), errors.Is(err, records.ErrNoReturn):
 		return &tools.Error{Code: tools.InvalidArgument, Message: err.Error(), Hint: "Cases that ask for a return: tool returns, action listOpen."}
 	case errors.As(err, &misfit):
 		return &tools.Error{Code: tools.ReturnsOff, Message: "the mapping of returns does not fit this org: " + err.Error(), Hint: "An administrator has to mend it."}

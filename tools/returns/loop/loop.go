@@ -40,6 +40,7 @@ type Loop struct {
 	Patience returns.Patience
 	Lease    time.Duration // as returns.Engine.Lease
 	Poll     time.Duration // as returns.Engine.Poll
+	Turn     time.Duration // how long a return waits for its turn at the order, doubled each time; default 5 s
 	Trouble  func(error)   // as returns.Engine.Trouble
 
 	made   sync.Once

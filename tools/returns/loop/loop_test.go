@@ -7,12 +7,43 @@ import (
 
 	"salesforce-mcp/tools/returns"
 	"salesforce-mcp/tools/returns/policy"
+	"salesforce-mcp/tools/returns/records"
 )
 
 // TestFlowHolds: the flow is one that the engine takes.
 func TestFlowHolds(t *testing.T) {
 	if err := (&Loop{}).Flow().Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPays: the payment that is paid back is the first of which enough is left.
+func TestPays(t *testing.T) {
+	list := []records.Payment{{ID: "a", Reference: "pi_a", Refundable: 10}, {ID: "b", Refundable: 30}, {ID: "c", Reference: "pi_c", Refundable: 40}}
+	for _, c := range []struct {
+		gateway  string
+		amount   int64
+		payments []records.Payment
+		want     string // as the gateway calls it, or what is wrong
+	}{
+		{GatewayPayments, 10, list, "a"},
+		{GatewayPayments, 11, list, "b"},
+		{GatewayPayments, 31, list, "c"},
+		{GatewayPayments, 41, list, "no payment of the order has more than 40 left"},
+		{GatewayPayments, 10, nil, "no payment of the order was found"},
+		{GatewayPayments, 0, nil, ""},
+		{GatewayStripe, 10, list, "pi_a"},
+		{GatewayStripe, 11, list, "has no reference of Stripe"},
+		{GatewayRecord, 11, list, "b"},
+		{GatewayRecord, 10, nil, ""},
+		{GatewayRecord, 41, list, "no payment of the order has more than 40 left"},
+	} {
+		f := frozen{Gateway: c.gateway, Return: records.Return{Payments: c.payments}, Decision: policy.Decision{Amount: c.amount, Currency: "EUR"}}
+		var err error
+		f.Payment, err = pays(f)
+		if err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)) || err == nil && f.payment() != c.want {
+			t.Errorf("%s %d: %+v %v, want %s", c.gateway, c.amount, f.Payment, err, c.want)
+		}
 	}
 }
 

@@ -2,11 +2,15 @@ package loop
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/fakeorg"
 	"salesforce-mcp/tools"
 	"salesforce-mcp/tools/returns"
@@ -56,7 +60,15 @@ func TestLostRefund(t *testing.T) {
 			t.Errorf("%s: the case is %s", c.subject, w.caseStatus(id))
 		}
 	}
-	// A refund that was declined can be tried again, as another one.
+	// A call that comes once more begins nothing. A refund that was declined can be
+	// tried again, as another one, by who knows of that.
+	sander := w.demo("Sander does not fit the job")
+	before := len(w.runs)
+	for _, after := range []string{"", "another run"} {
+		if s, err := w.Start(t.Context(), w.org, ada, Ask{CaseID: sander, After: after}); err != nil || s.Status != returns.Failed || len(w.runs) != before {
+			t.Errorf("a repetition after %q: %v %+v", after, err, s)
+		}
+	}
 	if s := w.process(w.demo("Sander does not fit the job")); s.Status != returns.Done || w.runs[s.RunID].Generation != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -82,6 +94,11 @@ func TestRecordsRefused(t *testing.T) {
 	for _, e := range w.entries {
 		if e.Instruction == "escalate records" && e.Outcome == audit.OK {
 			told++
+			if !slices.ContainsFunc(e.Changes, func(c audit.Change) bool {
+				return c.Object == "Return_Completed__e" && string(c.After) == `"escalated"`
+			}) {
+				t.Errorf("others are not told: %+v", e.Changes)
+			}
 		}
 	}
 	if s = w.later(s.RunID, w.Patience.Most); s.Status != returns.Running {
@@ -96,56 +113,57 @@ func TestRecordsRefused(t *testing.T) {
 	}
 }
 
-// then is a gateway after whose refund something happens.
-type then struct {
-	gateway.Gateway
+// after is a sealer that does something when a run has passed its approval.
+type after struct {
+	sealing
 	do func()
 }
 
-func (g then) Refund(ctx context.Context, r gateway.Request) (gateway.Refund, error) {
-	made, err := g.Gateway.Refund(ctx, r)
-	g.do()
-	return made, err
+func (a after) Seal(ctx context.Context, workspace, name string, plain []byte) ([]byte, error) {
+	if strings.HasSuffix(name, " approval") {
+		a.do()
+	}
+	return a.sealing.Seal(ctx, workspace, name, plain)
 }
 
 // TestLostAnswers: what is written and whose answer is lost is found or written once
-// more, and never twice: claim, records, document and event.
+// more, and never twice: claim, records, document and event, of a refund and of a
+// replacement.
 func TestLostAnswers(t *testing.T) {
 	w := start(t)
-	open := w.settings["demo"].Open
-	for subject, cut := range map[string]string{"Drill came with a cracked housing": "after", "Two of four bit sets are not needed": "before"} {
-		w.setting(func(s *Settings) {
-			s.Open = func(o tools.Org) (gateway.Gateway, error) {
-				g, err := open(o)
-				return then{g, func() {
-					w.Inject(fakeorg.Fault{Method: "POST", Path: "/composite", Cut: cut}, fakeorg.Fault{Method: "POST", Path: "/sobjects/ContentVersion", Cut: cut},
-						fakeorg.Fault{Method: "POST", Path: "__e", Cut: cut})
-				}}, err
-			}
-		})
-		id := w.demo(subject)
-		s, err := w.Start(t.Context(), w.org, ada, Ask{CaseID: id, Confidence: &sure})
+	for _, c := range []struct{ subject, outcome, cut string }{
+		{"Drill came with a cracked housing", policy.OutcomeRefund, "after"},
+		{"Two of four bit sets are not needed", policy.OutcomeRefund, "before"},
+		{"Charger has the wrong plug, please exchange", policy.OutcomeReplace, "after"},
+		{"Sander does not fit the job", policy.OutcomeReplace, "before"},
+	} {
+		w.Sealer = after{do: func() {
+			w.Inject(fakeorg.Fault{Method: "POST", Path: "/composite", Cut: c.cut}, fakeorg.Fault{Method: "POST", Path: "/sobjects/ContentVersion", Cut: c.cut},
+				fakeorg.Fault{Method: "POST", Path: "__e", Cut: c.cut})
+		}}
+		id := w.demo(c.subject)
+		s, err := w.Start(t.Context(), w.org, ada, Ask{CaseID: id, Outcome: c.outcome, Confidence: &sure})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Inject(fakeorg.Fault{Method: "POST", Path: "/composite", Cut: cut})
+		w.Inject(fakeorg.Fault{Method: "POST", Path: "/composite", Cut: c.cut})
 		s = w.work(s.RunID)
 		for range 6 {
 			s = w.later(s.RunID, time.Minute)
 		}
 		for _, step := range []string{"claim", "records", "document", "event"} {
 			if !strings.Contains(w.story(s.RunID), step+"() ") {
-				t.Errorf("the answer of %s was not lost", step)
+				t.Errorf("%s: the answer of %s was not lost: %s", c.subject, step, w.story(s.RunID))
 			}
 		}
 		documents := w.soql("SELECT Id FROM ContentVersion WHERE FirstPublishLocationId = '" + id + "'")
 		tasks := w.soql("SELECT Id FROM Task WHERE WhatId = '" + id + "'")
 		if s.Status != returns.Done || len(documents) != 1 || len(tasks) != 1 {
-			t.Errorf("%s: %+v, documents %v, tasks %v\n%s", cut, s, documents, tasks, w.story(s.RunID))
+			t.Errorf("%s: %+v, documents %v, tasks %v\n%s", c.subject, s, documents, tasks, w.story(s.RunID))
 		}
 	}
-	if len(w.PaidBack()) != 2 {
-		t.Errorf("paid back %v", w.PaidBack())
+	if orders := w.soql("SELECT Id FROM Order WHERE Return_Key__c != null"); len(w.PaidBack()) != 2 || len(orders) != 2 {
+		t.Errorf("paid back %v, orders %v", w.PaidBack(), orders)
 	}
 }
 
@@ -183,6 +201,56 @@ func TestSameOrder(t *testing.T) {
 	a, err := w.Status(t.Context(), w.org, ada, a.RunID)
 	if err != nil || a.Status != returns.Done || b.Status != returns.Denied || len(b.Reasons) == 0 || w.paid() != 149 {
 		t.Errorf("%v: %+v\n%+v\n%v went back", err, a, b, w.paid())
+	}
+}
+
+// TestLostRun: a worker that has lost the run leaves the order's lock to the one that has
+// it now, and what has lost the lock is not paid back.
+func TestLostRun(t *testing.T) {
+	w := start(t)
+	s, err := w.Start(t.Context(), w.org, ada, Ask{CaseID: w.demo("Laser level is off by two degrees"), Confidence: &sure})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := w.Settings
+	w.Settings = func(workspace string) (Settings, bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if r := w.runs[s.RunID]; r.At == "approval" && len(w.locks) == 1 { // another takes the run over
+			r.Turn++
+			w.runs[s.RunID] = r
+		}
+		return settings(workspace)
+	}
+	if _, err := w.Engine().Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.runs[s.RunID]; r.At != "approval" || r.Status != returns.Running || len(w.locks) != 1 || len(w.asked) != 1 {
+		t.Fatalf("%+v, locks %v", r, w.locks)
+	}
+	w.Settings = settings
+	if s = w.work(s.RunID); s.Status != returns.Waiting || len(w.locks) != 0 {
+		t.Fatalf("%+v, locks %v", s, w.locks)
+	}
+
+	rules := w.settings["demo"]
+	rules.Open = func(tools.Org) (gateway.Gateway, error) { t.Error("it asks the gateway"); return nil, errors.New("no") }
+	w.settings["demo"] = rules
+	id := w.demo("Drill came with a cracked housing")
+	if s, err = w.Start(t.Context(), w.org, ada, Ask{CaseID: id, Confidence: &sure}); err != nil {
+		t.Fatal(err)
+	}
+	permitted := w.Permitted
+	w.Permitted = func(c allowlist.Caller) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for name := range w.locks {
+			w.locks[name] = "another"
+		}
+		return permitted(c)
+	}
+	if s = w.work(s.RunID); s.Status != returns.Denied || !strings.Contains(s.Why, "Another return of the order") || w.paid() != 0 || w.caseStatus(id) != "New" {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -237,6 +305,12 @@ func TestGateways(t *testing.T) {
 		t.Errorf("%+v, refunds %v\n%s", s, rows, w.story(s.RunID))
 	}
 
+	broken.fails = true
+	s = w.process(w.demo("Sander does not fit the job"))
+	if s.Status != returns.Failed || s.Problem == nil || s.Problem.Class != returns.Declined || s.Refund != nil {
+		t.Errorf("a refund that failed: %+v", s)
+	}
+
 	w.setting(func(s *Settings) {
 		s.Gateway = GatewayRecord
 		s.Open = func(o tools.Org) (gateway.Gateway, error) { return &gateway.Record{Org: o}, nil }
@@ -251,6 +325,7 @@ func TestGateways(t *testing.T) {
 type refusing struct {
 	asked gateway.Request
 	good  bool
+	fails bool
 }
 
 func (g *refusing) Refund(_ context.Context, r gateway.Request) (gateway.Refund, error) {
@@ -258,7 +333,11 @@ func (g *refusing) Refund(_ context.Context, r gateway.Request) (gateway.Refund,
 	if !g.good {
 		return gateway.Refund{}, &gateway.Error{Outcome: gateway.Refused, Message: "the key is not valid"}
 	}
-	return gateway.Refund{ID: "re_1", Reference: "ref 1", Amount: r.Amount, Currency: r.Currency, Status: gateway.Pending, At: now}, nil
+	status := gateway.Pending
+	if g.fails {
+		status = gateway.Failed
+	}
+	return gateway.Refund{ID: "re_1", Reference: "ref 1", Amount: r.Amount, Currency: r.Currency, Status: status, At: now}, nil
 }
 
 func (g *refusing) Find(context.Context, gateway.Request) (gateway.Refund, bool, error) {
@@ -278,6 +357,17 @@ func TestCancel(t *testing.T) {
 	eve.Agent = "eve"
 	if _, err := w.Cancel(t.Context(), eve, s.RunID, ""); err == nil || tools.AsError(err).Code != tools.RunState {
 		t.Errorf("another agent cancelled it: %v", err)
+	}
+	blind := *w.org
+	blind.Credentials = tokenOf{salesforce.Token{AccessToken: "00Dxx!none", InstanceURL: w.org.Credentials.(tokenOf).token.InstanceURL}}
+	if _, err := w.Status(t.Context(), &blind, eve, id); err == nil {
+		t.Error("another agent that does not see the case sees the return")
+	}
+	if _, err := w.Start(t.Context(), &blind, eve, Ask{CaseID: id}); err == nil {
+		t.Error("another agent that does not see the case is told of the return")
+	}
+	if got, err := w.Status(t.Context(), w.org, eve, id); err != nil || got.RunID != s.RunID {
+		t.Errorf("another agent that sees the case: %v %+v", err, got)
 	}
 	elsewhere := ada
 	elsewhere.Workspace = "other"

@@ -27,7 +27,8 @@ type Status struct {
 
 	Verdict  policy.Verdict  `json:"verdict,omitempty"` // of the policy, once it has decided
 	Reasons  []policy.Reason `json:"reasons,omitempty"`
-	Amount   int64           `json:"amount"` // that goes back, or went, in minor units, as Fee
+	Amount   int64           `json:"amount"`          // that goes back, or went, in minor units, as Fee
+	Money    string          `json:"money,omitempty"` // Amount for people: "149.00 USD"
 	Fee      int64           `json:"fee,omitempty"`
 	Currency string          `json:"currency,omitempty"`
 
@@ -167,6 +168,9 @@ func (l *Loop) status(ctx context.Context, run audit.Run) (Status, error) {
 		}
 	}
 	s.because(run)
+	if s.Amount > 0 {
+		s.Money = money(s.Amount, s.Currency)
+	}
 	s.Next = s.next(run)
 	return s, nil
 }
@@ -215,16 +219,19 @@ func (s Status) next(run audit.Run) string {
 	const look = " See how it is: tool returns, action status."
 	switch run.Status {
 	case returns.Done:
+		if s.Refund != nil {
+			return "Tell the customer what was done: " + s.Money + " went back."
+		}
 		return "Tell the customer what was done."
 	case returns.Denied:
 		if s.Decided == "denied" {
 			return "A person does not want this return. Tell the customer; do not try to reach the same in another way."
 		}
-		return "Tell the customer why. Process it again only when the records have changed."
+		return "Tell the customer why." + s.another("when the records have changed")
 	case returns.Cancelled:
-		return "Nothing was done. It can be processed again."
+		return "Nothing was done." + s.another("when it is wanted after all")
 	case returns.Failed:
-		return "Nothing was done. It can be processed again when the cause is gone."
+		return "Nothing was done." + s.another("when the cause is gone")
 	case returns.Undoing:
 		return "Wait: what was done is put back." + look
 	case returns.Waiting:
@@ -245,10 +252,16 @@ func (s Status) next(run audit.Run) string {
 	return "Wait." + look
 }
 
+// another says how another run of the case begins.
+func (s Status) another(when string) string {
+	return " Only " + when + " begin another: tool returns, action process, after " + s.RunID + "."
+}
+
 // An Evaluation is what the policy says about a return now, without effect.
 type Evaluation struct {
 	Return   records.Return  `json:"return"` // with facts, and where each comes from
 	Decision policy.Decision `json:"decision"`
+	Money    string          `json:"money,omitempty"` // Decision.Amount for people: "149.00 USD"
 	Next     string          `json:"next"`
 }
 
@@ -267,11 +280,15 @@ func (l *Loop) Evaluate(ctx context.Context, org tools.Org, caller allowlist.Cal
 	if err != nil {
 		return Evaluation{}, shown(err)
 	}
-	return Evaluation{Return: f.Return, Decision: f.Decision, Next: map[policy.Verdict]string{
+	e := Evaluation{Return: f.Return, Decision: f.Decision, Next: map[policy.Verdict]string{
 		policy.Approve: "The return can be processed: tool returns, action process.",
 		policy.Review:  "The return can be processed (tool returns, action process); a person will have to decide.",
 		policy.Deny:    "The return is not possible. Tell the customer why.",
-	}[f.Decision.Verdict]}, nil
+	}[f.Decision.Verdict]}
+	if f.Decision.Amount > 0 {
+		e.Money = money(f.Decision.Amount, f.Decision.Currency)
+	}
+	return e, nil
 }
 
 // Get returns the facts of a return, and where each comes from. The error is as of

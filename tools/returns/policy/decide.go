@@ -11,6 +11,8 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // ruleTime is how long one expression may take. The cost limit ends an expression
@@ -157,11 +159,20 @@ func (d *Decision) checkRequest(f *Facts) {
 		if l.Quantity <= 0 || l.Returned < 0 || l.Ordered < 0 || l.Quantity > l.Ordered-l.Returned {
 			d.add("request", Review, fmt.Sprintf("Line %d: %d are to be returned of %d, of which %d were returned before.", i+1, l.Quantity, l.Ordered, l.Returned))
 		}
-		if items[l.Item] {
+		if items[itemOf(l)] {
 			d.add("request", Review, fmt.Sprintf("Line %d: the same item twice.", i+1))
 		}
-		items[l.Item] = true
+		items[itemOf(l)] = true
 	}
+}
+
+// itemOf is the item of a line, under one name: of an id of 18 characters the last
+// three only repeat which of the others are capitals.
+func itemOf(l Line) string {
+	if len(l.Item) == 18 {
+		return l.Item[:15]
+	}
+	return l.Item
 }
 
 // checkMoney sets what to refund, and has a person look at what is over a limit. For a
@@ -181,14 +192,14 @@ func (d *Decision) checkMoney(f *Facts, l limits, amounts, fees []int64) {
 		}
 		amount := slices.Min(append(amounts, value.Value))
 		if most := min(value.Value, can.Value); amount > most {
-			d.add("money", Review, fmt.Sprintf("%d is more than the %d that can still be refunded.", amount, most))
+			d.add("money", Review, fmt.Sprintf("%s is more than the %s that can still be refunded.", d.money(amount), d.money(most)))
 			amount = most
 		}
 		if len(fees) > 0 {
 			d.Fee = slices.Max(fees)
 		}
 		if d.Fee < 0 || d.Fee >= amount {
-			d.add("money", Review, fmt.Sprintf("Nothing is left to refund: amount %d, fee %d.", amount, d.Fee))
+			d.add("money", Review, fmt.Sprintf("Nothing is left to refund: amount %s, fee %s.", d.money(amount), d.money(d.Fee)))
 			d.Fee = 0
 			return
 		}
@@ -201,9 +212,12 @@ func (d *Decision) checkMoney(f *Facts, l limits, amounts, fees []int64) {
 	case !ok:
 		d.add("limits.amount", Review, "The policy has no limit for "+d.Currency+".")
 	case bounded > int64(limit):
-		d.add("limits.amount", Review, fmt.Sprintf("%d is over the limit of %d (minor units of %s).", bounded, limit, d.Currency))
+		d.add("limits.amount", Review, fmt.Sprintf("%s is over the limit of %s.", d.money(bounded), d.money(int64(limit))))
 	}
 }
+
+// money writes an amount for people.
+func (d *Decision) money(minor int64) string { return decimal.Text(minor, d.Currency) }
 
 // activation returns the facts as CEL reads them.
 func activation(f *Facts) (cel.PartialActivation, error) {

@@ -66,7 +66,7 @@ type Request struct {
 // Line is a line of the order of which something is to go back. Quantities are whole
 // pieces: an order that counts otherwise has lines that are not known.
 type Line struct {
-	Item      string `json:"item" cel:"-"`              // id of the order item, hidden from rules
+	Item      string `json:"item" cel:"-"`              // id of the order item, of 15 or 18 characters, hidden from rules
 	Quantity  int64  `json:"quantity" cel:"quantity"`   // to return now
 	Ordered   int64  `json:"ordered" cel:"ordered"`     // in the order
 	Returned  int64  `json:"returned" cel:"returned"`   // by earlier returns

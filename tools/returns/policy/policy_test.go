@@ -88,6 +88,12 @@ func TestDefaultPolicy(t *testing.T) {
 			f.Order.Paid.Value *= 2
 			f.Request.Lines.Value = append(f.Request.Lines.Value, f.Request.Lines.Value[0])
 		}, Review, 20_000, 0, "request"},
+		{"line twice, by ids of 18 and 15 characters", func(f *Facts) {
+			f.Order.Paid.Value *= 2
+			again := f.Request.Lines.Value[0]
+			again.Item = again.Item[:15]
+			f.Request.Lines.Value = append(f.Request.Lines.Value, again)
+		}, Review, 20_000, 0, "request"},
 		{"often", func(f *Facts) { f.Customer.Returns.Value = 5 }, Review, 10_000, 0, "often"},
 		{"no lines", func(f *Facts) { f.Request.Lines.Value = nil }, Review, 0, 0, "request money"},
 		{"at the limit", func(f *Facts) { f.Order.Paid.Value, f.Request.Lines.Value[0].Value = 20_000, 20_000 }, Approve, 20_000, 0, "within-14-days"},
@@ -96,8 +102,26 @@ func TestDefaultPolicy(t *testing.T) {
 		{"currency unknown", func(f *Facts) { f.Currency = Unknown[Choice]("") }, Review, 10_000, 0, "money"},
 		{"replacement", func(f *Facts) { f.Request.Outcome.Value = Choice{OutcomeReplace} }, Approve, 0, 0, "within-14-days"},
 		{"replacement over the limit", func(f *Facts) {
-			f.Request.Outcome.Value, f.Request.Lines.Value[0].Value = Choice{OutcomeReplace}, 20_001
+			f.Request.Outcome.Value, f.Request.Lines.Value[0].Value, f.Order.Paid.Value = Choice{OutcomeReplace}, 20_001, 20_001
 		}, Review, 0, 0, "limits.amount"},
+		{"replacement of what was refunded", func(f *Facts) {
+			f.Request.Outcome.Value, f.Order.Refunded.Value = Choice{OutcomeReplace}, f.Order.Paid.Value
+		}, Review, 0, 0, "replace-refunded"},
+		{"replacement of what was partly refunded", func(f *Facts) {
+			f.Request.Outcome.Value, f.Order.Refunded.Value = Choice{OutcomeReplace}, 5_001
+		}, Review, 0, 0, "replace-refunded"},
+		{"replacement that the rest covers", func(f *Facts) {
+			f.Request.Outcome.Value, f.Order.Refunded.Value = Choice{OutcomeReplace}, 5_000
+		}, Approve, 0, 0, "within-14-days"},
+		{"replacement of what nobody paid for", func(f *Facts) {
+			f.Request.Outcome.Value, f.Order.Paid.Value = Choice{OutcomeReplace}, 0
+		}, Review, 0, 0, "replace-unpaid replace-refunded"},
+		{"replacement of a gift", func(f *Facts) {
+			f.Request.Outcome.Value, f.Order.Paid.Value, f.Request.Lines.Value[0].Value = Choice{OutcomeReplace}, 0, 0
+		}, Review, 0, 0, "replace-unpaid"},
+		{"replacement, and it is not known what was paid", func(f *Facts) {
+			f.Request.Outcome.Value, f.Order.Paid = Choice{OutcomeReplace}, Unknown[int64]("not mapped")
+		}, Review, 0, 0, "replace-unpaid replace-refunded"},
 		{"delivery unknown", func(f *Facts) { f.Order.Delivered = Unknown[time.Time]("not mapped") }, Review, 10_000, 0, "late before-delivery within-14-days within-30-days"},
 		{"delivery unknown and closed", func(f *Facts) { f.Order.Delivered, f.Case.Open.Value = Unknown[time.Time]("not mapped"), false }, Deny, 0, 0, "case-closed"},
 		{"negative value", func(f *Facts) { f.Request.Lines.Value[0].Value = -1 }, Review, 0, 0, "money"},
@@ -115,7 +139,7 @@ func TestDefaultPolicy(t *testing.T) {
 			f.Request.Lines.Value = []Line{{Item: "a", Quantity: 1, Ordered: 1, Value: math.MaxInt64}, {Item: "b", Quantity: 1, Ordered: 1, Value: 1}}
 		}, Review, 0, 0, "money"},
 		{"nothing known", func(f *Facts) { *f = Facts{} }, Review, 0, 0,
-			"case-closed nothing-left already-returned final-sale late before-delivery often within-14-days within-30-days request money"},
+			"case-closed nothing-left already-returned final-sale late replace-unpaid replace-refunded before-delivery often within-14-days within-30-days request money"},
 	} {
 		f := sound(5)
 		c.change(&f)
@@ -123,6 +147,28 @@ func TestDefaultPolicy(t *testing.T) {
 		if d.Verdict != c.verdict || d.Amount != c.amount || d.Fee != c.fee || because(d) != c.because {
 			t.Errorf("%s: %s %d fee %d because %q, want %s %d fee %d because %q",
 				c.name, d.Verdict, d.Amount, d.Fee, because(d), c.verdict, c.amount, c.fee, c.because)
+		}
+	}
+}
+
+// TestReasonsWriteMoney: people and agents read amounts in the units that they know.
+func TestReasonsWriteMoney(t *testing.T) {
+	p := parse(t, "limits: {amount: {USD: 20000, JPY: 20000}}\nrules: [{name: a, when: 'true', verdict: approve, reason: r, fee: order.refunded}]")
+	for _, c := range []struct {
+		currency       string
+		paid, refunded int64
+		want           string
+	}{
+		{"USD", 25_900, 0, "259.00 USD is over the limit of 200.00 USD."},
+		{"JPY", 25_900, 0, "25900 JPY is over the limit of 20000 JPY."},
+		{"USD", 25_900, 900, "259.00 USD is more than the 250.00 USD that can still be refunded."},
+		{"USD", 25_900, 25_000, "Nothing is left to refund: amount 9.00 USD, fee 250.00 USD."},
+	} {
+		f := sound(5)
+		f.Currency = Choose(c.currency, []string{c.currency}, "")
+		f.Order.Paid.Value, f.Order.Refunded.Value, f.Request.Lines.Value[0].Value = c.paid, c.refunded, c.paid
+		if d := decide(t, p, f); !slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Text == c.want }) {
+			t.Errorf("%+v, want %s", d.Reasons, c.want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"regexp"
 	"time"
 
-	"salesforce-mcp/tools/returns/gateway"
+	"salesforce-mcp/tools/returns/decimal"
 )
 
 // Content is what is written. The texts may hold anything; each is cut where its
@@ -159,6 +159,6 @@ func money(minor int64, code string) (string, error) {
 	if minor < 0 {
 		return "", fmt.Errorf("an amount is %d, and must be at least 0 minor units", minor)
 	}
-	text, err := gateway.Decimal(minor, code)
+	text, err := decimal.Of(minor, code)
 	return text + " " + code, err
 }

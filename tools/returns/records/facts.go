@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"salesforce-mcp/tools/returns/gateway"
+	"salesforce-mcp/tools/returns/decimal"
 	"salesforce-mcp/tools/returns/policy"
 )
 
@@ -94,7 +94,7 @@ func (r *reader) inCurrency(from row, path, currency string) (int64, error) {
 	case nil:
 		return 0, nil
 	case json.Number:
-		n, err := gateway.Minor(value.String(), r.currency)
+		n, err := decimal.Minor(value.String(), r.currency)
 		if err != nil {
 			return 0, fmt.Errorf("%s is no amount of %s", path, r.currency)
 		}

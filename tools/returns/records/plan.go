@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"salesforce-mcp/audit"
-	"salesforce-mcp/tools/returns/gateway"
+	"salesforce-mcp/tools/returns/decimal"
 	"salesforce-mcp/tools/returns/policy"
 )
 
@@ -90,7 +90,7 @@ func (m Mapping) writes(s Settlement) ([]write, error) {
 	if s.Key == "" || s.Return.Case.ID == "" || s.Return.Order.ID == "" || len(s.Return.Lines) == 0 {
 		return nil, fmt.Errorf("a settlement needs a key, a case, an order and lines")
 	}
-	amount, err := gateway.Decimal(s.Amount, s.Currency)
+	amount, err := decimal.Of(s.Amount, s.Currency)
 	if err != nil {
 		return nil, fmt.Errorf("settlement: %w", err)
 	}
@@ -206,11 +206,11 @@ func (m Mapping) refundWrites(s Settlement, key, amount string) ([]write, error)
 	}
 	if o := m.Order; o.Refunded != "" {
 		before, after := s.Return.Order.Refunded, max(s.Return.Facts.Order.Refunded.Value, s.Return.Order.Refunded)+s.Amount
-		was, err := gateway.Decimal(before, s.Currency)
+		was, err := decimal.Of(before, s.Currency)
 		if err != nil {
 			return nil, err
 		}
-		is, err := gateway.Decimal(after, s.Currency)
+		is, err := decimal.Of(after, s.Currency)
 		if err != nil {
 			return nil, err
 		}

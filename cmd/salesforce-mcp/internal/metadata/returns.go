@@ -113,7 +113,13 @@ func merged(access, more []records.Access) []records.Access {
 
 // Needs lists what the user of the connection needs for returns.
 func Needs(m records.Mapping, gateway string) []Need {
-	access := merged(m.Access(), ofGateway(gateway))
+	access := m.Access()
+	for i, a := range access {
+		if gateway == config.GatewaySalesforcePayments && a.Object == m.Refund.Object { // which makes the records itself
+			access[i].Create = false
+		}
+	}
+	access = merged(access, ofGateway(gateway))
 	objects := map[string]*Need{}
 	var fields []Need
 	object := func(name, why string) *Need {
