@@ -243,9 +243,9 @@ func TestStripeShapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payment := range []string{"pi_123", "ch_123"} {
-		// It takes the request, and always answers with the same refund, which is of another payment.
+		// It takes the request, and answers with a refund of its own, which does not have our key.
 		_, err := gateway.Refund(t.Context(), Request{Key: "k", Payment: payment, Amount: 100, Currency: "USD"})
-		if OutcomeOf(err) != Unknown || !strings.Contains(fmt.Sprint(err), "is of the payment") {
+		if OutcomeOf(err) != Unknown || !strings.Contains(fmt.Sprint(err), "does not have the key in its metadata") {
 			t.Errorf("%s: %v", payment, err)
 		}
 	}
