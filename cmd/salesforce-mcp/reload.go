@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -18,8 +19,8 @@ import (
 // changed.
 const rereadEvery = 500 * time.Millisecond
 
-// follow reads the configuration file again and again until ctx ends. When it has
-// changed, what its workspaces say (hosts, rules, credentials) holds from then on
+// follow reads the configuration file, and the policies of returns that it names, again
+// and again until ctx ends. When they have changed, what its workspaces say (hosts, rules, credentials) holds from then on
 // for every call, those of open connections too. A file that is not valid changes
 // nothing.
 func (a *app) follow(ctx context.Context, load func() (*config.Config, error), file string) {
@@ -34,7 +35,7 @@ func (a *app) follow(ctx context.Context, load func() (*config.Config, error), f
 			return
 		case <-tick.C:
 		}
-		now, err := digest(file)
+		now, err := digest(append([]string{file}, a.orgs.policyFiles()...)...)
 		if err != nil || now == last {
 			continue // while it is replaced it may not be there
 		}
@@ -50,9 +51,28 @@ func (a *app) follow(ctx context.Context, load func() (*config.Config, error), f
 	}
 }
 
-func digest(file string) ([sha256.Size]byte, error) {
-	text, err := os.ReadFile(file)
-	return sha256.Sum256(text), err
+// digest is that of files together.
+func digest(files ...string) (sum [sha256.Size]byte, err error) {
+	var all []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return sum, err
+		}
+		one := sha256.Sum256(text)
+		all = append(all, one[:]...)
+	}
+	return sha256.Sum256(all), nil
+}
+
+// policyFiles are those of the workspaces' policies of returns.
+func (o *orgs) policyFiles() (files []string) {
+	for _, name := range slices.Sorted(maps.Keys(*o.workspaces.Load())) {
+		if r := o.workspace(name).Returns; r != nil && r.Policy != "" {
+			files = append(files, r.Policy)
+		}
+	}
+	return files
 }
 
 // take puts the workspaces of a configuration in the place of those that the app

@@ -11,6 +11,7 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/tools/returns"
+	"salesforce-mcp/tools/returns/policy"
 )
 
 // returnsFile writes a configuration file whose workspace a does returns, with a mapping.
@@ -26,10 +27,13 @@ admins: [{name: ann, tokens: [%s], workspaces: [a]}]
 workspaces:
   - name: a
     auth: {mode: clientCredentials, loginURL: %q, clientID: %q, clientSecret: %q}
-    returns: {gateway: salesforcePayments, company: Alder Ridge, approveWithin: 1000h, mapping: {%s}}
+    returns: {gateway: salesforcePayments, policy: policy.yaml, company: Alder Ridge, approveWithin: 1000h, mapping: {%s}}
     profiles: [{name: desk, tokens: [%s], agent: ["header:agent-id"]}, {name: desktop, local: true, agent: ["static:desk"]}]
     rules: [{agent: desk, preset: all}, {agent: demo-agent, preset: all}]
 `, allowlist.HashToken("admin-ann"), org.Org, org.ClientID, org.ClientSecret, mapping, allowlist.HashToken("token-a"))
+	if _, err := os.Stat(filepath.Join(dir, "policy.yaml")); err != nil {
+		policyFile(t, dir, string(policy.Default()))
+	}
 	if err := os.WriteFile(file+".next", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +41,18 @@ workspaces:
 		t.Fatal(err)
 	}
 	return file
+}
+
+// policyFile puts a policy beside the configuration, at once.
+func policyFile(t *testing.T, dir, text string) {
+	t.Helper()
+	file := filepath.Join(dir, "policy.yaml")
+	if err := os.WriteFile(file+".next", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".next", file); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The mapping that fits the simulated org, and one that names what it does not have.
@@ -150,4 +166,10 @@ func TestReturnsMisfit(t *testing.T) {
 	if n := len(org.org.PaidBack()); n != 1 {
 		t.Errorf("%d paid back", n)
 	}
+	// A policy that changes alone holds as well.
+	policyFile(t, dir, "rules: [{name: closed-season, when: 'true', verdict: deny, reason: Nothing goes back in December.}]\n")
+	eventually(t, "the changed policy", func() bool {
+		text, _ := agent.call("evaluate", args{"caseId": id, "confidence": 0.95}, nil)
+		return strings.Contains(text, "closed-season")
+	})
 }
