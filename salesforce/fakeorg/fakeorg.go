@@ -29,6 +29,8 @@ type Options struct {
 	Pace time.Duration
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
+	// AgentLimits bound the use of agents; default those of the Agent API's usage page.
+	AgentLimits AgentLimits
 	// Statement is told every SQL statement that a request runs for its answer, before it runs; default nobody. The
 	// request is the one that was served: what is inside a composite request counts as that, and what a request has
 	// promised for later (the rows of a job) comes with an empty URL. Package sqltrace tells which columns a statement
@@ -62,6 +64,7 @@ type Org struct {
 	processor
 	gzipWriters
 	views
+	agents
 }
 
 // New makes an org with its own data. Close gives its memory back.
