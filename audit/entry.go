@@ -79,7 +79,7 @@ type Entry struct {
 	By       string `json:"by,omitempty"`       // who decided
 
 	Exchanges []Exchange `json:"exchanges,omitempty"` // HTTP requests to Salesforce, in order
-	Records   []string   `json:"records,omitempty"`   // IDs of the records that were read or written
+	Records   []string   `json:"records,omitempty"`   // IDs of the records that were read or written, UUIDs of events that were published
 	Bytes     int64      `json:"bytes,omitempty"`     // how much of an answer of any size was handed on
 	Changes   []Change   `json:"changes,omitempty"`   // what it changed, where the rule asks for that
 

@@ -111,6 +111,12 @@ func TestEveryErrorHasHint(t *testing.T) {
 			t.Errorf("class %s has no hint", class)
 		}
 	}
+	const code = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+	trigger := (&Error{Class: ClassValidation, Code: code, Message: "AccountTrigger: execution of BeforeInsert"}).Hint()
+	permission := (&Error{Class: ClassValidation, Code: code, Message: "entity type cannot be inserted: Order"}).Hint()
+	if !strings.Contains(trigger, "trigger") || !strings.Contains(permission, "administrator can grant") {
+		t.Errorf("hints: %s / %s", trigger, permission)
+	}
 	if hint := (&Error{Class: ClassTransient}).Hint(); !strings.Contains(hint, "not known") {
 		t.Errorf("hint of an unknown outcome: %s", hint)
 	}

@@ -74,6 +74,9 @@ func (e *Error) Hint() string {
 	if e.Code == "REQUEST_LIMIT_EXCEEDED" && isConcurrency(e) {
 		return "Too many long requests run in this org at once; wait some seconds before calling again."
 	}
+	if e.Code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" && strings.Contains(e.Message, "entity type cannot be") { // no trigger says this
+		return hintsByClass[ClassPermission]
+	}
 	switch {
 	case strings.Contains(e.Message, "should not be specified in the sobject data"):
 		return "Leave it out of body: it stands in the path already."

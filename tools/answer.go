@@ -249,6 +249,9 @@ func (a *answer) results() (results []any, what string) {
 	case []any:
 		return v, "records"
 	case object:
+		if list, ok := v.get(eventList.Name).([]any); ok {
+			return list, eventList.Name
+		}
 		for _, name := range []string{"compositeResponse", "results", "graphs"} {
 			if list, ok := v.get(name).([]any); ok {
 				return list, "requests"

@@ -32,6 +32,11 @@ func (op *Op) Check(args map[string]any) (Args, error) {
 			return nil, err
 		}
 	}
+	if op.Agree != nil {
+		if err := op.Agree(checked); err != nil {
+			return nil, err
+		}
+	}
 	return checked, nil
 }
 

@@ -114,8 +114,14 @@ func (op *Op) hasPath(method, path string) bool {
 	}
 	for i, part := range parts {
 		segment, err := url.PathUnescape(segments[i])
-		if err != nil || !holeRE.MatchString(part) && !strings.EqualFold(part, segment) {
+		hole := holeRE.FindStringSubmatch(part)
+		if err != nil || hole == nil && !strings.EqualFold(part, segment) {
 			return false
+		}
+		if hole != nil && !eventRE.MatchString(segment) {
+			if p, _ := op.param(hole[1]); p.Form == EventName {
+				return false
+			}
 		}
 	}
 	return true

@@ -26,11 +26,13 @@ const (
 	Text                  // text that is not blank
 	FieldValues           // the values of one record
 	SObjectName           // the API name of an object
+	EventName             // the API name of a platform event of the org
 	FieldName             // the API name of a field
 	FieldList             // field names with relationship paths, comma-separated or an array; checked to []string
 	RecordID              // 15 characters, or 18 whose last three agree with them
 	RecordIDList          // record IDs, comma-separated or an array; checked to []string
 	RecordList            // records with attributes.type, at most 200
+	EventList             // field values of platform events, at most 25
 	DateTime              // RFC 3339; checked to that
 	Locator               // a nextRecordsUrl or the locator in it; checked to the locator, with "tooling/" before one of the Tooling API
 	JobLocator            // a nextRecordsUrl of jobs or the locator in it; checked to the locator
@@ -96,6 +98,10 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 		if !nameRE.MatchString(s) {
 			return nil, p.wrong(fmt.Sprintf("%q is no API name of an object: letters, digits and _, as in Account or Invoice__c", clip(s)))
 		}
+	case EventName:
+		if !eventRE.MatchString(s) {
+			return nil, p.wrong(fmt.Sprintf("%q is no API name of a platform event, which ends in __e, as in Order_Shipped__e", clip(s)))
+		}
 	case FieldName:
 		if !nameRE.MatchString(s) {
 			return nil, p.wrong(fmt.Sprintf("%q is no API name of a field: letters, digits and _, as in Email or ERP_Id__c", clip(s)))
@@ -117,6 +123,8 @@ func (p Param) conform(v any, op *Op, args map[string]any) (any, error) {
 		return p.list(v, most, p.recordID)
 	case RecordList:
 		return p.records(v.([]any), args)
+	case EventList:
+		return p.events(v.([]any), op, args)
 	case DateTime:
 		return p.dateTime(s)
 	case Locator:

@@ -136,7 +136,7 @@ func TestFileResult(t *testing.T) {
 // there is.
 func TestUnknownTool(t *testing.T) {
 	_, body := post(t, newTestServer(t, nil), "reader", `{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"recrods"}}`)
-	if want := `{"jsonrpc":"2.0","id":"x","error":{"code":-32602,"message":"there is no tool \"recrods\" for this agent (did you mean records?); there are records, query, compositeRecords, versions, sobjects, bulkIngest, bulkQuery, tooling, process, quickActions, analytics, metadata, returns"}}`; string(body) != want {
+	if want := `{"jsonrpc":"2.0","id":"x","error":{"code":-32602,"message":"there is no tool \"recrods\" for this agent (did you mean records?); there are records, query, compositeRecords, versions, sobjects, bulkIngest, bulkQuery, tooling, process, quickActions, analytics, metadata, events, returns"}}`; string(body) != want {
 		t.Errorf("%s, want %s", body, want)
 	}
 }

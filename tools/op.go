@@ -39,6 +39,9 @@ type Op struct {
 	Once bool
 	// Gives says what the id of its answer is a handle of; "" for most rows.
 	Gives Handle
+	// Agree checks what the arguments say together, each of which has passed; nil for
+	// most rows.
+	Agree func(Args) error
 	// Flat marks a row that takes the members of its JSON body as arguments of
 	// their own only, and not inside an argument "body" as well.
 	Flat bool
@@ -59,7 +62,8 @@ type Op struct {
 	// and "" say nothing.
 	Note func(Args, any) string
 	// Hints say what to do about an error of Salesforce, by its code or its class,
-	// where that is not what it means elsewhere.
+	// where that is not what it means elsewhere; and, by OutcomeUnknown, about one
+	// that leaves open whether the call was done.
 	Hints map[string]string
 	// More says how to get the records that did not fit into a result, and may
 	// mend what the page says of itself; nil says to ask for less.

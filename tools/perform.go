@@ -49,9 +49,16 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 				err = cutShort(ended, op, t)
 			}
 			visible := *s.visible(intent, err)
-			class := string(salesforce.ClassOf(string(visible.Code), visible.Status))
-			visible.Hint = op.say(cmp.Or(op.Hints[string(visible.Code)], op.Hints[class], visible.Hint))
-			out.Status, out.Code, out.Message = t.failure(op, err), string(visible.Code), visible.Message
+			class := ""
+			if visible.Status != 0 { // ours are of no class
+				class = string(salesforce.ClassOf(string(visible.Code), visible.Status))
+			}
+			out.Status, out.Code, out.Message = t.failure(op, err, sent), string(visible.Code), visible.Message
+			doubt := ""
+			if out.Status == audit.Unknown {
+				doubt = op.Hints[string(OutcomeUnknown)]
+			}
+			visible.Hint = op.say(cmp.Or(op.Hints[string(visible.Code)], op.Hints[class], doubt, visible.Hint))
 			failure, err = &visible, &visible
 		}
 		out.Changes = changesOf(seen, a, out.Status)

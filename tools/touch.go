@@ -124,6 +124,10 @@ func touchRecord(r *reach, args Args) error {
 			err = r.values(object, v.(map[string]any))
 		case p.Form == RecordList:
 			err = r.records(v.([]any))
+		case p.Form == EventList:
+			for _, values := range v.([]any) {
+				err = errors.Join(err, r.values(object, values.(map[string]any)))
+			}
 		}
 		if err != nil {
 			return err

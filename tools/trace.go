@@ -33,9 +33,10 @@ func (t trace) outcome(op *Op, args Args, a *answer) audit.Outcome {
 }
 
 // failure is how a failed call ended: with an error or, when something was sent
-// that changes the org and Salesforce did not answer that it refused, unknown.
-func (t trace) failure(op *Op, err error) audit.Status {
-	if op.Effect == Read || len(t) == 0 {
+// that changes the org and Salesforce did not answer that it refused, unknown. What a
+// row with Own sends goes its own ways.
+func (t trace) failure(op *Op, err error, sent bool) audit.Status {
+	if op.Effect == Read || len(t) == 0 || !sent && op.Own == nil {
 		return audit.Failed
 	}
 	var ours *Error
@@ -57,8 +58,8 @@ func (t trace) failure(op *Op, err error) audit.Status {
 // maxRecordIDs is how many record IDs of one call are kept.
 const maxRecordIDs = 2000
 
-// recordIDs returns the IDs of the records that a call named, wrote or read. The
-// answer is nil when there was none.
+// recordIDs returns the IDs of the records that a call named, wrote or read, and the
+// UUIDs of the events that it published. The answer is nil when there was none.
 func (op *Op) recordIDs(args Args, a *answer) []string {
 	ids := map[string]bool{}
 	note := func(v any) {
@@ -84,6 +85,9 @@ func (op *Op) recordIDs(args Args, a *answer) []string {
 	}
 	if a != nil {
 		noteRecords(a.value, note)
+		for _, id := range eventUUIDs(a.value) {
+			ids[id] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(ids))
 }
@@ -97,6 +101,9 @@ func noteRecords(v any, note func(any)) {
 			noteRecords(e, note)
 		}
 	case object:
+		if _, isEvent := v.lookup(eventUUID); isEvent { // whose id names nothing
+			return
+		}
 		for _, m := range v {
 			switch m.name {
 			case "id", "Id", "sf__Id":

@@ -149,6 +149,7 @@ const aggregate = "AggregateResult"
 func (r *reach) visibleList(of object, name string, list []any) (any, bool) {
 	described, _ := of.get("name").(string)
 	_, isObject := of.lookup("childRelationships")
+	isObject = isObject || of.get("type") == "record" // the schema of an event
 	var show func(object) bool
 	switch {
 	case name == "sobjects" || name == "sObjects":

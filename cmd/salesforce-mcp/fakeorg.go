@@ -53,6 +53,7 @@ func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks 
 		Password: fakeorg.Password, CallbackURLs: strings.Join(callbacks, " ")}
 	org, err := fakeorg.New(fakeorg.Options{
 		BaseURL:    ready.Org,
+		Pace:       harnessed.pace,
 		DailyCalls: 5_000_000, // that of a full sandbox, so that nobody meets it by trying
 		Clients: []fakeorg.Client{{Key: ready.ClientID, Name: "salesforce-mcp", Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username,
 			RedirectURIs: callbacks, RequireSecret: true, RequirePKCE: true, RotateRefreshTokens: true}},

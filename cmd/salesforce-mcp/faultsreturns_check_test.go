@@ -142,7 +142,7 @@ func (h *returnsHarness) check(disturbed time.Duration) {
 			}
 			ends[end]++
 			if p := a.last.Problem; p != nil && a.last.Status != returns.Done {
-				problems[fmt.Sprintf("%s at %s: %s %.120s", a.last.Status, a.last.Step, p.Code, digits.ReplaceAllString(p.Message, "…"))]++
+				problems[fmt.Sprintf("%s at %s: %s %s %.120s", a.last.Status, a.last.Step, p.Class, p.Code, digits.ReplaceAllString(p.Message, "…"))]++
 			}
 			if cents > 0 {
 				end += ", paid"

@@ -285,8 +285,6 @@ func (h *returnsHarness) cancel(agent int, s *shop, a *sale) {
 		}
 		if t.code == "" {
 			a.accept(t)
-		}
-		if t.code == "" {
 			a.mu.Lock()
 			a.cancelled = t.RunID
 			a.mu.Unlock()

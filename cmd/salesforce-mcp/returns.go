@@ -250,13 +250,20 @@ func (e *env) printReturns(views []returns.View) error {
 	return out.Flush()
 }
 
-// reasonOf is a run's reason for people: the message of a fault, or all of it.
+// reasonOf is a run's reason for people: what a fault, a question, a person or the
+// rules say, or all of it.
 func reasonOf(v returns.View) string {
-	var fault returns.Fault
-	if json.Unmarshal(v.Reason, &fault) == nil && fault.Message != "" {
-		return fault.Message
+	var r struct {
+		Message, Text, Note string
+		Reasons             []struct{ Verdict, Text string }
 	}
-	return string(v.Reason)
+	_ = json.Unmarshal(v.Reason, &r) // another reason is shown as it is
+	for _, rule := range r.Reasons {
+		if rule.Verdict == "deny" {
+			r.Text = strings.TrimSpace(r.Text + " " + rule.Text)
+		}
+	}
+	return cmp.Or(r.Message, r.Text, r.Note, string(v.Reason))
 }
 
 // printReturn prints a run, for people.

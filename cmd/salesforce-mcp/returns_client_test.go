@@ -362,8 +362,11 @@ func TestReturnsBySDK(t *testing.T) {
 			if n := len(a.ask("SELECT Id FROM ContentVersion WHERE FirstPublishLocationId = '" + id + "'")); n != 0 {
 				t.Errorf("%s: %d documents", c.number, n)
 			}
-			if next := agent.process(id, args{"outcome": c.outcome}); next.RunID == s.RunID || next.Status != returns.Denied {
+			if next := agent.process(id, args{"outcome": c.outcome}); next.RunID != s.RunID {
 				t.Errorf("%s once more: %+v", c.number, next)
+			}
+			if next := agent.process(id, args{"outcome": c.outcome, "after": s.RunID}); next.RunID == s.RunID || next.Status != returns.Denied {
+				t.Errorf("%s once more, after that: %+v", c.number, next)
 			}
 			continue
 		}
@@ -466,7 +469,7 @@ func TestReturnsByPersons(t *testing.T) {
 		t.Errorf("taken back, the case is %v", status)
 	}
 	decide("ann", unsure.ApprovalID, "approve", "too late", http.StatusConflict)
-	if s := agent.process(drill, args{"confidence": nil}); s.RunID == unsure.RunID || s.Status != returns.Waiting {
+	if s := agent.process(drill, args{"confidence": nil, "after": unsure.RunID}); s.RunID == unsure.RunID || s.Status != returns.Waiting {
 		t.Errorf("%+v", s)
 	}
 
@@ -519,7 +522,7 @@ func TestReturnsByPersons(t *testing.T) {
 	if s := agent.until(sixthRun.RunID, returns.Denied); s.Decided != "denied" || s.Why != "The sixth is one too many." {
 		t.Errorf("%+v", s)
 	}
-	if s := colleague.process(sixth); s.RunID != sixthRun.RunID || s.Status != returns.Denied {
+	if s := colleague.process(sixth, args{"after": sixthRun.RunID}); s.RunID != sixthRun.RunID || s.Status != returns.Denied {
 		t.Errorf("processed again: %+v", s)
 	}
 	if n := len(a.org.org.PaidBack()); n != 1 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/metadata"
@@ -20,6 +21,8 @@ import (
 // workspace is deployed through b, and a's user has its permission sets.
 func newReturnsWorld(t *testing.T, change ...func(*config.Config)) *world {
 	t.Helper()
+	harnessed.pace = time.Millisecond // a deploy takes steps
+	defer func() { harnessed.pace = 0 }()
 	w := newWorld(t, append([]func(*config.Config){func(c *config.Config) {
 		own := *c.Workspaces[0].Auth
 		own.Username = fakeorg.ReturnsUser

@@ -174,7 +174,7 @@ func (run *bulkRun) do(r record, count map[string]int) outcome {
 	case "insert":
 		id, err := run.insert(o, r)
 		if err == nil && o.Event {
-			_, err = run.published(o, id)
+			_, err = run.announce(o, id)
 		}
 		return outcome{id: id, err: err}
 	case "update":

@@ -93,7 +93,8 @@ func typeOf(r record) string {
 // outcome is what happened to one record.
 type outcome struct {
 	id      string
-	created *bool // for upserts
+	created *bool  // for upserts
+	event   string // the UUID of a platform event
 	err     error
 }
 
@@ -108,7 +109,11 @@ func (r outcome) MarshalJSON() ([]byte, error) {
 	if r.err != nil {
 		return encode(object{{"success", false}, {"errors", []object{recordError(r.err)}}})
 	}
-	out := object{{"id", r.id}, {"success", true}, {"errors", []any{}}}
+	errs := []any{}
+	if r.event != "" {
+		errs = []any{queued(r.event)}
+	}
+	out := object{{"id", r.id}, {"success", true}, {"errors", errs}}
 	if r.created != nil {
 		out = append(out, member{"created", *r.created})
 	}
@@ -160,7 +165,11 @@ func createMany(c *call) (*answer, error) {
 			return outcome{err: err}
 		}
 		id, err := c.insert(o, many.records[i])
-		return outcome{id: id, err: err}
+		if err != nil || !o.Event {
+			return outcome{id: id, err: err}
+		}
+		event, err := c.announce(o, id)
+		return outcome{id: id, event: event, err: err}
 	})
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	DailyCalls int
 	// AgentLimits bound the use of agents; default those of the Agent API's usage page.
 	AgentLimits AgentLimits
+	// HourlyEvents is how many platform events may be published in an hour; default 50,000.
+	HourlyEvents int
 	// Statement is told every SQL statement that a request runs for its answer, before it runs; default nobody. The
 	// request is the one that was served: what is inside a composite request counts as that, and what a request has
 	// promised for later (the rows of a job) comes with an empty URL. Package sqltrace tells which columns a statement
@@ -80,6 +82,9 @@ func New(options Options) (*Org, error) {
 	}
 	if options.DailyCalls == 0 {
 		options.DailyCalls = 15000
+	}
+	if options.HourlyEvents == 0 {
+		options.HourlyEvents = hourlyEvents
 	}
 	schema, err := loadSchemas()
 	if err != nil {

@@ -280,4 +280,35 @@ func TestPlatformEvent(t *testing.T) {
 	s.do("GET", "/_events", "").wants(t, 200, `"EventUuid":"`+made.Errors[0].Message+`","Case_Id__c":"500000000000001","Refund_Amount__c":12.5`)
 	s.do("GET", "/sobjects/Return_Completed__e/"+made.ID, "").wants(t, 404, "NOT_FOUND")
 	s.do("POST", "/sobjects/Return_Completed__e", `{}`).wants(t, 400, "REQUIRED_FIELD_MISSING")
+	s.do("POST", "/composite/sobjects", `{"records": [{"attributes": {"type": "Return_Completed__e"}, "Case_Id__c": "2"}]}`).wants(t, 200, `"success":true,"errors":[{"statusCode":"OPERATION_ENQUEUED","message":"`)
+	s.do("GET", "/limits", "").wants(t, 200, `"HourlyPublishedPlatformEvents":{"Max":50000,"Remaining":49998}`)
+}
+
+// TestEventSchema: a platform event has a schema in two formats, found by its name and by its id.
+func TestEventSchema(t *testing.T) {
+	s := start(t, fakeorg.Options{})
+	s.do("GET", "/sobjects/Return_Completed__e/eventSchema", "").wants(t, 200, `"type":"expanded-record"`)
+	compact := s.do("GET", "/sobjects/Return_Completed__e/eventSchema?payloadFormat=COMPACT", "")
+	compact.wants(t, 200, `{"name":"Case_Id__c","type":"string","doc":"Data:Text"},{"name":"Refund_Amount__c","type":["null","double"],"doc":"Data:Double","default":null}`)
+	var schema struct{ UUID string }
+	if err := json.Unmarshal([]byte(compact.body), &schema); err != nil || len(schema.UUID) != 22 {
+		t.Fatalf("%v %s", err, compact.body)
+	}
+	s.do("GET", "/event/eventSchema/"+schema.UUID+"?payloadFormat=COMPACT", "").want(t, 200, compact.body)
+	s.do("GET", "/event/eventSchema/none", "").wants(t, 404, "NOT_FOUND")
+	s.do("GET", "/sobjects/Account/eventSchema", "").wants(t, 404, "NOT_FOUND")
+	s.do("GET", "/sobjects/Return_Completed__e/eventSchema?payloadFormat=AVRO", "").wants(t, 400, "payloadFormat")
+}
+
+// TestEventLimit: an event too many in an hour is refused, by itself.
+func TestEventLimit(t *testing.T) {
+	s := start(t, fakeorg.Options{HourlyEvents: 1})
+	r := s.do("POST", "/composite", `{"compositeRequest": [
+		{"method": "POST", "url": "/services/data/v62.0/sobjects/Return_Completed__e", "referenceId": "a", "body": {"Case_Id__c": "1"}},
+		{"method": "POST", "url": "/services/data/v62.0/sobjects/Return_Completed__e", "referenceId": "b", "body": {"Case_Id__c": "2"}}]}`)
+	r.wants(t, 200, "OPERATION_ENQUEUED")
+	r.wants(t, 200, `"errorCode":"LIMIT_EXCEEDED"`)
+	if events := s.do("GET", "/_events", ""); strings.Count(events.body, "EventUuid") != 1 {
+		t.Error(events.body)
+	}
 }

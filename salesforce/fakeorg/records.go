@@ -2,12 +2,9 @@ package fakeorg
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 func recordRoutes() []route {
@@ -69,15 +66,13 @@ func (c *call) created(o *Object, id string, body object) *answer {
 	return &answer{status: http.StatusCreated, body: body, header: http.Header{"Location": {c.recordURL(o, id)}}}
 }
 
-// published is the answer to a platform event: an error that means success, and whose message identifies the event.
+// published is the answer to a platform event.
 func (c *call) published(o *Object, id string) (*answer, error) {
-	event := uuid.NewString()
-	statement := fmt.Sprintf(`UPDATE %q SET EventUuid = ?, ReplayId = (SELECT count(*) FROM %[1]q) WHERE Id = ?`, o.Name)
-	if _, err := c.db.ExecContext(c.Context(), statement, event, id); err != nil {
+	event, err := c.announce(o, id)
+	if err != nil {
 		return nil, err
 	}
-	queued := object{{"statusCode", "OPERATION_ENQUEUED"}, {"message", event}, {"fields", []string{}}}
-	return c.created(o, id, object{{"id", id}, {"success", true}, {"errors", []object{queued}}}), nil
+	return c.created(o, id, object{{"id", id}, {"success", true}, {"errors", []object{queued(event)}}}), nil
 }
 
 // eventLog serves /_events: the platform events published so far, oldest first.

@@ -67,9 +67,14 @@ func limits(c *call) (*answer, error) {
 	used := c.org.calls
 	c.org.journalMu.Unlock()
 	batches, queries := c.bulkUse()
+	published, err := c.publishedLastHour()
+	if err != nil {
+		return nil, err
+	}
+	events := c.org.options.HourlyEvents
 	return ok(append(object{{"DailyApiRequests", limit(daily, max(0, daily-used))}, {"DailyAsyncApexExecutions", limit(250000, 250000)},
 		{"DailyBulkApiBatches", limit(dailyBatches, max(0, dailyBatches-batches))}, {"DailyBulkV2QueryJobs", limit(dailyQueryJobs, dailyQueryJobs-queries)},
-		{"DataStorageMB", limit(5, 5)}, {"FileStorageMB", limit(20, 20)}, {"HourlyPublishedPlatformEvents", limit(50000, 50000)},
+		{"DataStorageMB", limit(5, 5)}, {"FileStorageMB", limit(20, 20)}, {"HourlyPublishedPlatformEvents", limit(events, max(0, events-published))},
 		{"PermissionSets", append(limit(1500, 1498), member{"CreateCustom", limit(1000, 998)})}, {"SingleEmail", limit(15, 15)}},
 		c.org.hourlyUsage()...))
 }

@@ -26,7 +26,7 @@ func (o *Org) routes() http.Handler {
 	mux := http.NewServeMux()
 	o.mux = mux
 	o.mount(mux, "/services/data/{version}", slices.Concat(
-		respecting(slices.Concat(resourceRoutes(), describeRoutes(), recordRoutes(), collectionRoutes(), compositeRoutes(), o.queryRoutes(),
+		respecting(slices.Concat(resourceRoutes(), describeRoutes(), eventRoutes(), recordRoutes(), collectionRoutes(), compositeRoutes(), o.queryRoutes(),
 			bulkRoutes(), paymentRoutes())),
 		processRoutes(), quickActionRoutes(), actionRoutes(), analyticsRoutes(), o.toolingRoutes(), deployRoutes()))
 	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))

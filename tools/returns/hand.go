@@ -63,7 +63,8 @@ func Retried(r audit.Run, steps map[string]audit.Step) (audit.Move, error) {
 
 // TakenBack returns the move of a run that a person cancels, for a reason (JSON): it
 // goes back, whichever steps there are to put back, and ends as cancelled. A worker
-// that has it has noticed within its lease. It is an error once the refund is made, or
+// that has it has noticed within its lease; one that waits is had by nobody who does
+// anything, and goes back at once. It is an error once the refund is made, or
 // may have been.
 func TakenBack(r audit.Run, lease time.Duration, reason []byte) (audit.Move, error) {
 	switch {
@@ -75,6 +76,9 @@ func TakenBack(r audit.Run, lease time.Duration, reason []byte) (audit.Move, err
 		return audit.Move{}, fmt.Errorf("%w: its refund may be done already, and that is being found out", ErrCannot)
 	case r.Status == Undoing:
 		return audit.Move{}, fmt.Errorf("%w: it is going back already", ErrCannot)
+	}
+	if r.Status == Waiting {
+		lease = 0
 	}
 	r.Status, r.Goal, r.Reason, r.Tries, r.Answer = Undoing, Cancelled, reason, 0, nil
 	return audit.Move{To: r, Wake: lease}, nil

@@ -85,6 +85,16 @@ func TestHandRetries(t *testing.T) {
 	}
 }
 
+// TestTakenBackSoon: a run that waits goes back at once; one that somebody may be driving
+// when they have noticed.
+func TestTakenBackSoon(t *testing.T) {
+	for status, want := range map[string]time.Duration{Waiting: 0, Running: time.Minute} {
+		if m, err := TakenBack(audit.Run{Status: status}, time.Minute, nil); err != nil || m.Wake != want || m.To.Status != Undoing {
+			t.Errorf("%s: %+v %v", status, m, err)
+		}
+	}
+}
+
 // TestView: what runs look like can be encoded, whatever is in them.
 func TestView(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

@@ -92,6 +92,7 @@ var salesforceID = regexp.MustCompile(`^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$`)
 // refundRow is a Refund record.
 type refundRow struct {
 	ID        string `json:"Id"`
+	Account   string `json:"AccountId"`
 	Amount    json.Number
 	Status    string
 	Reference string `json:"GatewayRefNumber"`
@@ -119,18 +120,26 @@ func (row refundRow) refund(r Request) (Refund, error) {
 	return made, r.same(made)
 }
 
-// findRow finds the only Refund record for which a condition holds.
+// findRow finds the only Refund record for which a condition holds. One of another
+// account is not ours, whatever key somebody has written into it.
 func findRow(ctx context.Context, org Org, where string, r Request) (Refund, bool, error) {
 	var rows []refundRow
-	if err := ask(ctx, org, "SELECT Id, Amount, Status, GatewayRefNumber, CreatedDate FROM Refund WHERE "+where+" ORDER BY CreatedDate LIMIT 2", &rows); err != nil {
+	if err := ask(ctx, org, "SELECT Id, AccountId, Amount, Status, GatewayRefNumber, CreatedDate FROM Refund WHERE "+where+" ORDER BY CreatedDate LIMIT 2", &rows); err != nil {
 		return Refund{}, false, err
 	}
 	switch len(rows) {
 	case 0:
 		return Refund{}, false, nil
 	case 1:
+		if of := rows[0].Account; of != "" && r.Account != "" && !sameID(of, r.Account) {
+			return Refund{}, false, &Error{Outcome: Conflict, Message: fmt.Sprintf("refund %.18q has the key, and is of the account %.18q and not of %.18q", rows[0].ID, of, r.Account)}
+		}
 		made, err := rows[0].refund(r)
 		return made, err == nil, err
 	}
 	return Refund{}, false, &Error{Outcome: Conflict, Message: fmt.Sprintf("several refunds were made with the key, %s and %s among them", rows[0].ID, rows[1].ID)}
 }
+
+// sameID reports whether two ids are of one record. Of 18 characters the last three only
+// repeat which of the others are capitals.
+func sameID(a, b string) bool { return a[:min(len(a), 15)] == b[:min(len(b), 15)] }

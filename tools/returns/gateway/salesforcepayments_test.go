@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"unicode"
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/salesforce/fakeorg"
@@ -92,6 +95,35 @@ func TestContradiction(t *testing.T) {
 	} {
 		if made, err := (Request{Amount: 400, Currency: "EUR"}).readAnswer([]byte(body)); (err != nil) != (want != "") || err != nil && OutcomeOf(err) != want {
 			t.Errorf("%s: %+v %v", body, made, err)
+		}
+	}
+}
+
+// TestOtherAccount holds that a Refund record of another account is not the one that was
+// asked for, though somebody has written its key.
+func TestOtherAccount(t *testing.T) {
+	for account, want := range map[string]Outcome{"001000000000001AAA": "", "001000000000001": "", "001000000000002AAA": Conflict} {
+		org := scripted{`{"records": [{"Id": "0Rf000000000001AAA", "AccountId": "` + account + `", "Amount": 4, "Status": "Processed"}]}`}
+		r := Request{Key: "k", Payment: "0aQ000000000001AAA", Amount: 400, Currency: "EUR", Account: "001000000000001AAA"}
+		for _, g := range []Gateway{&Record{Org: org}, &SalesforcePayments{Org: org, Currency: "EUR"}} {
+			if made, found, err := g.Find(t.Context(), r); found != (want == "") || err != nil && OutcomeOf(err) != want {
+				t.Errorf("%T of %s: %t %+v %v", g, account, found, made, err)
+			}
+			if made, err := g.Refund(t.Context(), r); (err == nil) != (want == "") || err != nil && OutcomeOf(err) != want {
+				t.Errorf("%T of %s: %+v %v", g, account, made, err)
+			}
+		}
+	}
+}
+
+// TestOrgText holds that what an org says goes on in one line that can be printed.
+func TestOrgText(t *testing.T) {
+	const odd = "x\x1b[2Jy\nz\u202e"
+	for _, err := range []error{&salesforce.Error{Code: odd, Message: odd}, errors.New(odd)} {
+		for _, e := range []*Error{orgError(err), readError(err), writeError(err, nil), recordError(err)} {
+			if strings.ContainsFunc(e.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%+q", e.Error())
+			}
 		}
 	}
 }

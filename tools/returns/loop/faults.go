@@ -60,7 +60,7 @@ func classed(err error) error {
 
 // ofGateway is what an outcome of a refund means for the run.
 func ofGateway(e *gateway.Error, err error) error {
-	fault := &returns.Fault{Code: e.Code, Message: err.Error(), After: e.RetryAfter}
+	fault := &returns.Fault{Code: e.Code, Message: err.Error(), After: e.RetryAfter, Never: e.Never}
 	switch e.Outcome {
 	case gateway.Declined:
 		fault.Class = returns.Declined
@@ -68,9 +68,7 @@ func ofGateway(e *gateway.Error, err error) error {
 		fault.Class = returns.Fix
 	case gateway.Transient:
 		fault.Class = returns.Transient
-	case gateway.Conflict:
-		fault.Class = returns.Systemic
-	default:
+	default: // what a key stands for that is another refund's, nobody can say either
 		fault.Class = returns.Unknown
 	}
 	return fault

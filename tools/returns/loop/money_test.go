@@ -353,6 +353,11 @@ func TestCancel(t *testing.T) {
 	if w.caseStatus(id) != "Working" {
 		t.Errorf("the case is %s", w.caseStatus(id))
 	}
+	list, err := w.ListOpen(t.Context(), w.org, ada, 200)
+	i := slices.IndexFunc(list, func(o Open) bool { return o.ID == id })
+	if err != nil || i < 0 || list[i].RunID != s.RunID || list[i].Run != returns.Waiting || slices.ContainsFunc(list, func(o Open) bool { return o.ID != id && o.RunID != "" }) {
+		t.Errorf("%v: %+v", err, list)
+	}
 	eve := ada
 	eve.Agent = "eve"
 	if _, err := w.Cancel(t.Context(), eve, s.RunID, ""); err == nil || tools.AsError(err).Code != tools.RunState {

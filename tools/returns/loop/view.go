@@ -306,13 +306,32 @@ func (l *Loop) Get(ctx context.Context, org tools.Org, caller allowlist.Caller, 
 	return ret, shown(err)
 }
 
+// Open is a case that asks for a return.
+type Open struct {
+	records.Open
+	RunID string `json:"runId,omitempty"` // its latest run
+	Run   string `json:"run,omitempty"`   // the status of that, such as "waiting"
+}
+
 // ListOpen returns cases that ask for a return and are open, the oldest first, at most
-// limit of them. The error is as of Evaluate.
-func (l *Loop) ListOpen(ctx context.Context, org tools.Org, caller allowlist.Caller, limit int) ([]records.Open, error) {
+// limit of them, and how far their runs are. The error is as of Evaluate, or of the
+// ledger.
+func (l *Loop) ListOpen(ctx context.Context, org tools.Org, caller allowlist.Caller, limit int) ([]Open, error) {
 	s, err := l.settings(caller.Workspace)
 	if err != nil {
 		return nil, shown(err)
 	}
-	list, err := records.ListOpen(ctx, org, s.Mapping, limit)
-	return list, shown(err)
+	cases, err := records.ListOpen(ctx, org, s.Mapping, limit)
+	if err != nil {
+		return nil, shown(err)
+	}
+	list := make([]Open, len(cases))
+	for i, c := range cases {
+		r, _, err := l.Ledger.LatestRun(ctx, caller.Workspace, Kind, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = Open{c, r.ID, r.Status}
+	}
+	return list, nil
 }

@@ -124,7 +124,7 @@ func Publish(ctx context.Context, org Org, m Mapping, e Event) (Done, error) {
 		fields[m.Event.Amount] = json.Number(amount)
 	}
 	if _, err := create(ctx, org, m.Event.Object, fields); err != nil {
-		return Done{}, err
+		return Done{}, fmt.Errorf("event (POST /sobjects/%s): %w", m.Event.Object, err) // the org may say its label only
 	}
 	// The id in the answer is not that of a record, and not delivered.
 	return Done{Changes: changes([]write{{name: "event", object: m.Event.Object, fields: fields}}, nil)}, nil
