@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,6 +28,13 @@ type Options struct {
 	// Timeout bounds one HTTP exchange or, where a body is streamed, the time in
 	// which nothing of it moves. Default 2 minutes.
 	Timeout time.Duration
+	// AgentHost is where the Agent API is: https://api.salesforce.com, the default, or
+	// https://api.gov.salesforce.com for Government Cloud. An org on this machine
+	// (Hosts.Loopback) serves it itself.
+	AgentHost string
+	// AgentLimit is how long an agent may think, after which the Agent API answers
+	// 500 (Agent API Developer Guide, "Troubleshooting"). Default 2 minutes.
+	AgentLimit time.Duration
 	// BodyLimit bounds a response body in bytes after decompression, unless it
 	// is streamed. Default 64 MiB.
 	BodyLimit int64
@@ -40,10 +48,14 @@ type Options struct {
 // An org with which the last breakerFailures calls all failed at the network or
 // the edge is left alone for breakerPause; then one request tries again.
 //
+// concurrentAgents is how many requests of the Agent API one org is sent at once:
+// its agents take up to two minutes, and keep nothing else waiting.
+//
 // concurrentStreams is how many streamed bodies one org has at once, beside
 // its other requests.
 const (
 	concurrentStreams = 4
+	concurrentAgents  = 50
 	breakerFailures   = 10
 	breakerPause      = 5 * time.Second
 )
@@ -74,6 +86,8 @@ func New(o Options) *Client {
 	o.RetryBudget = cmp.Or(o.RetryBudget, 5*time.Second)
 	o.Concurrency = cmp.Or(o.Concurrency, 10)
 	o.Timeout = cmp.Or(o.Timeout, 2*time.Minute)
+	o.AgentHost = cmp.Or(o.AgentHost, agentHosts[0])
+	o.AgentLimit = cmp.Or(o.AgentLimit, 2*time.Minute)
 	o.BodyLimit = cmp.Or(o.BodyLimit, 64<<20)
 	o.UserAgent = cmp.Or(o.UserAgent, "salesforce-mcp")
 	return &Client{
@@ -138,8 +152,12 @@ func (c *Client) state(origin string) *orgState {
 	defer c.mu.Unlock()
 	s, ok := c.orgs[origin]
 	if !ok {
+		slots := c.options.Concurrency
+		if strings.HasSuffix(origin, agentRoot) {
+			slots = concurrentAgents
+		}
 		s = &orgState{
-			slots:   semaphore.NewWeighted(int64(c.options.Concurrency)),
+			slots:   semaphore.NewWeighted(int64(slots)),
 			streams: semaphore.NewWeighted(concurrentStreams),
 			breaker: gobreaker.NewCircuitBreaker[*Response](gobreaker.Settings{
 				Timeout:      breakerPause,

@@ -201,5 +201,8 @@ func plainText(status int, body []byte) string {
 	case text == "":
 		return "the answer has no text: " + strings.ToLower(http.StatusText(status))
 	}
-	return "the answer is not the API's: " + text
+	return notTheAPI + text
 }
+
+// notTheAPI begins the message of an answer of the platform's edge.
+const notTheAPI = "the answer is not the API's: "

@@ -69,6 +69,10 @@ type Error struct {
 	Repeated bool
 	// RetryAfter is how long to wait before trying again; 0 when unknown.
 	RetryAfter time.Duration
+	// hint is what to do next where neither code nor class says it.
+	hint string
+	// agents says that it is the answer of the Agent API.
+	agents bool
 	// Err is the cause below HTTP (context, network, credentials), or nil.
 	Err error
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestParseError(t *testing.T) {
@@ -66,7 +67,7 @@ func TestParseError(t *testing.T) {
 	} {
 		got, whole := parseError(test.status, []byte(test.body))
 		test.want.Status = test.status
-		if diff := cmp.Diff(&test.want, got); diff != "" || whole != test.whole {
+		if diff := cmp.Diff(&test.want, got, cmpopts.IgnoreUnexported(Error{})); diff != "" || whole != test.whole {
 			t.Errorf("%s: whole %v (-want +got):\n%s", test.name, whole, diff)
 		}
 	}

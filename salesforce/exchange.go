@@ -25,7 +25,7 @@ func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token T
 	began := time.Now()
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	watched, watch := newWatch(httptrace.WithClientTrace(ctx, trace), c.options.Timeout)
+	watched, watch := newWatch(httptrace.WithClientTrace(ctx, trace), c.timeout(r))
 	defer watch.end()
 
 	req, err := o.httpRequest(watched, r, origin, token)
@@ -36,6 +36,9 @@ func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token T
 		req.Body = io.NopCloser(&uploading{r.Stream, watch})
 	}
 	response, e := c.answer(req, token, r.Streamed, watch)
+	if e != nil && r.Agents {
+		e.ofAgents(r.Path, time.Since(began), c.options.AgentLimit)
+	}
 	if e != nil && e.Status == 0 {
 		e = noAnswer(ctx, e.Err, connected.Load())
 	}
@@ -51,7 +54,20 @@ func (o *Org) exchange(ctx context.Context, r *Request, origin *url.URL, token T
 // for the token's own host.
 func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, token Token) (*http.Request, error) {
 	var body io.Reader
+	host := origin
+	if r.Agents {
+		var err error
+		if host, err = o.Client.agentHost(origin); err != nil {
+			return nil, err
+		}
+	}
 	switch {
+	case r.BodyFor != nil:
+		made, err := r.BodyFor(origin.String())
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(made)
 	case r.Stream != nil:
 		body = r.Stream
 	case r.Soap != "":
@@ -59,7 +75,7 @@ func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, toke
 	case r.Body != nil:
 		body = bytes.NewReader(r.Body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, origin.String()+o.path(r), body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, host.String()+o.path(r), body)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +116,9 @@ func (o *Org) httpRequest(ctx context.Context, r *Request, origin *url.URL, toke
 // already a whole one.
 func (o *Org) path(r *Request) string {
 	p := r.Path
+	if r.Agents {
+		return agentRoot + p
+	}
 	version := o.Version
 	if version == "" {
 		version = DefaultVersion
@@ -127,7 +146,9 @@ func (c *Client) answer(req *http.Request, token Token, streamed bool, watch *wa
 	if err != nil {
 		return nil, &Error{Err: withoutURL(err)}
 	}
-	c.state(origin(req)).noteUsage(res.Header)
+	if !strings.HasPrefix(req.URL.Path, agentRoot) {
+		c.state(origin(req)).noteUsage(res.Header)
+	}
 	for _, values := range res.Header {
 		for i := range values {
 			values[i] = string(conceal([]byte(values[i]), token.AccessToken))

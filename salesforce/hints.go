@@ -68,6 +68,9 @@ var hintsByClass = map[Class]string{
 // Hint says in a sentence what to do next, for the model or person that made
 // the call. It is empty when there is nothing useful to say.
 func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	if e.Code == "REQUEST_LIMIT_EXCEEDED" && isConcurrency(e) {
 		return "Too many long requests run in this org at once; wait some seconds before calling again."
 	}

@@ -96,7 +96,11 @@ func (o *Org) attempt(ctx context.Context, r *Request, again bool) (*Response, T
 	if err != nil {
 		return nil, token, &Error{Class: ClassAuth, Message: "the token's instance URL was refused: " + err.Error(), NotExecuted: true}
 	}
-	state := o.Client.state(origin.String())
+	place := origin.String()
+	if r.Agents { // it fails by itself
+		place += agentRoot
+	}
+	state := o.Client.state(place)
 	slots := state.slots
 	if r.Streamed && !r.Prompt || r.Stream != nil {
 		slots = state.streams

@@ -82,6 +82,12 @@ type Request struct {
 	// inside the envelope's body, the version is added to Path, and the answer
 	// is XML. The envelope is made here because it holds the access token.
 	Soap string
+	// Agents makes the request one of the Agent API: it goes to that API's host
+	// instead of the org's, and Path is taken below /einstein/ai-agent/v1.
+	Agents bool
+	// BodyFor, when set, makes the body for an org, by its instance URL, instead of
+	// Body. Its error is that of Do, which then sends nothing.
+	BodyFor func(instanceURL string) ([]byte, error)
 	// Semantics says what may be repeated. The zero value is Unsafe.
 	Semantics Semantics
 }

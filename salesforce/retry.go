@@ -37,7 +37,7 @@ func isPassing(e *Error) bool {
 		return false
 	}
 	return e.Class == ClassTransient || e.Code == "UNABLE_TO_LOCK_ROW" ||
-		e.Status == http.StatusTooManyRequests || isConcurrency(e)
+		e.Status == http.StatusTooManyRequests || e.Status == http.StatusLocked || isConcurrency(e)
 }
 
 // isConcurrency tells the limit on long requests running at once from the
@@ -51,6 +51,9 @@ func isConcurrency(e *Error) bool {
 // same code and stay after any number of logins (seen in jsforce,
 // src/http-api.ts).
 func isExpired(e *Error) bool {
+	if e.agents && e.Status == http.StatusUnauthorized {
+		return true
+	}
 	status := e.Status == http.StatusUnauthorized || e.Status == http.StatusInternalServerError // the latter from SOAP
 	return status && e.Code == "INVALID_SESSION_ID" &&
 		!strings.Contains(e.Message, "Connected app is not attached to Agent") &&

@@ -13,6 +13,7 @@
 //	POST, GET, DELETE /_faults      make the next fitting requests fail on purpose, see [Fault]
 //	GET, DELETE       /_requests    the requests the org has seen, see [Seen]
 //	GET               /_events      the platform events that were published
+//	GET               /_agents      the sessions with agents, what was said in them and why they ended
 //
 // A fault that answers with an error fits the subrequests of a composite request too, and a composite request is seen
 // together with them.

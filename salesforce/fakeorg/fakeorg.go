@@ -29,6 +29,8 @@ type Options struct {
 	Pace time.Duration
 	// DailyCalls is the daily limit of API calls; default 15,000, that of a Developer Edition.
 	DailyCalls int
+	// AgentLimits bound the use of agents; default those of the Agent API's usage page.
+	AgentLimits AgentLimits
 	// HourlyEvents is how many platform events may be published in an hour; default 50,000.
 	HourlyEvents int
 	// Statement is told every SQL statement that a request runs for its answer, before it runs; default nobody. The
@@ -64,6 +66,7 @@ type Org struct {
 	processor
 	gzipWriters
 	views
+	agents
 }
 
 // New makes an org with its own data. Close gives its memory back.

@@ -25,6 +25,7 @@ type Fault struct {
 	ExpireTokens bool   `json:"expireTokens,omitempty"` // all tokens given out so far expire
 	LimitReached bool   `json:"limitReached,omitempty"` // the daily limit of calls is used up
 	Gateway      string `json:"gateway,omitempty"`      // what the payment gateway makes of a refund: a salesforceResultCode such as Decline or Indeterminate
+	Agent        string `json:"agent,omitempty"`        // what an agent makes of a message: one of [AgentFaults]
 	Refusal      string `json:"refusal,omitempty"`      // one of [Refusals], for what the members above leave open
 }
 
@@ -132,7 +133,9 @@ func (o *Org) disturb(next http.Handler) http.Handler {
 func own(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/_") }
 
 func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	wait(r, time.Duration(f.DelayMS)*time.Millisecond)
+	if f.Agent == "" { // an agent waits itself, with its session locked
+		wait(r, time.Duration(f.DelayMS)*time.Millisecond)
+	}
 	if f.ExpireTokens {
 		o.endSessions(func(*session) bool { return true })
 	}
@@ -152,8 +155,12 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), loginFault{}, f))) // told to the client by a redirect
 	case f.ErrorCode != "" && strings.HasPrefix(r.URL.Path, "/services/oauth2/"):
 		o.writeAnswer(w, r, &answer{status: orElse(f.Status, http.StatusBadRequest), body: object{{"error", f.ErrorCode}, {"error_description", f.Message}}})
+	case f.isError() && strings.HasPrefix(r.URL.Path, agentRoot):
+		o.refuseAgent(w, r, agentRefusal(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
 	case f.isError():
 		o.writeError(w, r, f.err())
+	case f.Agent != "":
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), agentFault{}, f)))
 	case f.Gateway != "":
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), gatewayFault{}, f.Gateway)))
 	default:

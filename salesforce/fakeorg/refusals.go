@@ -35,6 +35,9 @@ func (f Fault) complete() (Fault, error) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
+	if f.Agent != "" && !slices.Contains(AgentFaults, f.Agent) {
+		return f, fmt.Errorf("an agent does not fail in the way %q; there are: %s", f.Agent, strings.Join(AgentFaults, ", "))
+	}
 	if f.Refusal == "" {
 		return f, nil
 	}

@@ -39,7 +39,7 @@ func (o *Org) seed() error {
 		statements := &prepared{querier: db, statements: map[string]*sql.Stmt{}}
 		defer statements.close()
 		s := &seeder{call: &call{Request: &http.Request{}, org: o, user: &user{id: makeID("005", 2), username: AdminUser}, db: statements}}
-		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file, s.processes, s.analytics, s.code, s.returns} {
+		for _, step := range []func(){s.people, s.catalogue, s.customers, s.sales, s.orders, s.service, s.file, s.processes, s.analytics, s.code, s.returns, s.agents} {
 			step()
 		}
 		return s.err

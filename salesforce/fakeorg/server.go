@@ -30,9 +30,11 @@ func (o *Org) routes() http.Handler {
 			bulkRoutes(), paymentRoutes())),
 		processRoutes(), quickActionRoutes(), actionRoutes(), analyticsRoutes(), o.toolingRoutes(), deployRoutes()))
 	o.mount(mux, "", append(slices.Concat(oauthRoutes(), soapRoutes()), route{method: http.MethodGet, path: "/services/data", open: true, handle: versions}))
+	o.mountAgents(mux)
 	mux.HandleFunc("/_faults", o.faultQueue)
 	mux.HandleFunc("/_requests", o.requestLog)
 	mux.HandleFunc("/_events", o.eventLog)
+	mux.HandleFunc("/_agents", o.agentLog)
 	mux.HandleFunc("/{$}", banner)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { o.writeError(w, r, noResource()) })
 	return o.observe(o.disturb(mux))
@@ -334,6 +336,9 @@ func (w *watched) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap is for what streams its answer.
+func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func banner(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
