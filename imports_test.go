@@ -20,7 +20,7 @@ var allowed = map[string]struct {
 }{
 	"salesforce":      {nil, "the client knows Salesforce and nothing else"},
 	"salesforce/soql": {nil, "the parser is used by the gate and by the simulated org"},
-	"salesforce/fakeorg": {[]string{"salesforce", "salesforce/soql", "salesforce/fakeorg/apex"},
+	"salesforce/fakeorg": {[]string{"salesforce", "salesforce/soql", "salesforce/fakeorg/apex", "markup"},
 		"the simulated org knows ids, queries and Apex, and nothing of the server it tests"},
 	"salesforce/fakeorg/apex":     {nil, "Apex is run for whoever gives it records and queries"},
 	"salesforce/fakeorg/sqltrace": {[]string{"salesforce/fakeorg"}, "what SQL reads is seen from outside of the simulated org"},
@@ -29,6 +29,7 @@ var allowed = map[string]struct {
 	"audit":                       {nil, "the journal records whatever it is told"},
 	"audit/proof":                 {nil, "a log is verified with nothing but an export and a key"},
 	"spelling":                    {nil, "names are compared whatever they name"},
+	"markup":                      {nil, "a text stays a text whatever page it is on"},
 	"tools": {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "spelling", "tools/returns"},
 		"the call path joins the four, through interfaces, and lets a person answer a run"},
 	"tools/returns/decimal":            {nil, "an amount is written in one way, whoever writes it"},

@@ -30,6 +30,7 @@ type ReturnAsk struct {
 	CaseID  string // 18 characters
 	Outcome string // "refund" or "replace"
 	Lines   []ReturnLine
+	After   string // ID of the run that has ended and that another one is to follow; of Process
 
 	Reasoning  string
 	Confidence *float64 // from 0 to 1; nil when it says nothing
@@ -49,6 +50,7 @@ var (
 	returnOutcome = Param{Name: "outcome", Type: "string", OneOf: "refund|replace", In: Local, Doc: "refund (default) or replace"}
 	returnLines   = Param{Name: "lines", Type: "array", Form: ReturnLines, In: Local, Doc: "[{orderItemId, quantity}]; without them what the return order says, else all that is left"}
 	returnRun     = Param{Name: "runId", Type: "string", Form: Key, In: Local, Doc: "ID of the run, as process said"}
+	returnAfter   = Param{Name: "after", Type: "string", Form: Key, In: Local, Doc: "runId of the run that ended without effect, to begin another; without it a repetition begins nothing"}
 	returnReason  = Param{Name: "reason", Type: "string", Form: Text, In: Local, Doc: "why"}
 	returnLimit   = Param{Name: "limit", Type: "integer", Form: Positive, In: Local, Doc: "at most so many; default 50"}
 	returnSure    = Param{Name: confidence.Name, Type: confidence.Type, In: Local, Doc: "yours, from 0 to 1; a low one asks a person"}
@@ -67,7 +69,7 @@ var ReturnsTool = Tool{Name: "returns", Doc: "Returns: the policy decides, money
 	{Action: "evaluate", Instruction: "evaluateReturn", Doc: "Show what the policy says and why; changes nothing.", Effect: Read, Opaque: true, Connects: true,
 		Needs: []Param{returnCase}, Takes: []Param{returnOutcome, returnLines, returnSure}, Own: func(ctx context.Context, c OwnCall) (any, error) { return c.ask(ctx, Returns.Evaluate) }},
 	{Action: "process", Instruction: "processReturn", Doc: "Run the return of a case to its end, once. Say reasoning and confidence.", Effect: Act, Opaque: true, Connects: true,
-		Needs: []Param{returnCase}, Takes: []Param{returnOutcome, returnLines}, Own: func(ctx context.Context, c OwnCall) (any, error) { return c.ask(ctx, Returns.Process) }},
+		Needs: []Param{returnCase}, Takes: []Param{returnOutcome, returnLines, returnAfter}, Own: func(ctx context.Context, c OwnCall) (any, error) { return c.ask(ctx, Returns.Process) }},
 	{Action: "status", Instruction: "getReturnStatus", Doc: "Show how far a run is, by runId or caseId.", Effect: Read, Opaque: true, Connects: true,
 		Takes: []Param{returnRun, returnCase}, Own: returnStatus},
 	{Action: "cancel", Instruction: "cancelReturn", Doc: "Take a run of yours back, before its refund.", Effect: Set, Opaque: true,
@@ -92,7 +94,7 @@ func (c OwnCall) ask(ctx context.Context, what func(Returns, context.Context, al
 	if err != nil {
 		return nil, returnCase.wrong(err.Error())
 	}
-	a := ReturnAsk{CaseID: id, Outcome: c.string(returnOutcome), Reasoning: c.Reasoning, Confidence: c.Confidence}
+	a := ReturnAsk{CaseID: id, Outcome: c.string(returnOutcome), After: c.string(returnAfter), Reasoning: c.Reasoning, Confidence: c.Confidence}
 	if a.Outcome == "" {
 		a.Outcome = strings.Split(returnOutcome.OneOf, "|")[0]
 	}

@@ -23,12 +23,12 @@ type auditWorld struct {
 	file, kept, lines string
 }
 
-func newAuditWorld(t *testing.T) *auditWorld {
+func newAuditWorld(t *testing.T, change ...func(*config.Config)) *auditWorld {
 	dir := t.TempDir()
 	a := &auditWorld{file: filepath.Join(dir, "config.yaml"), kept: filepath.Join(dir, "checkpoints"), lines: filepath.Join(dir, "audit.jsonl")}
-	a.world = newWorld(t, func(c *config.Config) {
+	a.world = newWorld(t, append(change, func(c *config.Config) {
 		c.Audit = config.Audit{Checkpoints: a.kept, File: a.lines}
-	})
+	})...)
 	c := a.app.config
 	text := fmt.Sprintf("data: %s\nsecrets: {keyFile: %s}\naudit: {checkpoints: %s}\nworkspaces:\n", c.Data, c.Secrets.KeyFile, a.kept)
 	for _, name := range []string{"a", "b"} {

@@ -83,8 +83,7 @@ type sale struct {
 	runs      map[string]returns.View // by generation, in the end
 	told      []string                // the runs that agents were told of
 	last      told
-	answer    string
-	cancelled bool // the agent was told that it is taken back
+	cancelled string // the run that the agent was told is taken back
 }
 
 // draw makes up a case.

@@ -252,7 +252,7 @@ func (h *returnsHarness) process(agent int, s *shop, a *sale) {
 			break
 		}
 		a.mu.Lock()
-		cancelled := a.cancelled
+		cancelled := a.cancelled != ""
 		a.mu.Unlock()
 		if cancelled {
 			break
@@ -286,9 +286,11 @@ func (h *returnsHarness) cancel(agent int, s *shop, a *sale) {
 		if t.code == "" {
 			a.accept(t)
 		}
-		a.mu.Lock()
-		a.cancelled, a.answer = t.code == "", t.text
-		a.mu.Unlock()
+		if t.code == "" {
+			a.mu.Lock()
+			a.cancelled = t.RunID
+			a.mu.Unlock()
+		}
 		return
 	}
 }

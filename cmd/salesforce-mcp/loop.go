@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,12 +78,19 @@ func (o *orgs) gateway(workspace string, r *config.Returns, org tools.Org) (gate
 		return &gateway.Record{Org: org, KeyField: r.Records.Refund.Key}, nil
 	}
 	key := r.StripeKey
-	if key == "" {
+	switch {
+	case r.StripeKeyFile != "":
+		text, err := os.ReadFile(r.StripeKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		key = salesforce.Secret(strings.TrimSpace(string(text)))
+	case key == "":
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		stored, _, err := o.secrets.Get(ctx, workspace, r.SecretName())
 		if errors.Is(err, secrets.ErrNone) {
-			return nil, fmt.Errorf("workspace %s has no %s: an administrator gives it with salesforce-mcp secret set", workspace, r.SecretName())
+			return nil, fmt.Errorf("workspace %s has no %s: an administrator gives it with salesforce-mcp secret set %[1]s %[2]s", workspace, r.SecretName())
 		}
 		if err != nil {
 			return nil, err

@@ -26,7 +26,7 @@ const (
 
 // askOf is what an agent asks, in the words of the loop.
 func askOf(a tools.ReturnAsk) loop.Ask {
-	ask := loop.Ask{CaseID: a.CaseID, Outcome: a.Outcome, Reasoning: a.Reasoning, Confidence: a.Confidence}
+	ask := loop.Ask{CaseID: a.CaseID, Outcome: a.Outcome, After: a.After, Reasoning: a.Reasoning, Confidence: a.Confidence}
 	for _, l := range a.Lines {
 		ask.Lines = append(ask.Lines, returnrecords.AskedLine(l))
 	}
@@ -65,7 +65,8 @@ func (r returnsOf) Process(ctx context.Context, caller allowlist.Caller, org too
 	if err != nil {
 		return nil, err
 	}
-	for until := time.Now().Add(processTime); status.Status == returns.Running && time.Now().Before(until) && ctx.Err() == nil; {
+	moves := func() bool { return status.Status == returns.Running || status.Status == returns.Undoing }
+	for until := time.Now().Add(processTime); moves() && time.Now().Before(until) && ctx.Err() == nil; {
 		time.Sleep(processLook)
 		next, err := r.Loop.Status(ctx, org, caller, status.RunID)
 		if err != nil {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/web"
 	"salesforce-mcp/tools"
 )
@@ -42,10 +45,20 @@ func (e *env) stdio() *cobra.Command {
 			if a.mcp.View, err = tools.ParseView(view); err != nil {
 				return fmt.Errorf("--view: %w", err)
 			}
+			if err := a.checkReturns(ctx); err != nil {
+				return err
+			}
 			closePages, err := a.servePages(ctx, workspace)
 			if err != nil {
 				return err
 			}
+			driving, end := context.WithCancel(ctx)
+			var work sync.WaitGroup
+			if slices.ContainsFunc(a.config.Workspaces, func(w config.Workspace) bool { return w.Returns != nil }) {
+				work.Go(func() { a.driveReturns(driving) })
+			}
+			defer work.Wait()
+			defer end()
 			return errors.Join(a.mcp.ServeLines(ctx, e.stdin, e.stdout, web.Local(a.gate, w, host)), closePages())
 		}),
 	}

@@ -131,8 +131,8 @@ func (c *call) askConsent(a *authorization) (*answer, error) {
 		asked[name] = values
 	}
 	asked.Set("prompt", "login")
-	return htmlPage(http.StatusOK, consentPage, consent{Login: c.org.await(a), App: a.client.name(), Username: a.user.username,
-		Scopes: scopeLabels(a.scopes), Other: authorizePath + "?" + asked.Encode()})
+	return htmlPage(http.StatusOK, consent{Login: c.org.await(a), App: a.client.name(), Username: a.user.username,
+		Scopes: scopeLabels(a.scopes), Other: authorizePath + "?" + asked.Encode()}), nil
 }
 
 // askLogin is the login page, or the error for a client that wants no page.
@@ -144,17 +144,17 @@ func (c *call) askLogin(a *authorization, problem string) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return htmlPage(http.StatusOK, loginPage, loginForm{Login: c.org.await(a), App: a.client.name(), Problem: problem, Username: a.hint, Password: Password, People: people})
+	return htmlPage(http.StatusOK, loginForm{Login: c.org.await(a), App: a.client.name(), Problem: problem, Username: a.hint, Password: Password, People: people}), nil
 }
 
 // submitForm takes what a person has sent from the login page or the consent page.
 func (c *call) submitForm() (*answer, error) {
 	if err := http.NewCrossOriginProtection().Check(c.Request); err != nil {
-		return htmlPage(http.StatusForbidden, problemPage, problem{Text: "This form was sent from another site."})
+		return htmlPage(http.StatusForbidden, problem{Text: "This form was sent from another site."}), nil
 	}
 	a := c.org.takeAuthorization(c.PostForm.Get(loginField))
 	if a == nil {
-		return htmlPage(http.StatusBadRequest, problemPage, problem{Text: "This page has expired or was sent before. Go back to the application and begin again."})
+		return htmlPage(http.StatusBadRequest, problem{Text: "This page has expired or was sent before. Go back to the application and begin again."}), nil
 	}
 	if f, isFault := c.Context().Value(loginFault{}).(*Fault); isFault {
 		return a.refuse(f.ErrorCode, f.Message), nil

@@ -108,7 +108,7 @@ func (t *turn) claim(ctx context.Context) (returns.Result, error) {
 	if status == "" || t.in.closed() {
 		return returns.Result{}, nil
 	}
-	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status)
+	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status, t.in.CaseStatus)
 	return wrote(done, map[string]string{"status": status, "before": t.in.CaseStatus}), err
 }
 
@@ -139,7 +139,7 @@ func (t *turn) unclaim(ctx context.Context) (returns.Result, error) {
 	if now == status || now != statuses.Claimed && now != t.in.CaseStatus {
 		return returns.Result{Detail: detail(map[string]string{"status": now})}, nil
 	}
-	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status)
+	done, err := records.Claim(ctx, t.org, t.s.Mapping, t.Run.Subject, status, statuses.Claimed, t.in.CaseStatus)
 	return wrote(done, map[string]string{"status": status}), err
 }
 

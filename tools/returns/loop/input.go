@@ -25,6 +25,7 @@ type Ask struct {
 	// Lines are what is to go back; nil is what the return order of the case says, or
 	// all that is left of the order.
 	Lines      []records.AskedLine
+	After      string // ID of the run that has ended and that another one is to follow
 	Reasoning  string
 	Confidence *float64 // from 0 to 1; nil: it says nothing, and a person decides
 }
@@ -98,7 +99,8 @@ func (a Ask) checked() (Ask, error) {
 
 // Start starts the run of a return, or returns the one that there is: a case has one
 // at a time, whoever asks, and none after one that is done or that a person has
-// denied. org is the caller's, who has to see the case. The error is a *tools.Error, a
+// denied. After one that ended without effect another starts only for who names that
+// one (Ask.After): a repetition of the call that started it comes to nothing new. org is the caller's, who has to see the case. The error is a *tools.Error, a
 // *salesforce.Error, or of the ledger.
 func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller, ask Ask) (Status, error) {
 	ask, err := ask.checked()
@@ -113,7 +115,10 @@ func (l *Loop) Start(ctx context.Context, org tools.Org, caller allowlist.Caller
 	if err != nil {
 		return Status{}, err
 	}
-	if there && !again(run) {
+	if !there && ask.After != "" {
+		return Status{}, &tools.Error{Code: tools.NoReturn, Message: "the case has no run that another one could follow: leave out after"}
+	}
+	if there && !(again(run) && ask.After == run.ID) {
 		return l.seen(ctx, org, caller, run)
 	}
 	generation := int64(0)

@@ -60,7 +60,15 @@ func TestLostRefund(t *testing.T) {
 			t.Errorf("%s: the case is %s", c.subject, w.caseStatus(id))
 		}
 	}
-	// A refund that was declined can be tried again, as another one.
+	// A call that comes once more begins nothing. A refund that was declined can be
+	// tried again, as another one, by who knows of that.
+	sander := w.demo("Sander does not fit the job")
+	before := len(w.runs)
+	for _, after := range []string{"", "another run"} {
+		if s, err := w.Start(t.Context(), w.org, ada, Ask{CaseID: sander, After: after}); err != nil || s.Status != returns.Failed || len(w.runs) != before {
+			t.Errorf("a repetition after %q: %v %+v", after, err, s)
+		}
+	}
 	if s := w.process(w.demo("Sander does not fit the job")); s.Status != returns.Done || w.runs[s.RunID].Generation != 1 {
 		t.Errorf("%+v", s)
 	}

@@ -27,7 +27,7 @@ type Status struct {
 
 	Verdict  policy.Verdict  `json:"verdict,omitempty"` // of the policy, once it has decided
 	Reasons  []policy.Reason `json:"reasons,omitempty"`
-	Amount   int64           `json:"amount"` // that goes back, or went, in minor units, as Fee
+	Amount   int64           `json:"amount"`          // that goes back, or went, in minor units, as Fee
 	Money    string          `json:"money,omitempty"` // Amount for people: "149.00 USD"
 	Fee      int64           `json:"fee,omitempty"`
 	Currency string          `json:"currency,omitempty"`
@@ -227,11 +227,11 @@ func (s Status) next(run audit.Run) string {
 		if s.Decided == "denied" {
 			return "A person does not want this return. Tell the customer; do not try to reach the same in another way."
 		}
-		return "Tell the customer why. Process it again only when the records have changed."
+		return "Tell the customer why." + s.another("when the records have changed")
 	case returns.Cancelled:
-		return "Nothing was done. It can be processed again."
+		return "Nothing was done." + s.another("when it is wanted after all")
 	case returns.Failed:
-		return "Nothing was done. It can be processed again when the cause is gone."
+		return "Nothing was done." + s.another("when the cause is gone")
 	case returns.Undoing:
 		return "Wait: what was done is put back." + look
 	case returns.Waiting:
@@ -250,6 +250,11 @@ func (s Status) next(run audit.Run) string {
 		return "Wait: whether money went back is being found out. Do not pay it back in another way." + look
 	}
 	return "Wait." + look
+}
+
+// another says how another run of the case begins.
+func (s Status) another(when string) string {
+	return " Only " + when + " begin another: tool returns, action process, after " + s.RunID + "."
 }
 
 // An Evaluation is what the policy says about a return now, without effect.

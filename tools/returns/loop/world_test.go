@@ -152,6 +152,11 @@ func (w *world) process(caseID string) Status {
 
 func (w *world) ask(ask Ask) Status {
 	w.t.Helper()
+	if last, ok, err := w.Ledger.LatestRun(w.t.Context(), ada.Workspace, Kind, ask.CaseID); err != nil {
+		w.t.Fatal(err)
+	} else if ok { // who asks again knows what came of it before
+		ask.After = last.ID
+	}
 	s, err := w.Start(w.t.Context(), w.org, ada, ask)
 	if err != nil {
 		w.t.Fatal(err)

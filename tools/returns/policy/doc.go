@@ -29,3 +29,5 @@
 //
 // A [Policy] does not change and is safe for concurrent use.
 package policy
+
+//go:generate go test . -run TestDocumentedFacts -update

@@ -43,7 +43,13 @@ func TestSettleRefund(t *testing.T) {
 	w, m := start(t), simulated(t)
 	caseID := w.demo("Two of four bit sets are not needed")
 	ask := Ask{CaseID: caseID, Outcome: policy.OutcomeRefund}
-	if d, err := Claim(t.Context(), w.org, m, caseID, "Working"); err != nil || len(d.Changes) != 1 || string(d.Changes[0].Before) != `"New"` {
+	if d, err := Claim(t.Context(), w.org, m, caseID, "Working", "Closed", "On Hold"); err != nil || d.Changes != nil {
+		t.Fatalf("a case that is New was claimed from another status: %+v %v", d, err)
+	}
+	if status, err := Status(t.Context(), w.org, m, caseID); status != "New" || err != nil {
+		t.Fatalf("%s %v", status, err)
+	}
+	if d, err := Claim(t.Context(), w.org, m, caseID, "Working", "On Hold", "New"); err != nil || len(d.Changes) != 1 || string(d.Changes[0].Before) != `"New"` {
 		t.Fatalf("%+v %v", d, err)
 	}
 	s := w.settlement(m, ask, 6900)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools/returns/decimal"
@@ -27,8 +28,10 @@ func Status(ctx context.Context, org Org, m Mapping, caseID string) (string, err
 }
 
 // Claim sets the status of a case, and returns the one before. An empty status writes
-// nothing. A repetition ends in the same status.
-func Claim(ctx context.Context, org Org, m Mapping, caseID, status string) (Done, error) {
+// nothing. A repetition ends in the same status. Where from is given, a case that is in
+// none of those statuses is left as it is: a request that arrives late, when its sender
+// is long dead, does not open a case again.
+func Claim(ctx context.Context, org Org, m Mapping, caseID, status string, from ...string) (Done, error) {
 	if !caseForm.MatchString(caseID) {
 		return Done{}, fmt.Errorf("%w: %.40q is not the id of a case (500…)", ErrNoCase, caseID)
 	}
@@ -36,8 +39,18 @@ func Claim(ctx context.Context, org Org, m Mapping, caseID, status string) (Done
 		return Done{}, nil
 	}
 	w := write{name: "case", object: caseObject, id: caseID, fields: map[string]any{m.Case.Status: status}}
-	answers, err := composite(ctx, org, salesforce.Unsafe, []part{
-		query("before", selects(caseObject, m.Case.Status)+" WHERE "+is("Id", caseID)+" LIMIT 1"), w.part()})
+	found := selects(caseObject, m.Case.Status) + " WHERE " + is("Id", caseID)
+	if len(from) > 0 {
+		from = append(from, status)
+		found += " AND " + in(m.Case.Status, from)
+		w.id = "@{before.records[0].Id}" // there is none in another status, and then nothing is written
+	}
+	answers, err := composite(ctx, org, salesforce.Unsafe, []part{query("before", found+" LIMIT 1"), w.part()})
+	if err != nil && len(from) > 0 {
+		if now, unread := Status(ctx, org, m, caseID); unread == nil && !slices.Contains(from, now) {
+			return Done{}, nil
+		}
+	}
 	if err != nil {
 		return Done{}, err
 	}

@@ -108,7 +108,16 @@ func (r *Returns) loadMapping() error {
 	}
 	var err error
 	r.Records, err = records.Parse(text)
-	return err
+	var unfit *yaml.TypeError
+	if !errors.As(err, &unfit) {
+		return err
+	}
+	var problems []error
+	for _, p := range unfit.Errors { // their lines are of the text that was made above
+		_, p, _ = strings.Cut(p, ": ")
+		problems = append(problems, errors.New("mapping: "+p))
+	}
+	return errors.Join(problems...)
 }
 
 // LoadReturns reads what the returns of all workspaces name, in folder dir, and fills in

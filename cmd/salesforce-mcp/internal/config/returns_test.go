@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ func TestReturns(t *testing.T) {
 		"no policy":        {"{gateway: record, policy: gone.yaml}", "workspaces[0].returns.policy: open"},
 		"a wrong policy":   {"{gateway: record, policy: wrong.yaml}", "order.payed"},
 		"no currency":      {"{gateway: record}", "workspaces[0].returns.mapping.currency.code: "},
-		"a wrong mapping":  {"{gateway: record, mapping: {case: {odrer: Order__c}}}", "workspaces[0].returns.mapping: "},
+		"a wrong mapping":  {"{gateway: record, mapping: {case: {odrer: Order__c}}}", "workspaces[0].returns.mapping: there is no field odrer here"},
 		"too little time":  {"{gateway: record, approveWithin: 1s}", "workspaces[0].returns.approveWithin: 1s must be between 1m"},
 	} {
 		c, err := load(t, map[string]string{
@@ -54,5 +56,29 @@ func TestReturns(t *testing.T) {
 	c, err = load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", "", 1) + "    returns: {gateway: stripe, mapping: {currency: {code: EUR}}}\n"}, map[string]string{env: "sk_env"})
 	if err != nil || c.Workspaces[0].Returns.StripeKey.Reveal() != "sk_env" {
 		t.Error(err)
+	}
+}
+
+// TestDocumentedReturns: the sections returns that the documentation shows are some.
+func TestDocumentedReturns(t *testing.T) {
+	policy := "rules: [{name: all, when: 'true', verdict: review, reason: A person decides.}]\n"
+	shown := 0
+	for _, page := range []string{"returns.md", "configuration.md"} {
+		doc, err := os.ReadFile("../../../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(    returns:\n.*?)```").FindAllSubmatch(doc, -1) {
+			c, err := load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", "", 1) + string(block[1]), "stripe-key": "sk_live\n", "policy.yaml": policy}, nil)
+			if err != nil {
+				t.Errorf("%s: %s: %v", page, block[1], err)
+			} else if c.Workspaces[0].Returns == nil {
+				t.Errorf("%s: %s: is no section returns", page, block[1])
+			}
+			shown++
+		}
+	}
+	if shown < 4 {
+		t.Errorf("the documentation shows %d", shown)
 	}
 }

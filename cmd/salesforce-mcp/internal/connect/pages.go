@@ -6,7 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/markup"
 )
 
 // A step is what a browser was sent away for: to sign in, or to Salesforce.
@@ -341,13 +342,25 @@ var styleHash = func() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }()
 
-var layout = template.Must(template.New("page").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title><style>` + style + `</style></head>
-<body><main><h1>{{.Title}}</h1>{{range .Text}}<p>{{.}}</p>{{end}}
-{{if .Link}}<p><a href="{{.Link}}" rel="nofollow noreferrer">{{.Label}}</a></p>{{end}}
-{{if .Button}}<form method="post"><button>{{.Button}}</button></form>{{end}}
-</main></body></html>
-`))
+// html returns the page as it is sent.
+func (content page) html() string {
+	var p markup.Page
+	p.Put(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{}</title><style>`+style+`</style></head>
+<body><main><h1>{}</h1>`, content.Title, content.Title)
+	for _, text := range content.Text {
+		p.Put(`<p>{}</p>`, text)
+	}
+	if content.Link != "" {
+		p.Put(`<p><a href="{}" rel="nofollow noreferrer">{}</a></p>`, content.Link, content.Label)
+	}
+	if content.Button != "" {
+		p.Put(`<form method="post"><button>{}</button></form>`, content.Button)
+	}
+	p.Put(`</main></body></html>
+`)
+	return p.String()
+}
 
 // show writes a page that runs nothing, stands in no frame, and gives its
 // address, which may hold a ticket, to nobody.
@@ -359,7 +372,7 @@ func (p *People) show(w http.ResponseWriter, status int, content page) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if err := layout.Execute(w, content); err != nil {
+	if _, err := io.WriteString(w, content.html()); err != nil {
 		p.Log.Debug().Err(err).Msg("a page could not be sent") // the browser is gone
 	}
 }
