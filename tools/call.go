@@ -69,6 +69,10 @@ type Call struct {
 	// shaped for a model: Result.Raw has those that are not streamed.
 	Stream func(*salesforce.Response) error
 
+	// Progress, when set, is told of an answer while it comes. It is not called once
+	// the call has ended.
+	Progress func(text string)
+
 	// Elicits says that the client can ask its user a question. Answer is what they
 	// answered to the one that an earlier call of this kind has put.
 	Elicits bool
@@ -89,19 +93,20 @@ type Upload struct {
 // A Server answers calls. Its fields are set before the first call and not
 // changed. It is safe for concurrent use.
 type Server struct {
-	Table     Table
-	Gate      Gate
-	Journal   *audit.Journal
-	Orgs      Orgs
-	Handles   Handles       // remembers who was given what; nil lets everybody go on with everything
-	Results   Results       // remembers large results; nil offers none
-	Claims    Claims        // finds earlier calls with the same idempotency key; nil refuses keys
-	Sealer    Sealer        // seals what is kept for them; nil refuses keys
-	Approvals Approvals     // keeps calls that wait for a person; nil refuses them
-	Returns   Returns       // drives returns; nil where there are none
-	Schemas   *Schemas      // remembers what objects are, for the gate; nil asks each time
-	Timeout   time.Duration // bounds one call; 0 means two minutes
-	Log       zerolog.Logger
+	Table      Table
+	Gate       Gate
+	Journal    *audit.Journal
+	Orgs       Orgs
+	Handles    Handles       // remembers who was given what; nil lets everybody go on with everything
+	Results    Results       // remembers large results; nil offers none
+	Claims     Claims        // finds earlier calls with the same idempotency key; nil refuses keys
+	Sealer     Sealer        // seals what is kept for them; nil refuses keys
+	Approvals  Approvals     // keeps calls that wait for a person; nil refuses them
+	Returns    Returns       // drives returns; nil where there are none
+	Agentforce *Agentforce   // speaks with agents; nil where that is not done
+	Schemas    *Schemas      // remembers what objects are, for the gate; nil asks each time
+	Timeout    time.Duration // bounds one call; 0 means two minutes
+	Log        zerolog.Logger
 	// Ended, when set, is told of each call when it has ended, whatever it came to.
 	Ended func(Ended)
 	// Tracer begins the spans of calls; nil begins none. What a call does is in

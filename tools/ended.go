@@ -69,7 +69,8 @@ func (e *Error) class() string {
 	switch e.Code {
 	case UnknownTool, UnknownAction, UnknownArgument, MissingArgument, InvalidArgument, NotIdentified, NotAuthorized, NotRecorded,
 		NotConnected, Unreadable, TimedOut, ApexFailed, NoResult, NoHandle, KeyMismatch, InProgress, OutcomeUnknown, RateLimited,
-		BudgetExceeded, ApprovalRequired, ApprovalDenied, ApprovalUsed, ManyApprovals, NoApproval, NotWaiting, FourEyes, ReturnsOff, NoReturn, RunState, Internal:
+		BudgetExceeded, ApprovalRequired, ApprovalDenied, ApprovalUsed, ManyApprovals, NoApproval, NotWaiting, FourEyes, ReturnsOff, NoReturn, RunState, AgentforceOff,
+		NoSession, SessionOver, SessionBusy, SessionLimit, Internal:
 		return string(e.Code)
 	}
 	return string(salesforce.ClassOf(string(e.Code), e.Status))

@@ -47,7 +47,13 @@ const (
 	ReturnsOff Code = "returns_not_configured"
 	NoReturn   Code = "no_return"        // there is no such case, or no such run
 	RunState   Code = "run_not_possible" // the run is not where that can be done with it
-	Internal   Code = "internal_error"
+	// Of conversations with agents.
+	AgentforceOff Code = "agentforce_not_configured"
+	NoSession     Code = "no_session" // there is none of the caller's
+	SessionOver   Code = "session_ended"
+	SessionBusy   Code = "session_busy" // nothing was sent
+	SessionLimit  Code = "session_limit"
+	Internal      Code = "internal_error"
 )
 
 // An Error is a failure that the caller may read and act on.

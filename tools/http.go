@@ -60,15 +60,17 @@ func (m *MCP) ServeHTTP(w http.ResponseWriter, r *http.Request, who Identity) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
+	stream := &eventStream{w: w}
+	if accepts(r, "text/event-stream") {
+		msg.live = stream.send
+	}
 	notifications, reply := m.answer(InTraceOf(r), who, view, "mcp", "", msg)
 	if len(notifications) > 0 && accepts(r, "text/event-stream") {
-		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("X-Accel-Buffering", "no")
 		for _, n := range notifications {
-			event(w, n)
+			stream.send(n)
 		}
-		event(w, reply)
+	}
+	if stream.end(reply) {
 		return
 	}
 	write(w, reply.statusOf(modern), reply)

@@ -68,7 +68,8 @@ type session struct {
 	modern   bool // the client speaks 2026-07-28 or later
 	tools    map[string]server.ServerTool
 	outgoing chan mcp.JSONRPCNotification
-	failure  *rpcError // set by a handler whose failure is one of the protocol
+	progress func(string) // tells the client how far its call is; nil when it does not want to know
+	failure  *rpcError    // set by a handler whose failure is one of the protocol
 }
 
 func (s *session) Initialize()                                         {}
@@ -92,7 +93,7 @@ func (m *MCP) answer(ctx context.Context, who Identity, view View, surface, sess
 	if sessionID == "" {
 		sessionID = strconv.FormatUint(m.sessions.Add(1), 10)
 	}
-	s := &session{id: sessionID, who: who, surface: surface, modern: mcp.IsModernProtocol(msg.era), outgoing: make(chan mcp.JSONRPCNotification, 8)}
+	s := &session{id: sessionID, who: who, surface: surface, modern: mcp.IsModernProtocol(msg.era), progress: msg.teller(), outgoing: make(chan mcp.JSONRPCNotification, 8)}
 	switch msg.method {
 	case string(mcp.MethodToolsList):
 		visible, err := who.Visible(m.server.Table)
@@ -171,7 +172,7 @@ func (m *MCP) handler(s *session) server.ToolHandlerFunc {
 				return failed(&Error{Code: InvalidArgument, Message: "the arguments are no JSON object"}), nil
 			}
 		}
-		c := Call{Who: s.who, Surface: s.surface, Tool: r.Params.Name, Args: args, Elicits: m.canAsk(ctx, s), Answer: answerIn(r)}
+		c := Call{Who: s.who, Surface: s.surface, Tool: r.Params.Name, Args: args, Progress: s.progress, Elicits: m.canAsk(ctx, s), Answer: answerIn(r)}
 		res, err := m.server.Call(ctx, c)
 		if q := questionIn(err); q != nil {
 			if s.modern {

@@ -31,7 +31,12 @@ type message struct {
 	params json.RawMessage
 	tool   string // params.name of tools/call
 	era    string // protocol version of params._meta; "" before 2026-07-28
-	trace  string // traceparent of params._meta; "" when there is none
+	// progress is the token of params._meta that notifications of progress name; nil when
+	// nobody wants any.
+	progress json.RawMessage
+	// live sends a notification before the answer; nil where that cannot be done.
+	live  func(any)
+	trace string // traceparent of params._meta; "" when there is none
 }
 
 // idRE matches the ids of MCP: strings and integers.
@@ -139,6 +144,12 @@ func (m *message) readMeta(raw json.RawMessage) error {
 		if err := json.Unmarshal(version, &m.era); err != nil {
 			return fmt.Errorf("%s must be a string", versionKey)
 		}
+	}
+	if token, ok := meta["progressToken"]; ok && string(token) != "null" {
+		if !idRE.Match(token) {
+			return fmt.Errorf("progressToken must be a string or an integer")
+		}
+		m.progress = token
 	}
 	if parent, ok := meta[traceparentKey]; ok {
 		_ = json.Unmarshal(parent, &m.trace) // one that is no string is none

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/salesforce"
@@ -33,6 +34,9 @@ type Op struct {
 	Run         Run     // does what one plain request cannot; nil for most rows
 	Own         Own     // answers what is no operation of Salesforce's; nil for most rows
 	Connects    bool    // of a row with Own: it needs the org
+
+	// Waits is how much longer than others a call of the row may take.
+	Waits time.Duration
 
 	// Once marks a row whose request is never sent twice, whatever its effect
 	// would allow: it makes a job, or a repetition would be refused.

@@ -19,6 +19,9 @@ type OwnCall struct {
 	Org    Org // connected for the caller; nil unless the row Connects
 	Args   Args
 
+	// Progress is told of the answer while it comes; nil when nobody asked for that.
+	Progress func(text string)
+
 	// What the agent says of why it makes the call.
 	Reasoning  string
 	Confidence *float64 // from 0 to 1; nil when it says nothing

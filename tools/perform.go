@@ -27,7 +27,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 	if op.Effect != Read {
 		call = context.WithoutCancel(ctx)
 	}
-	timeout := s.timeout()
+	timeout := s.timeout() + op.Waits
 	if c.Upload != nil || c.Stream != nil && op.Content != JSON {
 		timeout = streamTimeout
 	}
@@ -107,7 +107,7 @@ func (s *Server) perform(ctx context.Context, caller allowlist.Caller, intent *a
 // send gets the credentials and sends what the row says. It notes each exchange,
 // whether something was sent that may have changed the org, and what was there before.
 func (s *Server) send(ctx context.Context, caller allowlist.Caller, op *Op, args Args, c Call, t *trace, sent *bool, seen *[]was) (*salesforce.Response, error) {
-	ours := OwnCall{Server: s, Caller: caller, Args: args, Reasoning: c.why.reasoning, Confidence: c.why.confidence}
+	ours := OwnCall{Server: s, Caller: caller, Args: args, Progress: c.Progress, Reasoning: c.why.reasoning, Confidence: c.why.confidence}
 	if op.Own != nil && !op.Connects {
 		return ours.answer(ctx, op.Own)
 	}

@@ -77,6 +77,7 @@ func (m *MCP) ServeLines(ctx context.Context, in io.Reader, out io.Writer, who I
 		case msg.id == nil:
 			m.notify(ctx, msg)
 		case workers.Acquire(ctx, 1) == nil:
+			msg.live = send
 			running.Go(func() {
 				defer workers.Release(1)
 				notifications, reply := m.answer(ctx, who, m.View, stdioSurface, stdioSession, msg)

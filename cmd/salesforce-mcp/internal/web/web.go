@@ -96,7 +96,7 @@ func HTTP(h http.Handler, callTimeout time.Duration, log zerolog.Logger) *http.S
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      callTimeout + 30*time.Second,
+		WriteTimeout:      callTimeout + time.Minute, // messages to agents wait for their turn
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
