@@ -88,7 +88,7 @@ var attributes = set(`lang charset name content href rel method action formactio
 
 // filled are the attributes whose value may be a text: addresses, which are checked, and
 // those of which browsers, and htmx, make no more than a text, a number or a name.
-var filled = set(`href action formaction hx-get hx-post hx-confirm value name id for list lang placeholder title datetime min max low high optimum step
+var filled = set(`type autocomplete inputmode href action formaction hx-get hx-post hx-confirm value name id for list lang placeholder title datetime min max low high optimum step
 	rows cols size maxlength minlength colspan rowspan headers label start download form
 	width height x y x1 y1 x2 y2 cx cy r rx ry d points transform`)
 
