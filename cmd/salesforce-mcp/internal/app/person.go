@@ -1,33 +1,36 @@
 package app
 
-import "slices"
+import (
+	"slices"
 
-// A Role is what a person is for the platform or in a workspace.
-type Role string
-
-// The roles.
-const (
-	PlatformOwner  Role = "owner"    // may do everything, and makes owners
-	PlatformAdmin  Role = "admin"    // looks after workspaces and users, and sees every workspace
-	WorkspaceAdmin Role = "admin"    // sets a workspace up, and decides what waits in it
-	Approver       Role = "approver" // decides what waits in a workspace
-	Auditor        Role = "auditor"  // reads everything of a workspace, and changes nothing
+	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 )
 
 // Person is somebody who is signed in.
 type Person struct {
 	ID       string
-	Name     string // for people to read: as they are called, or their e-mail address
-	Email    string
-	Platform Role              // PlatformOwner, PlatformAdmin or ""
-	Roles    map[string][]Role // by workspace
+	Name     string                  // what they are called
+	Account  string                  // what the audit trail calls them: their e-mail address, where there is one
+	Platform users.Role              // users.Owner, users.PlatformAdmin or ""
+	Roles    map[string][]users.Role // by workspace
+}
+
+// personOf is the person that a user is.
+func personOf(u users.User) Person {
+	roles := u.Roles()
+	p := Person{ID: u.ID, Name: u.Name, Account: u.Shown(), Platform: roles.Platform, Roles: roles.Workspaces}
+	if p.Name == "" {
+		p.Name = p.Account
+	}
+	return p
 }
 
 // May reports whether a person has a right; in a workspace, for those rights that are
-// of one.
+// of one. An owner has all of them. An admin of the platform reads every workspace, and
+// changes and decides nothing there without a role in it.
 func (p Person) May(right right, workspace string) bool {
-	in := func(roles ...Role) bool {
-		return p.Platform == PlatformOwner || slices.ContainsFunc(p.Roles[workspace], func(r Role) bool { return slices.Contains(roles, r) })
+	in := func(roles ...users.Role) bool {
+		return p.Platform == users.Owner || slices.ContainsFunc(p.Roles[workspace], func(r users.Role) bool { return slices.Contains(roles, r) })
 	}
 	switch right {
 	case anyone:
@@ -35,17 +38,17 @@ func (p Person) May(right right, workspace string) bool {
 	case signedIn:
 		return p.ID != ""
 	case see:
-		return p.Platform == PlatformAdmin || in(WorkspaceAdmin, Approver, Auditor)
+		return p.Platform == users.PlatformAdmin || in(users.Admin, users.Approver, users.Auditor)
 	case decide:
-		return in(WorkspaceAdmin, Approver)
+		return in(users.Admin, users.Approver)
 	case administer:
-		return in(WorkspaceAdmin)
+		return in(users.Admin)
 	case auditing:
-		return p.Platform == PlatformAdmin || in(WorkspaceAdmin, Auditor)
+		return p.Platform == users.PlatformAdmin || in(users.Admin, users.Auditor)
 	case platform:
-		return p.Platform == PlatformOwner || p.Platform == PlatformAdmin
+		return p.Platform == users.Owner || p.Platform == users.PlatformAdmin
 	case owner:
-		return p.Platform == PlatformOwner
+		return p.Platform == users.Owner
 	}
 	return false
 }
