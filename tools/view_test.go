@@ -167,3 +167,18 @@ func TestSplitNamesBind(t *testing.T) {
 		}
 	}
 }
+
+// TestToolsList: what is shown as the list of an agent is what its client is sent.
+func TestToolsList(t *testing.T) {
+	server := newTestServer(t, nil)
+	for _, view := range []tools.View{tools.Dispatch, tools.Split, tools.Flat} {
+		for _, name := range []string{"admin", "reader", "stranger"} {
+			var sent json.RawMessage
+			ask(t, server, name, string(view), "tools/list", "{}", &sent)
+			shown, err := server.ToolsList(t.Context(), agent{caller{allowlist.Caller{Workspace: "w", Agent: name}}, server.Gate}, view)
+			if err != nil || string(shown) != string(sent) {
+				t.Errorf("%s of %s: %v\nshown %.200s\nsent  %.200s", view, name, err, shown, sent)
+			}
+		}
+	}
+}
