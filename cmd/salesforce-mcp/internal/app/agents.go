@@ -373,7 +373,9 @@ func allowAgent(r *request) error {
 }
 
 // everybodyPage asks whether all agents are really to be allowed.
-func everybodyPage(r *request) error { return everybodyForm(r, url.Values{"preset": {allowlist.PresetRead}}, "", http.StatusOK) }
+func everybodyPage(r *request) error {
+	return everybodyForm(r, url.Values{"preset": {allowlist.PresetRead}}, "", http.StatusOK)
+}
 
 func everybodyForm(r *request, form url.Values, problem string, status int) error {
 	w, changeable, err := r.ruled()

@@ -243,7 +243,9 @@ func (p *page) bareTick(name, value, label string, checked bool) {
 }
 
 // ticked is a tick with what it means.
-func (p *page) ticked(name, value, label, hint string, checked bool) { p.checkbox(name, value, label, hint, checked) }
+func (p *page) ticked(name, value, label, hint string, checked bool) {
+	p.checkbox(name, value, label, hint, checked)
+}
 
 // effect is an effect as a word, with a colour beside it.
 func (p *page) effect(effect string) {
