@@ -36,7 +36,7 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
-	Rules     ruleSettings
+	Settings  workspaceSettings
 	Refused   refusals
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)

@@ -90,8 +90,11 @@ func (r *request) ways(w config.Workspace, rule allowlist.Rule) (options []optio
 		if profile == nil || rule.Host != "" && rule.Host != profile.Name {
 			continue
 		}
-		options = append(options, option{profile.Name, r.t("the agent, through %s", profile.Name)})
-		if slices.ContainsFunc(profile.Agent, func(s allowlist.Source) bool { return s.Kind == allowlist.FromArgument }) {
+		inCalls := func(s allowlist.Source) bool { return s.Kind == allowlist.FromArgument }
+		if slices.ContainsFunc(profile.Agent, func(s allowlist.Source) bool { return !inCalls(s) }) {
+			options = append(options, option{profile.Name, r.t("the agent, through %s", profile.Name)})
+		}
+		if slices.ContainsFunc(profile.Agent, inCalls) {
 			options = append(options, option{unnamed + profile.Name, r.t("%s, which names its agent in calls only", profile.Name)})
 		}
 	}

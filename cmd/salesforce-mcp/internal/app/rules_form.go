@@ -144,7 +144,11 @@ func (r *request) drafted(w config.Workspace, form url.Values) draft {
 
 // names are the names that were typed, one a line or between commas; nil for none.
 func names(text string) []string {
-	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || unicode.IsSpace(c) })
+	all := strings.FieldsFunc(text, func(c rune) bool { return c == ',' || unicode.IsSpace(c) })
+	if len(all) == 0 { // a list that is there and empty would be another thing
+		return nil
+	}
+	return all
 }
 
 // ruleOf is the rule that a form says. Names of actions are in the order of the table.
