@@ -1,6 +1,6 @@
 package app
 
-var rulesFrench = map[string]string{
+var rulesFrench = map[string]string{ //nolint:gosec // G101: texts of pages, no secrets
 	"%d tool.":  "%d outil.",
 	"%d tools.": "%d outils.",
 	"%s, of %s": "%s, de %s",
