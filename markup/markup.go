@@ -22,8 +22,10 @@ const hole = "{}"
 type Page struct{ b strings.Builder }
 
 // Put writes markup, with a text in place of each {}: inside of an element, as in
-// <p>{}</p>, or as the whole of an attribute value="{}" or href="{}". A text stays a
-// text whatever is in it, and an address that does not lead to a page becomes "#".
+// <p>{}</p>, or as the whole of an attribute, as in value="{}" or href="{}", if that is
+// one of those that take a text. A text stays a text whatever is in it. An address in
+// href that does not lead to a page becomes "#", and so does one in action, formaction,
+// hx-get or hx-post that leads to another server.
 //
 // It panics when the markup is not of the kind that this is known to hold for, which
 // depends on the constant alone: tags are whole, and neither they nor their attributes
@@ -40,8 +42,12 @@ func (p *Page) Put(markup constant, texts ...string) {
 		p.b.WriteString(part)
 		if i < len(texts) {
 			text := texts[i]
-			if strings.HasSuffix(part, `href="`) {
+			switch name := before.FindStringSubmatch(part); {
+			case name == nil:
+			case name[1] == "href":
 				text = address(text)
+			case sent[name[1]]:
+				text = local(text)
 			}
 			p.b.WriteString(escape(text))
 		}
@@ -51,20 +57,43 @@ func (p *Page) Put(markup constant, texts ...string) {
 // String returns the page.
 func (p *Page) String() string { return p.b.String() }
 
+// before is the attribute that a hole is the value of.
+var before = regexp.MustCompile(` ([a-z][a-z0-9-]*)="$`)
+
 // tag is a tag as we write them, with its name, or whatever else begins like one. No
 // value has a < or a >.
-var tag = regexp.MustCompile(`<(?:/?([a-z][a-z0-9]*)((?: [a-z-]+(?:="[^"<>]*")?)*)>)?`)
+var tag = regexp.MustCompile(`<(?:/?([a-z][a-z0-9]*)((?: [a-z][a-z0-9-]*(?:="[^"<>]*")?)*)>)?`)
 
 // attribute is an attribute of a tag.
-var attribute = regexp.MustCompile(` ([a-z-]+)(?:="([^"]*)")?`)
+var attribute = regexp.MustCompile(` ([a-z][a-z0-9-]*)(?:="([^"]*)")?`)
 
-// elements hold markup, or text in which character references are read.
-var elements = set(`html head meta title body main header h1 p a strong code pre ul li form label input button
-	datalist option table caption thead tbody tr th td`)
+// own are the tags of files that this server has, which stand as they are: the style
+// sheet, an icon, and scripts.
+var own = regexp.MustCompile(`<link rel="(?:stylesheet|icon)" href="/assets/[a-z0-9.-]+">|<script src="/assets/[a-z0-9.-]+" defer></script>`)
+
+// elements hold markup, or text in which character references are read. Those of SVG
+// draw, and neither link nor move.
+var elements = set(`html head meta title body main header footer nav section article aside div span
+	h1 h2 h3 h4 p a strong em small b code kbd samp pre br hr ul ol li dl dt dd time abbr del ins mark figure figcaption details summary
+	form fieldset legend label input button select optgroup option textarea output progress meter datalist
+	table caption thead tbody tfoot tr th td svg g path line rect circle polyline polygon text`)
 
 // attributes run nothing.
-var attributes = set(`lang charset name content href rel method action class role type value id for list scope
-	autocomplete autocapitalize spellcheck required`)
+var attributes = set(`lang charset name content href rel method action formaction formmethod formnovalidate class role type value id for list scope
+	autocomplete autocapitalize spellcheck required checked selected disabled readonly multiple hidden open novalidate autofocus
+	placeholder title datetime rows cols size maxlength minlength min max low high optimum step pattern inputmode enterkeyhint colspan rowspan headers tabindex
+	accesskey dir translate label start reversed download form span
+	viewbox width height x y x1 y1 x2 y2 cx cy r rx ry d points transform text-anchor dominant-baseline preserveaspectratio focusable pathlength
+	hx-get hx-post hx-target hx-swap hx-swap-oob hx-trigger hx-select hx-include hx-indicator hx-disabled-elt hx-push-url hx-replace-url hx-confirm hx-sync hx-preserve`)
+
+// filled are the attributes whose value may be a text: addresses, which are checked, and
+// those of which browsers, and htmx, make no more than a text, a number or a name.
+var filled = set(`type autocomplete inputmode href action formaction hx-get hx-post hx-confirm value name id for list lang placeholder title datetime min max low high optimum step
+	rows cols size maxlength minlength colspan rowspan headers label start download form
+	width height x y x1 y1 x2 y2 cx cy r rx ry d points transform`)
+
+// sent are the attributes with addresses to which something is sent.
+var sent = set(`action formaction hx-get hx-post`)
 
 func set(names string) map[string]bool {
 	set := map[string]bool{}
@@ -74,9 +103,20 @@ func set(names string) map[string]bool {
 	return set
 }
 
+// harmless reports whether an attribute runs nothing, and whether its value may be a
+// text. aria-… speaks, and data-… is read by nobody but our own script; htmx reads
+// data-hx-… as it reads hx-….
+func harmless(name string) (is, text bool) {
+	switch {
+	case strings.HasPrefix(name, "aria-"), strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "data-hx-"):
+		return true, true
+	}
+	return attributes[name], filled[name]
+}
+
 // check says what is wrong with markup, or "".
 func check(markup string) string {
-	markup = strings.TrimPrefix(markup, "<!doctype html>")
+	markup = own.ReplaceAllString(strings.TrimPrefix(markup, "<!doctype html>"), "")
 	if before, rest, ok := strings.Cut(markup, "<style>"); ok { // the one element whose text is not read as such
 		style, after, ok := strings.Cut(rest, "</style>")
 		if !ok || strings.Contains(style, "<") || strings.Contains(style, hole) {
@@ -89,10 +129,11 @@ func check(markup string) string {
 			return fmt.Sprintf("%q is not a tag that is known to be harmless", found[0])
 		}
 		for _, a := range attribute.FindAllStringSubmatch(found[2], -1) {
-			if !attributes[a[1]] {
+			is, text := harmless(a[1])
+			if !is {
 				return fmt.Sprintf("attribute %s is not known to be harmless", a[1])
 			}
-			if strings.Contains(a[2], hole) && (a[2] != hole || a[1] != "value" && a[1] != "href") {
+			if strings.Contains(a[2], hole) && (a[2] != hole || !text) {
 				return fmt.Sprintf("attribute %s can have no hole", a[1])
 			}
 		}
@@ -117,6 +158,17 @@ var followed = regexp.MustCompile(`^(?:https?://|[^:/\\[:cntrl:] ]*(?:/|$))`)
 // a scheme.
 func address(text string) string {
 	if !followed.MatchString(text) {
+		return "#"
+	}
+	return text
+}
+
+// here is an address on this server: a path, a query, or both.
+var here = regexp.MustCompile(`^(?:/(?:[^/\\[:cntrl:]][^\\[:cntrl:]]*)?|\?[^\\[:cntrl:]]*)?$`)
+
+// local returns an address of this server.
+func local(text string) string {
+	if !here.MatchString(text) {
 		return "#"
 	}
 	return text

@@ -2,6 +2,7 @@ package markup
 
 import (
 	"html/template"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -28,7 +29,8 @@ func TestText(t *testing.T) {
 		var p Page
 		p.Put(`<!doctype html><html><head><title>x{}</title><style>p { color: red }</style></head><body>`, title)
 		p.Put(`<p>x{}</p><pre>x{}</pre><input value="{}"><a href="{}">x{}</a>`, inside, inside, value, href, inside)
-		p.Put(`<form method="post"><button>x{}</button></form></body></html>`, inside)
+		p.Put(`<form method="post" action="{}"><button aria-label="{}" data-x="{}" id="{}">x{}</button><textarea name="{}">x{}</textarea><select><option title="{}">x{}</select></form>`, href, value, value, value, inside, value, inside, value, inside)
+		p.Put(`<svg width="{}"><text x="{}">x{}</text><path d="{}"></svg></body></html>`, value, value, inside, value)
 		root, err := html.Parse(strings.NewReader(p.String()))
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +42,12 @@ func TestText(t *testing.T) {
 		if address(href) != href {
 			followed = "#"
 		}
-		want := "html(head(title(" + "x" + read(title) + ")style(p { color: red }))body(p(" + in + ")pre(" + in + ")input[value=" + read(value) + "]()a[href=" + followed + "](" + in + ")form[method=post](button(" + in + "))))"
+		to, v := href, read(value)
+		if local(href) != href {
+			to = "#"
+		}
+		want := "html(head(title(" + "x" + read(title) + ")style(p { color: red }))body(p(" + in + ")pre(" + in + ")input[value=" + read(value) + "]()a[href=" + followed + "](" + in + ")form[method=post][action=" + read(to) + "](button[aria-label=" + v + "][data-x=" + v + "][id=" + v + "](" + in + ")textarea[name=" + v + "](" + in + ")select(option[title=" + v + "](" + in + ")))" +
+			"svg[width=" + v + "](text[x=" + v + "](" + in + ")path[d=" + v + "]())))"
 		if got := b.String(); got != want {
 			t.Fatalf("got  %q\nwant %q\npage %q", got, want, p.String())
 		}
@@ -102,9 +109,13 @@ func TestAddress(t *testing.T) {
 func TestCheck(t *testing.T) {
 	for _, markup := range []constant{
 		`<script>{}</script>`, `<p><script>f()</script></p>`, `<SCRIPT>`, `<style>{}</style>`, `<style>a<b</style>`, `<style>p { x: y }`, `<style><style></style>{}</style>`,
-		`<textarea>`, `<iframe src="{}">`, `<svg>`, `<plaintext>`, `<noscript>`, `<template>`, `<!-- {} -->`, `<![CDATA[{}]]>`, `<?x {}?>`,
+		`<iframe src="{}">`, `<img src="{}">`, `<svg><a xlink:href="{}">`, `<animate>`, `<set>`, `<use href="#x">`, `<foreignobject>`, `<math>`, `<xmp>`, `<plaintext>`, `<noscript>`, `<object>`, `<base href="/">`,
+		`<script src="/assets/{}" defer></script>`, `<script src="{}" defer></script>`, `<script src="https://evil.example/x.js" defer></script>`, `<script src="/assets/../x.js" defer></script>`, `<script src="/assets/x.js" defer>f()</script>`,
+		`<link rel="stylesheet" href="{}">`, `<link rel="stylesheet" href="//evil.example/x.css">`, `<link rel="import" href="/assets/x.css">`,
+		`<p hx-on="f()">`, `<p hx-on:click="f()">`, `<p hx-vals="{}">`, `<p data-hx-on="{}">`, `<p data-hx-get="{}">`, `<p hx-target="{}">`, `<p hx-trigger="{}">`, `<p hx-headers="x">`, `<p hx-ext="x">`,
+		`<button formaction="x{}">`, `<svg viewbox="{}">`, `<path fill="url(x)">`, `<p aria-label="x{}">`, `<template>`, `<!-- {} -->`, `<![CDATA[{}]]>`, `<?x {}?>`,
 		`<p onclick="{}">`, `<p onclick="f()">`, `<p style="{}">`, `<p {}>`, `<p {}="x">`, `<{}>`, `<a href={}>`, `<a href='{}'>`, `<a href="x{}">`, `<a href="{}x">`, `<a href="javascript:{}">`,
-		`<a src="{}">`, `<form action="{}">`, `<meta content="{}">`, `<input value="{}`, `value="{}">`, `<p`, `<p {}`, `p>{}`, `<p class="{}">`, `<a href="{}"x>`, `<p>a < b</p>`,
+		`<a src="{}">`, `<meta content="{}">`, `<input value="{}`, `value="{}">`, `<p`, `<p {}`, `p>{}`, `<p class="{}">`, `<a href="{}"x>`, `<p>a < b</p>`,
 	} {
 		if check(string(markup)) == "" {
 			t.Errorf("%q is taken", markup)
@@ -121,5 +132,33 @@ func TestCheck(t *testing.T) {
 			new(Page).Put(`<p>{}</p>`, texts...)
 			t.Errorf("%d texts for one hole", len(texts))
 		}()
+	}
+}
+
+// TestLocal: what is sent stays here, as a browser reads the address.
+func TestLocal(t *testing.T) {
+	base := &url.URL{Scheme: "https", Host: "here.example", Path: "/a/b"}
+	rapid.Check(t, func(t *rapid.T) {
+		text := texts().Draw(t, "address")
+		if local(text) != text || text == "#" {
+			return
+		}
+		u, err := base.Parse(strings.Map(func(r rune) rune { // what browsers do before they look
+			if r == '\\' {
+				return '/'
+			}
+			return r
+		}, strings.NewReplacer("\t", "", "\n", "", "\r", "", "%", "").Replace(strings.ToValidUTF8(text, "x"))))
+		if err == nil && (u.Host != "here.example" || u.Scheme != "https") {
+			t.Fatalf("%q leads to %s", text, u)
+		}
+	})
+	for text, want := range map[string]string{
+		"/a/b?c=https://d": "/a/b?c=https://d", "?x=y": "?x=y", "": "", "/": "/", "//evil.example": "#", "/\\evil.example": "#", "/\t/evil.example": "#", "/\n/evil.example": "#",
+		"https://evil.example": "#", "javascript:alert(1)": "#", "x": "#", "\\/evil.example": "#", " /x": "#",
+	} {
+		if got := local(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

@@ -99,7 +99,8 @@ func (e *env) demo() *cobra.Command {
 			go func() { served <- serveUntil(ctx, l, a.handler(), a.log) }()
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
 				AgentID: demoAgent, UserID: demoUser, AdminToken: admin, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
-				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace)}
+				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace),
+				Config:       a.pages.SetupLink("http://" + l.Addr().String())}
 			if err := ready.print(e.stdout, asJSON); err != nil {
 				cancel()
 				return errors.Join(err, <-served)
@@ -165,6 +166,7 @@ func (r demoReady) print(w io.Writer, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(w, `salesforce-mcp demo: the server is real, the Salesforce org is simulated.
 
+configuration    %s
 MCP endpoint     %s
 host token       %s
 agents           %s (may do all), %s (may only read), %s (asks a person before it changes or removes)
@@ -179,6 +181,6 @@ curl -s %s \
   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":{"action":"soql","q":"SELECT Name, Industry, AnnualRevenue FROM Account ORDER BY AnnualRevenue DESC NULLS LAST LIMIT 5"}}}'
 
 Stop it with Ctrl-C.
-`, r.MCP, r.HostToken, demoAgent, demoReader, demoCareful, r.AdminToken, demoAdmin, demoCareful, r.Org, demoPeople, r.MCP, r.HostToken, demoAgent)
+`, r.Config, r.MCP, r.HostToken, demoAgent, demoReader, demoCareful, r.AdminToken, demoAdmin, demoCareful, r.Org, demoPeople, r.MCP, r.HostToken, demoAgent)
 	return err
 }

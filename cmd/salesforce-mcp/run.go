@@ -15,6 +15,7 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/audit"
+	configapp "salesforce-mcp/cmd/salesforce-mcp/internal/app"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
@@ -79,6 +80,7 @@ type app struct {
 	mcp       *tools.MCP
 	metrics   *sight.Metrics // nil when nobody scrapes them
 	traced    func()         // sends the last spans
+	pages     *configapp.App // the configuration app; nil without one
 	config    *config.Config
 	log       zerolog.Logger
 }
@@ -144,6 +146,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	a.recovered = a.recoverOthers(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()
+	a.pages = a.newPages()
 	return a, nil
 }
 
@@ -200,7 +203,7 @@ func (a *app) ready(ctx context.Context) error {
 // web is the HTTP face of the app.
 func (a *app) web() *web.Server {
 	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Runs: a.store, Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Runs: a.store, App: a.pagesHandler(), Log: a.log}
 }
 
 func (a *app) handler() http.Handler { return a.web().Handler() }

@@ -38,6 +38,7 @@ type Server struct {
 	Admins    allowlist.Admins // who decide about calls that wait for a person
 	Runs      Runs             // that administrators look after
 	RunLease  time.Duration    // of those who work on them; 0 is the default
+	App       http.Handler     // the configuration app; nil serves none
 	Log       zerolog.Logger
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For says where
 	// a request comes from.
@@ -65,6 +66,7 @@ type Server struct {
 //	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
+//	everything else                                 the configuration app
 //	GET  /healthz                                   200 while the process lives
 //	GET  /readyz                                    200 while calls can be recorded, and more are wanted
 func (s *Server) Handler() http.Handler {
@@ -83,7 +85,22 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("/", s.guard(security, guarded))
+	mux.Handle("/", s.guard(security, s.beside(guarded)))
+	return mux
+}
+
+// beside serves what is not for programs from the configuration app, if there is one.
+// What lies below the programs' paths is theirs alone, and so are the answers for what is
+// not there.
+func (s *Server) beside(programs http.Handler) http.Handler {
+	if s.App == nil {
+		return programs
+	}
+	mux := http.NewServeMux()
+	for _, below := range []string{"/w/", "/oauth/", "/.well-known/"} {
+		mux.Handle(below, programs)
+	}
+	mux.Handle("/", s.App)
 	return mux
 }
 

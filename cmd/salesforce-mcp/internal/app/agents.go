@@ -1,0 +1,5 @@
+package app
+
+var agentsRoutes []route
+
+var agentsFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var approvalsRoutes []route
+
+var approvalsFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var auditRoutes []route
+
+var auditFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var authenticationRoutes []route
+
+var authenticationFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var catalogRoutes []route
+
+var catalogFrench map[string]string

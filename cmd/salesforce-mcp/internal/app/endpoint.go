@@ -1,0 +1,5 @@
+package app
+
+var endpointRoutes []route
+
+var endpointFrench map[string]string

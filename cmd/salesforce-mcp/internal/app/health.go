@@ -1,0 +1,5 @@
+package app
+
+var healthRoutes []route
+
+var healthFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var historyRoutes []route
+
+var historyFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var returnsRoutes []route
+
+var returnsFrench map[string]string

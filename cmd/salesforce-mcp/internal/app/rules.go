@@ -1,0 +1,5 @@
+package app
+
+var rulesRoutes []route
+
+var rulesFrench map[string]string

@@ -1,0 +1,5 @@
+package app
+
+var workspacesRoutes []route
+
+var workspacesFrench map[string]string
