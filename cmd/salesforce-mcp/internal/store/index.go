@@ -650,4 +650,3 @@ func (s *Store) linesAt(ctx context.Context, workspace string, leaves []int64) (
 	}
 	return lines, rows.Err()
 }
-
