@@ -49,13 +49,18 @@ func TestCallsLikeEntries(t *testing.T) {
 			}
 			var calls []*call
 			leaf, n := int64(0), 0
+			var waiting []audit.Entry // to be appended together
+			keep := func() {
+				if err := s.Append(context.Background(), waiting); err != nil {
+					t.Fatal(err)
+				}
+				waiting = nil
+			}
 			add := func(e audit.Entry) *audit.Entry {
 				n++
 				e.ID = fmt.Sprintf("%s-%04d", workspace, n)
 				e.Time = start.Add(time.Duration(n) * 7 * time.Minute)
-				if err := s.Append(context.Background(), []audit.Entry{e}); err != nil {
-					t.Fatal(err)
-				}
+				waiting = append(waiting, e)
 				if e.Workspace == workspace {
 					leaf++
 				}
@@ -96,11 +101,13 @@ func TestCallsLikeEntries(t *testing.T) {
 						}
 					}
 				case "index":
+					keep()
 					if _, err := s.Index(context.Background(), workspace); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
+			keep()
 			indexAll(t, s, workspace)
 
 			q := CallQuery{Workspace: workspace, Agent: few("q agent", "", "", "desk", "desk*", "D_*"), User: few("q user", "", "", "ada"), Host: few("q host", "", "", "h%*"), Tool: few("q tool", "", "", "query"),
