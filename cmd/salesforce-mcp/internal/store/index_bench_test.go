@@ -93,7 +93,7 @@ func BenchmarkIndex(b *testing.B) {
 
 // benchCall is the intent of the nth call of a month that ends.
 func benchCall(n int, end time.Time) audit.Entry {
-	return audit.Entry{ID: fmt.Sprintf("i-%09d", n), Workspace: "a", Phase: audit.PhaseIntent, Time: end.Add(-30*24*time.Hour + time.Duration(n)*2*30*24*time.Hour/time.Duration(*benchEntries)),
+	return audit.Entry{ID: fmt.Sprintf("i-%09d", n), Workspace: "a", Phase: audit.PhaseIntent, Time: end.Add(-30*24*time.Hour + time.Duration(n)*(60*24*time.Hour/time.Duration(*benchEntries))),
 		Host: "factory", Agent: fmt.Sprintf("agent-%d", n%50), User: fmt.Sprintf("user-%d", n%997), Context: fmt.Sprintf("c-%d", n/8), Surface: "mcp",
 		Tool: "records", Action: "get", Instruction: "getRecord", Effect: "read", Decision: "allowed", Rule: "helpdesk",
 		Arguments: []byte(`{"recordId":"001000000000001AAA","sObjectName":"Account","fields":["Id","Name","Site","Phone","Industry"]}`)}
