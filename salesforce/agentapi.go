@@ -241,15 +241,14 @@ func (a Agents) Stream(ctx context.Context, s Say, tell func(AgentProgress)) (*A
 	defer func() { _ = answer.Stream.Close() }()
 	t := turn{tell: tell}
 	err = events(answer.Stream, t.take)
+	if t.failed != nil {
+		return &t.reply, t.failed
+	}
 	if err == nil {
 		if t.reply.Text == "" && t.shown != "" { // no message repeated the pieces
 			t.reply.add(AgentMessage{Type: "Inform", Message: t.shown})
 		}
 		return &t.reply, nil
-	}
-	var e *Error
-	if errors.As(err, &e) && e.agents || errors.Is(err, errAgentFailed) {
-		return &t.reply, err
 	}
 	cut := &Error{Class: ClassTransient, Code: "AGENT_ANSWER_CUT", RequestID: answer.RequestID, Err: err,
 		Message: "the agent's answer was cut off; " + t.received(),
@@ -260,14 +259,14 @@ func (a Agents) Stream(ctx context.Context, s Say, tell func(AgentProgress)) (*A
 	return &t.reply, cut
 }
 
-// errAgentFailed is a failure that the agent itself told.
-var errAgentFailed = errors.New("the agent failed")
-
 // turn is an agent's turn while it is streamed.
 type turn struct {
 	tell  func(AgentProgress)
 	reply AgentReply
 	shown string // the pieces since the last whole message
+	// failed is what the agent said of itself. It is at work until its turn is over all
+	// the same: who spoke before would find it busy.
+	failed error
 }
 
 // take reads one event. What it is says its message alone: names of events are spelled
@@ -281,7 +280,8 @@ func (t *turn) take(data []byte) (done bool, err error) {
 	}
 	m := event.Message
 	if err := m.failure(); err != nil {
-		return true, fmt.Errorf("%w: %w", errAgentFailed, err)
+		t.failed = cmp.Or(t.failed, fmt.Errorf("the agent failed: %w", err))
+		return m.Type == "Error", nil // nothing follows an error
 	}
 	switch m.Type {
 	case "TextChunk":

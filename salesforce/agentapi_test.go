@@ -127,6 +127,8 @@ func TestAgentStream(t *testing.T) {
 		"withdrawn and cut":             {chunk(`"secret"`) + data(`{"type":"ValidationFailureChunk"}`), true, []AgentProgress{{Chunk: "secret"}, {Withdrawn: true}}, "", "nothing of it had come"},
 		"an error":                      {data(`{"type":"Error","error":"Boom","message":"it broke","httpStatus":503}`), true, nil, "", "Boom: it broke"},
 		"a failure":                     {data(`{"type":"Failure","code":"ACTION_FAILED","errors":["no stock"]}`) + endOfTurn, true, nil, "", "ACTION_FAILED: no stock"},
+		"a failure is not the end":      {data(`{"type":"Failure","message":"no"}`) + data(`{"type":"ProgressIndicator","message":"Cleaning up"}`) + data(`{"type":"Failure","message":"later"}`) + endOfTurn, false, []AgentProgress{{Doing: "Cleaning up"}}, "", "AGENT_FAILURE: no"},
+		"a failure and cut":             {data(`{"type":"Failure","message":"no"}`), false, nil, "", "AGENT_FAILURE: no"},
 		"what is unknown":               {"data: nonsense\n\ndata: {}\n\n" + data(`{"type":"ThoughtTextChunk","message":"hm"}`) + endOfTurn, true, nil, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,11 +74,7 @@ func (o *Org) mountAgents(mux *http.ServeMux) {
 		{http.MethodDelete, "/sessions/{session}", endSession},
 	} {
 		mux.HandleFunc(agentRoot+r.path, func(w http.ResponseWriter, request *http.Request) {
-			c := &agentCall{call: &call{Request: request, org: o}, w: w}
-			c.fault, _ = request.Context().Value(agentFault{}).(*Fault)
-			if c.fault == nil {
-				c.fault = &Fault{}
-			}
+			c := &agentCall{call: &call{Request: request, org: o}, w: w, fault: &Fault{}}
 			e := c.admitted(r.method)
 			if e == nil {
 				e = r.handle(c)

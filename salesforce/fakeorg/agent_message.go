@@ -30,6 +30,12 @@ type citation struct {
 // longestThought is how long the platform lets an agent think.
 const longestThought = 120 * time.Second
 
+// isMessage tells the requests of sendMessage from all others.
+func isMessage(r *http.Request) bool {
+	path := strings.TrimSuffix(r.URL.Path, "/stream")
+	return strings.HasPrefix(path, agentRoot+"/sessions/") && strings.HasSuffix(path, "/messages")
+}
+
 // sendMessage is POST /sessions/{session}/messages, and /messages/stream. A session that another request is at work in
 // is refused; it is free again before the last of the answer is sent.
 func sendMessage(c *agentCall) *agentError {
@@ -68,6 +74,9 @@ func sendMessage(c *agentCall) *agentError {
 		return badAgentRequest("sequenceId %d must be greater than %d", in.Message.SequenceID, t.last)
 	}
 	t.last = in.Message.SequenceID
+	if c.Context().Value(disturbed{}) == nil {
+		c.fault = cmp.Or(c.org.next(c.Request, thinking), c.fault)
+	}
 	wait(c.Request, c.thought())
 	s, e := c.think(t, in.Message.Text)
 	if e != nil {

@@ -331,8 +331,8 @@ func TestAgentFaults(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 
-	// Of two messages at once one is refused, as the first is still thought about.
-	c.Inject(fakeorg.Fault{Path: "/messages", Agent: "slow", DelayMS: 60000, Times: -1})
+	// Of two messages at once one is refused, as the first is still thought about. It leaves the fault of the next message.
+	c.Inject(fakeorg.Fault{Path: "/messages", Agent: "slow", DelayMS: 60000}, fakeorg.Fault{Agent: "error"})
 	var both sync.WaitGroup
 	refused := make(chan int, 2)
 	ctx, stop := context.WithCancel(t.Context())
@@ -351,6 +351,9 @@ func TestAgentFaults(t *testing.T) {
 	}
 	if status := <-refused; status != http.StatusLocked {
 		t.Errorf("the second message: %d", status)
+	}
+	if r := c.do("GET", "/_faults", ""); !strings.Contains(r.body, `"agent":"error"`) || strings.Contains(r.body, "slow") {
+		t.Errorf("left is %s", r.body)
 	}
 	stop()
 	both.Wait()

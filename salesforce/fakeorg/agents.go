@@ -31,9 +31,6 @@ const agentIdle = time.Hour
 //   - timeout: the agent thinks for DelayMS, by default 120 seconds, and the answer is 500
 var AgentFaults = []string{"cut", "validation", "failure", "error", "slow", "timeout"}
 
-// agentFault is the key of the context's value with the [Fault] of an agent.
-type agentFault struct{}
-
 // AgentSession is a session with an agent, as the org remembers it.
 type AgentSession struct {
 	ID       string      `json:"sessionId"`

@@ -91,15 +91,27 @@ func decodeFaults(body io.Reader) ([]Fault, error) {
 	return queue, nil
 }
 
-// next takes the fault for a request out of the queue, or nil. A subrequest meets only those that answer with an error.
-func (o *Org) next(r *http.Request, inside bool) *Fault {
+// stage is how far a request has come when a fault may meet it.
+type stage int
+
+const (
+	arriving stage = iota
+	within         // a subrequest, which meets those that answer with an error
+	thinking       // a message that an agent has taken, which meets those of agents; a refused one leaves them to the next
+)
+
+// next takes the fault for a request out of the queue, or nil. One that is first but for another stage is left there.
+func (o *Org) next(r *http.Request, at stage) *Fault {
 	o.faultsMu.Lock()
 	defer o.faultsMu.Unlock()
 	for i, f := range o.queue {
-		if inside && !f.isError() {
+		if at == within && !f.isError() || f.isAgent() && !isMessage(r) {
 			continue
 		}
 		if (f.Method == "" || f.Method == r.Method) && strings.Contains(r.RequestURI, f.Path) {
+			if f.isAgent() != (at == thinking) {
+				return nil
+			}
 			taken := *f
 			if f.Times > 0 {
 				f.Times--
@@ -113,6 +125,9 @@ func (o *Org) next(r *http.Request, inside bool) *Fault {
 	return nil
 }
 
+// disturbed is the key of the context's value of a request that has met its fault.
+type disturbed struct{}
+
 // disturb applies faults to requests of the API.
 func (o *Org) disturb(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,12 +135,12 @@ func (o *Org) disturb(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		f := o.next(r, false)
+		f := o.next(r, arriving)
 		if f == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		f.apply(o, w, r, next)
+		f.apply(o, w, r.WithContext(context.WithValue(r.Context(), disturbed{}, true)), next)
 	})
 }
 
@@ -133,9 +148,7 @@ func (o *Org) disturb(next http.Handler) http.Handler {
 func own(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/_") }
 
 func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if f.Agent == "" { // an agent waits itself, with its session locked
-		wait(r, time.Duration(f.DelayMS)*time.Millisecond)
-	}
+	wait(r, time.Duration(f.DelayMS)*time.Millisecond)
 	if f.ExpireTokens {
 		o.endSessions(func(*session) bool { return true })
 	}
@@ -159,8 +172,6 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 		o.refuseAgent(w, r, agentRefusal(orElse(f.Status, http.StatusInternalServerError), f.ErrorCode, "%s", f.Message))
 	case f.isError():
 		o.writeError(w, r, f.err())
-	case f.Agent != "":
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), agentFault{}, f)))
 	case f.Gateway != "":
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), gatewayFault{}, f.Gateway)))
 	default:
@@ -171,6 +182,11 @@ func (f *Fault) apply(o *Org, w http.ResponseWriter, r *http.Request, next http.
 // isError reports whether the fault answers with an error of the API.
 func (f *Fault) isError() bool {
 	return f.Cut == "" && f.HTML == "" && (f.ErrorCode != "" || f.Status != 0)
+}
+
+// isAgent reports whether the fault is what an agent makes of a message, and nothing comes before that.
+func (f *Fault) isAgent() bool {
+	return f.Agent != "" && f.Cut == "" && f.HTML == "" && !f.LimitReached && !f.isError()
 }
 
 func (f *Fault) err() *fault {

@@ -97,7 +97,7 @@ func (c *call) performSubrequest(s subrequest) subanswer {
 	if err != nil {
 		return c.performed(s, failure(err), true)
 	}
-	if f := c.org.next(sub.Request, true); f != nil {
+	if f := c.org.next(sub.Request, within); f != nil {
 		return c.performed(s, failure(f.err()), true)
 	}
 	var a *answer
