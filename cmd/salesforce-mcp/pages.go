@@ -29,12 +29,23 @@ func (a *app) newPages() *configapp.App {
 		a.log.Warn().Str("publicURL", c.PublicURL).Msg("there is no configuration app: its cookies and passwords need https, or this machine")
 		return nil
 	}
-	pages := &configapp.App{PublicURL: c.PublicURL, Version: version(), Log: a.log, Tools: a.server,
-		Users: a.store, Attempts: a.store, Sessions: a.store, Links: a.store, Journal: a.journal, Login: a.people.Login,
-		Source: func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
+	pages := &configapp.App{
+		PublicURL: c.PublicURL,
+		Version:   version(),
+		Log:       a.log,
+		Tools:     a.server,
+		Journal:   a.journal,
+		Users:     a.store,
+		Attempts:  a.store,
+		Sessions:  a.store,
+		Links:     a.store,
+		Login:     a.people.Login,
+		Source:    func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
 		Names: func(context.Context) ([]string, error) {
 			return slices.Sorted(maps.Keys(*a.orgs.workspaces.Load())), nil
-		}}
+		},
+		Refused: a.store,
+	}
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})
 	}

@@ -6,13 +6,25 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 )
 
+// A Role is what a person is for the platform or in a workspace.
+type Role = users.Role
+
+// The roles.
+const (
+	PlatformOwner  = users.Owner
+	PlatformAdmin  = users.PlatformAdmin
+	WorkspaceAdmin = users.Admin
+	Approver       = users.Approver
+	Auditor        = users.Auditor
+)
+
 // Person is somebody who is signed in.
 type Person struct {
 	ID       string
-	Name     string                  // what they are called
-	Account  string                  // what the audit trail calls them: their e-mail address, where there is one
-	Platform users.Role              // users.Owner, users.PlatformAdmin or ""
-	Roles    map[string][]users.Role // by workspace
+	Name     string            // what they are called
+	Account  string            // what the audit trail calls them: their e-mail address, where there is one
+	Platform Role              // PlatformOwner, PlatformAdmin or ""
+	Roles    map[string][]Role // by workspace
 }
 
 // personOf is the person that a user is.
@@ -29,8 +41,8 @@ func personOf(u users.User) Person {
 // of one. An owner has all of them. An admin of the platform reads every workspace, and
 // changes and decides nothing there without a role in it.
 func (p Person) May(right right, workspace string) bool {
-	in := func(roles ...users.Role) bool {
-		return p.Platform == users.Owner || slices.ContainsFunc(p.Roles[workspace], func(r users.Role) bool { return slices.Contains(roles, r) })
+	in := func(roles ...Role) bool {
+		return p.Platform == PlatformOwner || slices.ContainsFunc(p.Roles[workspace], func(r Role) bool { return slices.Contains(roles, r) })
 	}
 	switch right {
 	case anyone:
@@ -38,17 +50,17 @@ func (p Person) May(right right, workspace string) bool {
 	case signedIn:
 		return p.ID != ""
 	case see:
-		return p.Platform == users.PlatformAdmin || in(users.Admin, users.Approver, users.Auditor)
+		return p.Platform == PlatformAdmin || in(WorkspaceAdmin, Approver, Auditor)
 	case decide:
-		return in(users.Admin, users.Approver)
+		return in(WorkspaceAdmin, Approver)
 	case administer:
-		return in(users.Admin)
+		return in(WorkspaceAdmin)
 	case auditing:
-		return p.Platform == users.PlatformAdmin || in(users.Admin, users.Auditor)
+		return p.Platform == PlatformAdmin || in(WorkspaceAdmin, Auditor)
 	case platform:
-		return p.Platform == users.Owner || p.Platform == users.PlatformAdmin
+		return p.Platform == PlatformOwner || p.Platform == PlatformAdmin
 	case owner:
-		return p.Platform == users.Owner
+		return p.Platform == PlatformOwner
 	}
 	return false
 }
