@@ -102,6 +102,8 @@ type Workspace struct {
 
 	// Stored says that the workspace stands in the database ([Config.Stored]).
 	Stored bool `yaml:"-"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
@@ -356,6 +358,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	}
 	if w.Returns != nil {
 		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
+	}
+	if w.Agentforce != nil {
+		problems = append(problems, w.Agentforce.validate(at+"agentforce.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {
