@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -154,6 +155,7 @@ func sessionOf(t *testing.T, org *fakeorg.Org, id string) fakeorg.AgentSession {
 // person decides; beside the host of the demo there is "desk", with the token "token-desk".
 func agentWorld(t *testing.T, change ...func(*config.Config)) *world {
 	t.Helper()
+	quickly(t)
 	w := newWorld(t, append([]func(*config.Config){func(c *config.Config) {
 		for i := range c.Workspaces {
 			rules := append(slices.Clone(c.Workspaces[i].Rules), allowlist.Rule{Agent: "other", Preset: "all"}, allowlist.Rule{Agent: "asker", Preset: "all", Confirm: []string{"act"}})
@@ -168,6 +170,12 @@ func agentWorld(t *testing.T, change ...func(*config.Config)) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// quickly has agents of orgs that are started from now on write without a pause.
+func quickly(t *testing.T) {
+	harnessed.pace = time.Nanosecond
+	t.Cleanup(func() { harnessed.pace = 0 })
 }
 
 // agentClient is the app of the server, for which the org makes tokens that are JWTs
