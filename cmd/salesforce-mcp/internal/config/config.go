@@ -99,6 +99,8 @@ type Workspace struct {
 	AuditLog *AuditLog `yaml:"auditLog"`
 	// Returns says how returns are driven. Nil: the workspace has no tool for them.
 	Returns *Returns `yaml:"returns"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
@@ -344,6 +346,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	}
 	if w.Returns != nil {
 		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
+	}
+	if w.Agentforce != nil {
+		problems = append(problems, w.Agentforce.validate(at+"agentforce.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {
