@@ -19,9 +19,9 @@ import (
 	"salesforce-mcp/salesforce/fakeorg"
 )
 
-// agentOrg is a simulated org whose tokens the Agent API takes, for servers that are
+// talkingOrg is a simulated org whose tokens the Agent API takes, for servers that are
 // processes of their own.
-func agentOrg(t *testing.T) *runningOrg {
+func talkingOrg(t *testing.T) *runningOrg {
 	t.Helper()
 	quickly(t)
 	ctx, stop := context.WithCancel(context.Background())
@@ -91,7 +91,7 @@ func (o *runningOrg) taken(t *testing.T) {
 // After its start the conversation goes on where it was, and no sequence id is used
 // twice.
 func TestAgentforceKilled(t *testing.T) {
-	org := agentOrg(t)
+	org := talkingOrg(t)
 	file := agentConfig(t, org, t.TempDir(), "")
 	session, sequence := "", int64(0)
 	for _, stream := range []bool{false, true} {
@@ -161,7 +161,7 @@ func agentServers(t *testing.T, org *runningOrg) (endpoints []string) {
 // common than their database. They take turns for 80 messages, and both speak at once
 // for 20 more: each message has an id of its own, 1 to 100. There is no message 101.
 func TestAgentforceReplicas(t *testing.T) {
-	org := agentOrg(t)
+	org := talkingOrg(t)
 	var at []*talker
 	for _, endpoint := range agentServers(t, org) {
 		at = append(at, newTalker(t, endpoint, "token-a", "desk", "ann"))
@@ -189,6 +189,9 @@ func TestAgentforceReplicas(t *testing.T) {
 		}
 	}
 	for n := 80; n < 100; n += 2 {
+		if n < 86 { // the agent thinks about the first while there is the second
+			org.org.Inject(fakeorg.Fault{Agent: "slow", DelayMS: 150})
+		}
 		var both sync.WaitGroup
 		both.Go(func() { say(n) })
 		both.Go(func() { say(n + 1) })
@@ -197,6 +200,11 @@ func TestAgentforceReplicas(t *testing.T) {
 	for i, k := range at {
 		if got, problem := k.try("sendMessage", spoke(session, "hi"), false); !strings.Contains(problem, "code: session_limit") {
 			t.Errorf("message 101 at server %d: %+v %s", i, got, problem)
+		}
+	}
+	for _, r := range org.org.Requests() {
+		if strings.Contains(r.Path, "/messages") && r.Status != http.StatusOK {
+			t.Errorf("the org refused a message with %d: another was under way, or came before it", r.Status)
 		}
 	}
 	kept := sessionOf(t, org.org, session)
@@ -243,7 +251,7 @@ func TestAgentforceStorm(t *testing.T) {
 		storm(t, w.org, 4, demoAgent, w.origin+"/w/a/mcp")
 	})
 	t.Run("two servers", func(t *testing.T) {
-		org := agentOrg(t)
+		org := talkingOrg(t)
 		storm(t, org, 10, "desk", agentServers(t, org)...)
 	})
 }

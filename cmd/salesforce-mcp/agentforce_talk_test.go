@@ -150,26 +150,21 @@ func sessionOf(t *testing.T, org *fakeorg.Org, id string) fakeorg.AgentSession {
 	return fakeorg.AgentSession{}
 }
 
-// agentWorld is a world whose org gives the tokens that the Agent API takes. Beside
-// the admin agent there is "other", which may do as much, and "asker", for which a
-// person decides; beside the host of the demo there is "desk", with the token "token-desk".
-func agentWorld(t *testing.T, change ...func(*config.Config)) *world {
+// agentWorld is a world where beside the admin agent there is "other", which may do as
+// much, and "asker", for which a person decides; beside the host of the demo there is
+// "desk", with the token "token-desk".
+func agentWorld(t *testing.T) *world {
 	t.Helper()
 	quickly(t)
-	w := newWorld(t, append([]func(*config.Config){func(c *config.Config) {
+	return newWorld(t, func(c *config.Config) {
 		for i := range c.Workspaces {
-			rules := append(slices.Clone(c.Workspaces[i].Rules), allowlist.Rule{Agent: "other", Preset: "all"}, allowlist.Rule{Agent: "asker", Preset: "all", Confirm: []string{"act"}})
-			c.Workspaces[i].Rules = rules
+			c.Workspaces[i].Rules = append(slices.Clone(c.Workspaces[i].Rules), allowlist.Rule{Agent: "other", Preset: "all"}, allowlist.Rule{Agent: "asker", Preset: "all", Confirm: []string{"act"}})
 		}
 		desk := *c.Workspaces[0].Profiles[0]
 		desk.Name, desk.Tokens = "desk", []string{allowlist.HashToken("token-desk")}
 		c.Workspaces[0].Profiles = append(c.Workspaces[0].Profiles, &desk)
 		c.Admins = allowlist.Admins{{Name: "maria", Tokens: []string{allowlist.HashToken("admin-maria")}, Workspaces: []string{"a"}}}
-	}}, change...)...)
-	if err := w.org.org.SetClient(agentClient(w.org.ready)); err != nil {
-		t.Fatal(err)
-	}
-	return w
+	})
 }
 
 // quickly has agents of orgs that are started from now on write without a pause.
