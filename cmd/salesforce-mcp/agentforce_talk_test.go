@@ -41,6 +41,9 @@ func newTalker(t *testing.T, endpoint, hostToken, agent, user string) *talker {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			token := fmt.Sprint(r.Params.ProgressToken)
+			if !strings.HasPrefix(token, "progress-"+k.user+"-") {
+				t.Errorf("%s was told %q of %s", k.user, r.Params.Message, token)
+			}
 			if r.Params.Progress <= k.last[token] {
 				t.Errorf("progress %v after %v", r.Params.Progress, k.last[token])
 			}
@@ -99,15 +102,20 @@ func (k *talker) try(action string, args map[string]any, stream bool) (out spoke
 
 func (k *talker) token() string { return fmt.Sprint("progress-", k.user, "-", k.sent) }
 
-// progress is what the last streamed call was told, once there is as much as wanted.
-func (k *talker) progress(pieces string) (all []string) {
+// progress is what the last streamed call was told, once its end is the reply, which
+// may come after the answer.
+func (k *talker) progress(reply string) (all []string) {
 	k.t.Helper()
-	eventually(k.t, "progress "+pieces, func() bool {
+	for range 500 {
 		k.mu.Lock()
-		defer k.mu.Unlock()
-		all = k.told[k.token()]
-		return strings.HasSuffix(strings.Join(all, ""), pieces)
-	})
+		all = slices.Clone(k.told[k.token()])
+		k.mu.Unlock()
+		if strings.HasSuffix(strings.Join(all, ""), reply) {
+			return all
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	k.t.Errorf("told %q, and not %q", all, reply)
 	return all
 }
 
