@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"maps"
 	"net/http"
-	"slices"
 
 	configapp "salesforce-mcp/cmd/salesforce-mcp/internal/app"
 )
@@ -12,9 +9,7 @@ import (
 // newPages returns the configuration app.
 func (a *app) newPages() *configapp.App {
 	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server,
-		Names: func(context.Context) ([]string, error) {
-			return slices.Sorted(maps.Keys(*a.orgs.workspaces.Load())), nil
-		}}
+		Settings: a.settings, Names: a.settings.Names}
 }
 
 // pagesHandler is the handler of the configuration app, or nil.

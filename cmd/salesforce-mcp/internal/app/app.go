@@ -26,6 +26,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/rs/zerolog"
 
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/tools"
 )
 
@@ -36,6 +37,7 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
+	Settings  *settings.Settings
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 
