@@ -155,11 +155,9 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 		},
 	}
 	c.Workspaces[0].Returns = &config.Returns{Gateway: config.GatewaySalesforcePayments, Company: "Alder Ridge Tools (simulated)"}
-	var mapping yaml.Node
-	if err := yaml.Unmarshal([]byte(demoMapping), &mapping); err != nil {
+	if err := yaml.Unmarshal([]byte(demoMapping), &c.Workspaces[0].Returns.Mapping); err != nil {
 		return nil, err
 	}
-	c.Workspaces[0].Returns.Mapping = *mapping.Content[0]
 	return c, c.LoadReturns(data)
 }
 
