@@ -8,7 +8,7 @@ import (
 
 // newPages returns the configuration app.
 func (a *app) newPages() *configapp.App {
-	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server,
+	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server, Refused: a.store,
 		Settings: a.settings, Names: a.settings.Names}
 }
 

@@ -38,6 +38,7 @@ type App struct {
 	Log       zerolog.Logger
 	Tools     *tools.Server
 	Settings  *settings.Settings
+	Refused   refusals
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 
