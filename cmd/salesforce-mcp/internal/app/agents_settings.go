@@ -1,19 +1,12 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 )
-
-// workspaceSettings are the settings of workspaces. *settings.Settings is one.
-type workspaceSettings interface {
-	Workspace(ctx context.Context, name string) (settings.Workspace, error)
-	Change(ctx context.Context, name string, by settings.Author, change func(*config.Workspace) error) error
-}
 
 // ruled is the workspace of the path, and whether it can be changed here.
 func (r *request) ruled() (w config.Workspace, changeable bool, err error) {
