@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/catalog"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
 	"salesforce-mcp/salesforce"
@@ -116,9 +117,10 @@ func (p *page) hostedAgents(w config.Workspace, form url.Values, found []host.Ag
 		return
 	}
 	p.Put(`<p role="status">{}</p><ul class="agents">`, r.count(len(found), "%d agent", "%d agents"))
-	through := onlyHost(w)
-	if profile := holder(w, form.Get("hostToken")); profile != "" && len(w.Profiles) > 1 {
-		through = profile
+	through, sure := "", len(w.Profiles) < 2 // through which host the platform's agents come
+	if !sure {
+		through = holder(w, form.Get("hostToken"))
+		sure = through != ""
 	}
 	for _, agent := range found[:min(len(found), mostHosted)] {
 		p.Put(`<li class="agent"><div><strong>{}</strong> `, cmp.Or(agent.Name, r.t("without a name")))
@@ -127,16 +129,19 @@ func (p *page) hostedAgents(w config.Workspace, form url.Values, found []host.Ag
 			p.Put(`<br><span class="hint">{}</span>`, agent.Description)
 		}
 		p.Put(`<br>`)
-		allowed := r.stands(w.Rules, agent.ID)
+		i := slices.IndexFunc(w.Rules, func(rule allowlist.Rule) bool { return rule.Agent == agent.ID })
 		switch {
-		case allowed:
-			p.Put(`<span class="badge good">{}</span> <a href="{}">{}</a> `, r.t("allowed"), r.rulePath(r.ruleOfAgent(w.Rules, agent.ID)), r.t("Rule"))
-		case unusual(agent.ID) != "":
+		case i >= 0 && stands(w.Rules, agent.ID):
+			p.Put(`<span class="badge good">{}</span> `, r.t("allowed"))
+			fallthrough
+		case i >= 0:
+			p.Put(`<a href="{}">{}</a> `, r.rulePath(agent.ID, w.Rules[i].Host), r.t("Rule"))
+		case unusual(agent.ID) != "", !sure:
 			p.Put(`<a href="{}">{}</a> `, r.rulePath(agent.ID, through), r.t("Look and allow…"))
 		default:
 			p.action(r.agentsPath("/allow"), r.t("Allow %s", agent.ID), "allowed", "yes", "agent", agent.ID, "host", through)
 		}
-		p.Put(`<button class="second" form="platform-form" formaction="{}" name="agent" value="{}" aria-label="{}">{}</button></div></li>`, r.agentsPath("/install"), agent.ID,
+		p.Put(`<button class="second" form="platform-form" formaction="{}" hx-post="{}" hx-target="closest li" hx-swap="outerHTML" name="agent" value="{}" aria-label="{}">{}</button></div></li>`, r.agentsPath("/install"), r.agentsPath("/install"), agent.ID,
 			r.t("Install capability on %s", agent.ID), r.t("Install capability"))
 	}
 	p.Put(`</ul>`)
@@ -146,18 +151,8 @@ func (p *page) hostedAgents(w config.Workspace, form url.Values, found []host.Ag
 }
 
 // stands reports whether a rule names an agent and lets it in.
-func (r *request) stands(rules []allowlist.Rule, agent string) bool {
+func stands(rules []allowlist.Rule, agent string) bool {
 	return slices.ContainsFunc(rules, func(rule allowlist.Rule) bool { return rule.Agent == agent && !rule.Off })
-}
-
-// ruleOfAgent is the agent and host of the rule that lets an agent in.
-func (r *request) ruleOfAgent(rules []allowlist.Rule, agent string) (string, string) {
-	for _, rule := range rules {
-		if rule.Agent == agent && !rule.Off {
-			return agent, rule.Host
-		}
-	}
-	return agent, ""
 }
 
 // holder is the host of a workspace that a token proves, or "".
@@ -240,37 +235,60 @@ func installCapability(r *request) error {
 	if !changeable {
 		return r.declared()
 	}
-	session, problems := r.session(form)
-	hostToken := salesforce.Secret(strings.TrimSpace(form.Get("hostToken")))
-	tool := r.capability(w, hostToken)
-	profile := holder(w, hostToken.Reveal())
-	switch {
-	case tool.HostToken == "" && hostToken == "" && r.bridged(w):
-		profile = onlyHost(w)
-	case profile == "":
-		problems = append(problems, problemOf{"hostToken", r.t("This is no token of a host of this workspace.")})
-	}
-	if len(problems) > 0 {
-		return r.hosted(form, nil, problems, http.StatusUnprocessableEntity)
-	}
 	agent := form.Get("agent")
-	if unusual(agent) != "" && !r.stands(w.Rules, agent) {
-		return r.hosted(form, nil, []problemOf{{"q", r.t("The id of this agent is not plain ASCII: allow it on the page of its rule first.")}}, http.StatusUnprocessableEntity)
-	}
-	if err := r.letIn(agent, profile); err != nil {
+	problems, err := r.install(w, form, agent)
+	if err != nil {
 		return err
 	}
-	if _, err := session.Install(r.Context(), agent, tool); err != nil {
-		problem, err := r.hostProblem(err)
-		if err != nil {
-			return err
+	done := r.t("The capability is installed on %s, and the agent is allowed.", agent)
+	switch {
+	case r.partial():
+		p := r.page("")
+		p.Put(`<li class="agent"><div>`)
+		p.identifier(agent)
+		if len(problems) > 0 {
+			p.notice("error", problems[0].text)
+		} else {
+			p.notice("ok", done)
 		}
+		p.Put(`</div></li>`)
+		return p.send(http.StatusOK) // htmx leaves out what has another status
+	case len(problems) > 0:
+		return r.hosted(form, nil, problems, http.StatusUnprocessableEntity)
+	}
+	return r.redirect(r.agentsPath("/platform"), done)
+}
+
+// install does it. The problems are those that the person can do something about.
+func (r *request) install(w config.Workspace, form url.Values, agent string) ([]problemOf, error) {
+	session, problems := r.session(form)
+	hostToken := salesforce.Secret(strings.TrimSpace(form.Get("hostToken")))
+	profile := holder(w, hostToken.Reveal())
+	bridged := w.Catalog != nil && w.Catalog.Bridge != "" // it has a token of its own
+	if profile == "" && !bridged {
+		problems = append(problems, problemOf{"hostToken", r.t("This is no token of a host of this workspace.")})
+	}
+	if unusual(agent) != "" && !stands(w.Rules, agent) {
+		problems = append(problems, problemOf{"q", r.t("The id of this agent is not plain ASCII: allow it on the page of its rule first.")})
+	}
+	if len(problems) > 0 {
+		return problems, nil
+	}
+	if err := r.letIn(agent, profile); err != nil {
+		return nil, err
+	}
+	_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
+	if err != nil {
+		problem, err := r.hostProblem(err)
 		problem.text = r.t("The agent is allowed here, but the capability is not installed.") + " " + problem.text
-		return r.hosted(form, nil, []problemOf{problem}, http.StatusUnprocessableEntity)
+		return []problemOf{problem}, err
 	}
 	r.app.Log.Info().Str("workspace", r.workspace).Str("agent", agent).Str("platform", session.Platform.Name).Str("by", r.person.ID).Msg("the capability was installed on an agent of the platform")
-	return r.redirect(r.agentsPath("/platform"), r.t("The capability is installed on %s, and the agent is allowed.", agent))
+	return nil, nil
 }
+
+// origin is where browsers and hosts reach this server.
+func (r *request) origin() string { return cmp.Or(r.app.PublicURL, "http://"+r.Host) }
 
 // letIn allows an agent, unless it is let in already: by its own rule, or by that for
 // all.
