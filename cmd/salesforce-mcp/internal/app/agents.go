@@ -97,6 +97,7 @@ func agentsPage(r *request) error {
 			p.more(r.t("Find agents of the platform by their names, and install the capability on them"), r.agentsPath("/platform"))
 		}
 		p.newAgent(w)
+		p.more(r.t("Write a rule for an agent that is not on the list"), r.agentsPath("/rule"))
 	}
 	p.Put(`</section>`)
 	p.refusedAgents(w, refused, changeable)
