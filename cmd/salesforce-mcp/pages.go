@@ -42,6 +42,7 @@ func (a *app) newPages() *configapp.App {
 		Names:     a.settings.Names,
 		Settings:  a.settings,
 		Refused:   a.store,
+		Hosts:     hostPlatforms(c),
 	}
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})

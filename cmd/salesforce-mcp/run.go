@@ -232,7 +232,7 @@ func (a *app) ready(ctx context.Context) error {
 // web is the HTTP face of the app.
 func (a *app) web() *web.Server {
 	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Runs: a.store, App: a.pagesHandler(), Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Runs: a.store, App: a.pagesHandler(), Catalog: a.orgs.catalog, Log: a.log}
 }
 
 func (a *app) handler() http.Handler { return a.web().Handler() }

@@ -19,7 +19,9 @@ import (
 // The page Authorized agents: which agents may call at all. What each may do is in the
 // rule editor (rules.go).
 
-var agentsRoutes = []route{
+var agentsRoutes = slices.Concat(listRoutes, hostedRoutes)
+
+var listRoutes = []route{
 	{"GET /workspaces/{workspace}/agents", see, agentsPage},
 	{"GET /workspaces/{workspace}/agents/found", see, agentsFound},
 	{"POST /workspaces/{workspace}/agents/allow", administer, allowAgent},
@@ -91,7 +93,11 @@ func agentsPage(r *request) error {
 	p.agents(w.Rules, search, changeable)
 	p.Put(`</div>`)
 	if changeable {
+		if len(r.app.Hosts) > 0 {
+			p.more(r.t("Find agents of the platform by their names, and install the capability on them"), r.agentsPath("/platform"))
+		}
 		p.newAgent(w)
+		p.more(r.t("Write a rule for an agent that is not on the list"), r.agentsPath("/rule"))
 	}
 	p.Put(`</section>`)
 	p.refusedAgents(w, refused, changeable)

@@ -209,6 +209,17 @@ func TestAllowEverybody(t *testing.T) {
 	if v := o.visit(adminOf, agentsURL+"/everybody", url.Values{"preset": {"read"}, "sure": {"yes"}}); v.status != http.StatusSeeOther || !o.mayRead("anybody") || o.mayRead("shut") {
 		t.Errorf("allowed: %d; anybody %v, shut %v", v.status, o.mayRead("anybody"), o.mayRead("shut"))
 	}
+	for _, form := range []url.Values{ // there is no way around the question
+		{"agent": {"*"}, "host": {"factory"}, "allowed": {"yes"}, "preset": {"all"}, "changes": {"none"}},
+		{"agent": {"*"}, "host": {"factory"}, "allowed": {"yes"}, "preset": {"all"}, "changes": {"none"}, "was": {print(allowlist.Rule{})}},
+	} {
+		if v := o.visit(adminOf, agentsURL+"/rule", form); v.status == http.StatusSeeOther || len(o.rules("demo")) != 2 {
+			t.Errorf("a rule for all agents in the editor: %d", v.status)
+		}
+	}
+	if v := o.visit(adminOf, agentsURL+"/rule?agent=*&host=factory", nil); v.header.Get("Location") != agentsURL+"/everybody" {
+		t.Errorf("the editor of a rule for all agents: %d", v.status)
+	}
 	if v := o.visit(auditorOf, agentsURL, nil); !strings.Contains(v.body, "All agents are allowed. Whoever holds a token") {
 		t.Error("the page does not warn")
 	}

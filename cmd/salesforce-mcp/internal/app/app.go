@@ -29,6 +29,7 @@ import (
 
 	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 	"salesforce-mcp/tools"
@@ -43,6 +44,7 @@ type App struct {
 	Tools     *tools.Server
 	Settings  *settings.Settings
 	Refused   refusals
+	Hosts     []*host.Platform // the host platforms of the configuration, in the order of it
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 
