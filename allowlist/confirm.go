@@ -73,7 +73,7 @@ func (r Rule) confirms(op Operation, effects []string) (why string, needed bool)
 
 // confirmation describes what the rule lets a person confirm, for the audit trail.
 func (r Rule) confirmation() string {
-	if len(r.Confirm) == 0 {
+	if len(r.Confirm) == 0 || r.Off {
 		return ""
 	}
 	return "; confirmed: " + strings.Join(r.Confirm, ", ")

@@ -50,7 +50,7 @@ func (r Rule) Narrowed() bool { return r.SObjects.given() || r.Fields.given() }
 
 // Unlimited reports whether the rule lets everything through, whatever is in it.
 func (r Rule) Unlimited() bool {
-	return r.Preset == PresetAll && len(r.Actions) == 0 && !r.Narrowed()
+	return !r.Off && r.Preset == PresetAll && len(r.Actions) == 0 && !r.Narrowed()
 }
 
 // PermitsSObject reports whether records of an object may be touched.

@@ -146,7 +146,7 @@ func (r Rule) refusal(op Operation, t Touch) error {
 // notPermitted refuses an operation.
 func (r Rule) notPermitted(op Operation) *Refusal {
 	why := ""
-	if op.Opaque && r.Narrowed() && !r.names(op) {
+	if !r.Off && op.Opaque && r.Narrowed() && !r.names(op) {
 		why = fmt.Sprintf(" Nobody can say which objects and fields %[1]s.%[2]s touches, so that the rule must name %[1]s.%[2]s among its actions.", op.Tool, op.Action)
 	}
 	return &Refusal{
@@ -170,6 +170,16 @@ func (g *Gate) MayEver(workspace, host string, op Operation) bool {
 		}
 	}
 	return false
+}
+
+// Lists reports whether tools/list shows op to a caller: what it may do or, where the
+// host has not named its agent yet, what any agent of the host may.
+func (g *Gate) Lists(caller Caller, op Operation) bool {
+	if caller.Agent == "" {
+		return g.MayEver(caller.Workspace, caller.Host, op)
+	}
+	_, err := g.Allow(caller, op)
+	return err == nil
 }
 
 // notListed refuses a caller whom no rule covers. It reads the same whether the

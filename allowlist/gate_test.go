@@ -48,6 +48,8 @@ func TestRulePermits(t *testing.T) {
 		"all of a tool":          {Rule{Preset: "all", Actions: []string{"query"}}, []Operation{querySOQL}},
 		"other case":             {Rule{Actions: []string{"Records", "records.GET"}}, nil},
 		"prefix":                 {Rule{Actions: []string{"record", "records.ge", "records."}}, nil},
+		"switched off":           {Rule{Preset: "all", Off: true}, nil},
+		"an operation, off":      {Rule{Actions: []string{"records.get"}, Off: true}, nil},
 		"star":                   {Rule{Actions: []string{"*", "records.*"}}, nil},
 	} {
 		var got []Operation
@@ -70,6 +72,36 @@ func TestRulePermits(t *testing.T) {
 		if (Rule{Preset: "all"}).Permits(op) || (Rule{Actions: []string{"records", "records.get", ""}}).Permits(op) {
 			t.Errorf("the incomplete operation %+v is permitted", op)
 		}
+	}
+}
+
+// TestOff: a rule that is switched off shuts its agent out, also where "*" would let it in,
+// and the others keep what they have.
+func TestOff(t *testing.T) {
+	off := Rule{Agent: "desk", Preset: "all", Confirm: []string{"act"}, Fields: Lists{Deny: []string{"Contact.Email"}}, Off: true}
+	g := newGate(t, Rule{Agent: "*", Preset: "read"}, off)
+	desk, other := Caller{Workspace: "demo", Host: "gateway", Agent: "desk"}, Caller{Workspace: "demo", Host: "gateway", Agent: "other"}
+	for _, op := range operations {
+		decision, err := g.Allow(desk, op)
+		if err == nil || g.Lists(desk, op) || decision.Rule != "agent desk: nothing, because it is switched off" || !strings.Contains(err.Error(), "switched off") || strings.Contains(err.Error(), "must name") {
+			t.Errorf("%s.%s: %+v, %v", op.Tool, op.Action, decision, err)
+		}
+		if _, err := g.AllowTouches(desk, op, nil); err == nil {
+			t.Errorf("%s.%s is let through by its touches", op.Tool, op.Action)
+		}
+		if reads := op.Effect == "read"; g.Lists(other, op) != reads || g.Lists(Caller{Workspace: "demo", Host: "gateway"}, op) != reads {
+			t.Errorf("%s.%s of the others changed", op.Tool, op.Action)
+		}
+	}
+	if off.Unlimited() {
+		t.Error("a rule that is switched off is unlimited")
+	}
+	g = newGate(t, Rule{Agent: "*", Preset: "read", Off: true}, Rule{Agent: "desk", Preset: "read"})
+	if decision, err := g.Allow(other, recordsGet); err == nil || decision.Rule != "" {
+		t.Errorf("the rule for all agents is switched off: %+v, %v", decision, err)
+	}
+	if _, _, err := demo(Rule{Agent: "*", Preset: "read", Off: true}).Identify(&Host{Profile: gateway}, nil); err == nil {
+		t.Error("and lets an agent without a name through")
 	}
 }
 

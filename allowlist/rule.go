@@ -25,6 +25,12 @@ var presets = map[string][]string{
 	PresetAll:     {"read", "add", "set", "remove", "act"},
 }
 
+// Presets returns the presets, from the narrowest to the widest.
+func Presets() []string { return []string{PresetRead, PresetReadAdd, PresetAll} }
+
+// Effects returns the effects that a preset lets through.
+func Effects(preset string) []string { return slices.Clone(presets[preset]) }
+
 // Operation is what a caller wants to do.
 type Operation struct {
 	Tool   string // "records"
@@ -41,8 +47,7 @@ type Operation struct {
 // Where both are given an operation must pass both, so that Actions narrows the
 // preset: {read, [records]} is what reads in the tool records. Where only one
 // is given it decides alone: {read} is everything that reads, {[records.get]}
-// is that operation. Where neither is given nothing passes, which shuts out one
-// agent beside a rule for "*".
+// is that operation. Where neither is given nothing passes.
 type Rule struct {
 	// Agent is the identifier of the agent, compared exactly, or "*" for every
 	// agent that no other rule names.
@@ -51,6 +56,10 @@ type Rule struct {
 	// Empty is every host of the workspace. Name it where two hosts of a
 	// workspace do not trust each other: a host can claim any agent.
 	Host string `yaml:"host"`
+	// Off refuses the agent, whatever else the rule says, which is kept for when it is
+	// switched on again. It shuts out one agent beside a rule for "*"; that one itself is
+	// then as if it were not there.
+	Off bool `yaml:"off"`
 	// Preset is "read", "read+add", "all" or empty.
 	Preset string `yaml:"preset"`
 	// Actions are names of tools ("records") and operations ("records.get").
@@ -76,7 +85,7 @@ type Rule struct {
 
 // Permits reports whether the rule lets op through, whoever asks.
 func (r Rule) Permits(op Operation) bool {
-	if op.Tool == "" || op.Action == "" || !slices.Contains(presets[PresetAll], op.Effect) {
+	if r.Off || op.Tool == "" || op.Action == "" || !slices.Contains(presets[PresetAll], op.Effect) {
 		return false
 	}
 	if r.Preset == "" && len(r.Actions) == 0 {
@@ -112,6 +121,9 @@ const mostNames = 10
 
 // grants describes what the rule lets through, without naming the agent.
 func (r Rule) grants() string {
+	if r.Off {
+		return "nothing, because it is switched off"
+	}
 	text := r.operations()
 	for _, list := range []struct {
 		before string

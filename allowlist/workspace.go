@@ -70,11 +70,11 @@ func (w *Workspace) Validate() error {
 
 // ruleFor returns the rule that decides about an agent of a host. A rule for
 // the agent wins over the one for "*", and then one for the host over one for
-// all hosts.
+// all hosts. One for "*" that is switched off is as if it were not there.
 func (w *Workspace) ruleFor(agent, host string) (Rule, bool) {
 	for _, wanted := range [][2]string{{agent, host}, {agent, ""}, {anyAgent, host}, {anyAgent, ""}} {
 		for _, r := range w.Rules {
-			if r.Agent == wanted[0] && r.Host == wanted[1] {
+			if r.Agent == wanted[0] && r.Host == wanted[1] && !(r.Off && r.Agent == anyAgent) {
 				return r, true
 			}
 		}

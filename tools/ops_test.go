@@ -72,6 +72,9 @@ var local = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 // callLine names the call in an error, each time another.
 var callLine = regexp.MustCompile(`\ncall: [0-9a-f-]{36}`)
 
+// sessionKey is ours of a session with an agent, each time another.
+var sessionKey = regexp.MustCompile(`"externalSessionKey":"[0-9a-f-]{36}"`)
+
 // runCase plays one case and returns the archive as it came out.
 func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archive {
 	t.Helper()
@@ -108,6 +111,9 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 	if tool == tools.ReturnsTool.Name {
 		server.Returns = returnsThat{}
 	}
+	if tool == tools.AgentforceTool.Name {
+		server.Agentforce = &tools.Agentforce{Sessions: sessionOf(agent)}
+	}
 	res, err := server.Call(t.Context(), tools.Call{Who: caller{allowlist.Caller{Workspace: "w", Host: "h", Agent: agent}}, Surface: "mcp", Tool: tool, Args: args})
 	if err != nil {
 		result = "error " + callLine.ReplaceAllString(err.Error(), "")
@@ -115,7 +121,7 @@ func runCase(t *testing.T, tool, action string, in *txtar.Archive) *txtar.Archiv
 		result, structured = res.Text, local.ReplaceAllString(string(res.Structured), "https://acme.my.salesforce.com")
 	}
 	namesOperations(t, tool, result)
-	add("request", strings.Join(requests, "\n---\n"))
+	add("request", sessionKey.ReplaceAllString(local.ReplaceAllString(strings.Join(requests, "\n---\n"), "https://acme.my.salesforce.com"), `"externalSessionKey":"key"`))
 	add("response", string(section(in, "response")))
 	add("result", result)
 	add("structured", structured)
@@ -162,6 +168,12 @@ func approvalsOf(agent string) *memory {
 	b := a
 	b.ID, b.State, b.Decided, b.By, b.Note = "01a20d23-2726-78d7-8db0-a3541a770ae3", tools.Denied, &decided, "maria", "not this one"
 	return &memory{asked: []tools.Approval{a, b}}
+}
+
+// sessionOf has a session of an agent, in which a message was sent.
+func sessionOf(agent string) *sessions {
+	s := tools.Session{Key: "key", ID: agentSessionID, Caller: allowlist.Caller{Workspace: "w", Host: "h", Agent: agent}, AgentID: "0Xxed00000002Q1CAI", Sequence: 1}
+	return &sessions{all: map[string]*tools.Session{s.Key: &s}, taken: map[string]bool{}, ended: map[string]string{}}
 }
 
 // namesOperations: the calls that a result advises exist.

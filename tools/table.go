@@ -1,7 +1,7 @@
 package tools
 
 // All is the table: every tool of the server, in the order it is listed.
-var All = NewTable(Records, Query, CompositeRecords, Composite, Versions, SObjects, BulkIngest, BulkQuery, Tooling, Process, QuickActions, Analytics, Metadata, Events, ReturnsTool, ApprovalsTool)
+var All = NewTable(Records, Query, CompositeRecords, Composite, Versions, SObjects, BulkIngest, BulkQuery, Tooling, Process, QuickActions, Analytics, Metadata, Events, AgentforceTool, ReturnsTool, ApprovalsTool)
 
 // Parameters that more than one tool uses.
 var (

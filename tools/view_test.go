@@ -95,7 +95,7 @@ func TestAdviceIsInCallersWords(t *testing.T) {
 // that are true of it.
 func TestViews(t *testing.T) {
 	server := newTestServer(t, nil)
-	for name, rows := range map[string]int{"admin": 94, "reader": 58} {
+	for name, rows := range map[string]int{"admin": 99, "reader": 59} {
 		for view, count := range map[string]func(listed) int{
 			"dispatch": actions, "split": actions,
 			"flat": func(listed) int { return 1 },
@@ -164,6 +164,21 @@ func TestSplitNamesBind(t *testing.T) {
 	for _, tool := range []string{"records_write", "records", "deleteRecord"} {
 		if _, err := server.Call(t.Context(), tools.Call{Who: who, Tool: tool, Args: remove}); err != nil {
 			t.Errorf("%s: %v", tool, err)
+		}
+	}
+}
+
+// TestToolsList: what is shown as the list of an agent is what its client is sent.
+func TestToolsList(t *testing.T) {
+	server := newTestServer(t, nil)
+	for _, view := range []tools.View{tools.Dispatch, tools.Split, tools.Flat} {
+		for _, name := range []string{"admin", "reader", "stranger"} {
+			var sent json.RawMessage
+			ask(t, server, name, string(view), "tools/list", "{}", &sent)
+			shown, err := server.ToolsList(t.Context(), agent{caller{allowlist.Caller{Workspace: "w", Agent: name}}, server.Gate}, view)
+			if err != nil || string(shown) != string(sent) {
+				t.Errorf("%s of %s: %v\nshown %.200s\nsent  %.200s", view, name, err, shown, sent)
+			}
 		}
 	}
 }

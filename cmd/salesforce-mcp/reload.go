@@ -131,7 +131,7 @@ func policies(c *config.Config, keys *allowlist.Keys) []*allowlist.Workspace {
 // warnOfAll warns of rules for all agents.
 func warnOfAll(c *config.Config, log zerolog.Logger) {
 	for _, w := range c.Workspaces {
-		if slices.ContainsFunc(w.Rules, func(r allowlist.Rule) bool { return r.Agent == "*" }) {
+		if slices.ContainsFunc(w.Rules, func(r allowlist.Rule) bool { return r.Agent == "*" && !r.Off }) {
 			log.Warn().Str("workspace", w.Name).Msg("a rule allows all agents: whoever holds the host token may call")
 		}
 	}

@@ -29,7 +29,7 @@ func (e *env) returns() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(e.listReturns(), e.showReturn(), e.moveReturn("retry"), e.moveReturn("cancel"), e.tryReturn())
+	cmd.AddCommand(e.listReturns(), e.showReturn(), e.moveReturn("retry"), e.moveReturn("cancel"), e.settleReturn(), e.tryReturn())
 	return cmd
 }
 
@@ -158,49 +158,83 @@ func viewReturn(ctx context.Context, st *store.Store, workspace, id string) (v r
 
 // moveReturn is the command retry, or cancel.
 func (e *env) moveReturn(action string) *cobra.Command {
-	var file, workspace, run string
-	hand := returns.Hand{Surface: "command"}
-	var asJSON bool
 	short := "Have the step of a parked return tried again"
 	if action == "cancel" {
 		short = "Take a return back whose refund is not made"
 	}
-	cmd := &cobra.Command{
+	return e.byHand(&cobra.Command{
 		Use:   action + " --run ID --config FILE [--workspace NAME] [--note TEXT] [--by NAME]",
 		Short: short,
 		Long: short + `. It is in the audit trail, with who wanted it: --by, or the name of
 the operating system's user. It works beside a running server, which goes on with the
 return.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if hand.By == "" {
-				me, err := user.Current()
-				if err != nil {
-					return fmt.Errorf("--by is needed: the operating system does not say who you are: %w", err)
-				}
-				hand.By = me.Username
+	}, func(ctx context.Context, hand returns.Hand, journal *audit.Journal, st *store.Store, workspace, run string) (err error) {
+		if action == "cancel" {
+			_, err = hand.Cancel(ctx, journal, st, workspace, run, 0)
+		} else {
+			_, err = hand.Retry(ctx, journal, st, workspace, run)
+		}
+		return err
+	})
+}
+
+// settleReturn is the command settle.
+func (e *env) settleReturn() *cobra.Command {
+	var made, notMade bool
+	var reference string
+	cmd := e.byHand(&cobra.Command{
+		Use:   "settle --run ID (--made --reference TEXT | --not-made) --note TEXT --config FILE [--workspace NAME] [--by NAME]",
+		Short: "Say whether a refund was made of which the gateway can never tell",
+		Long: `Say what became of a refund that is in doubt, when its gateway can never tell: that
+it was made, with its reference there, or that it was not. Look it up first, in the
+gateway's own pages, by the key that returns show prints. Nothing is sent again: a
+return whose refund was made goes on to its records, one whose refund was not made is
+put back and has failed. If the gateway can tell after all that it was made, that counts.
+It is in the audit trail, with who said it (--by, or the name of the operating system's
+user), and how they know it (--note).`,
+		Example: `  salesforce-mcp returns settle --run 01a20e62-bbb5-782f-b6f7-d840f3a8c926 --made --reference re_3PqX --note "seen in the dashboard" --config config.yaml`,
+	}, func(ctx context.Context, hand returns.Hand, journal *audit.Journal, st *store.Store, workspace, run string) error {
+		_, err := hand.Settle(ctx, journal, st, workspace, run, made, reference)
+		return err
+	})
+	flags := cmd.Flags()
+	flags.BoolVar(&made, "made", false, "the refund was made")
+	flags.BoolVar(&notMade, "not-made", false, "the refund was not made, and will not be")
+	flags.StringVar(&reference, "reference", "", "the refund's name at the gateway (re_… of Stripe), or the ID of its Refund record")
+	cmd.MarkFlagsOneRequired("made", "not-made")
+	cmd.MarkFlagsMutuallyExclusive("made", "not-made")
+	return cmd
+}
+
+// byHand is a command by which a person moves a run beside a running server.
+func (e *env) byHand(cmd *cobra.Command, move func(ctx context.Context, hand returns.Hand, journal *audit.Journal, st *store.Store, workspace, run string) error) *cobra.Command {
+	var file, workspace, run string
+	hand := returns.Hand{Surface: "command"}
+	var asJSON bool
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if hand.By == "" {
+			me, err := user.Current()
+			if err != nil {
+				return fmt.Errorf("--by is needed: the operating system does not say who you are: %w", err)
 			}
-			ctx := cmd.Context()
-			return e.beside(ctx, file, workspace, func(c *config.Workspace, st *store.Store, journal *audit.Journal) (err error) {
-				if action == "cancel" {
-					_, err = hand.Cancel(ctx, journal, st, c.Name, run, 0)
-				} else {
-					_, err = hand.Retry(ctx, journal, st, c.Name, run)
-				}
-				if err != nil {
-					return err
-				}
-				v, err := viewReturn(ctx, st, c.Name, run)
-				if err != nil {
-					return err
-				}
-				if asJSON {
-					return e.printLines(v)
-				}
-				_, err = fmt.Fprintf(e.stdout, "%s: run %s of %s, by %s\n", v.Status, v.ID, oneLine(v.Subject), oneLine(hand.By))
+			hand.By = me.Username
+		}
+		ctx := cmd.Context()
+		return e.beside(ctx, file, workspace, func(c *config.Workspace, st *store.Store, journal *audit.Journal) (err error) {
+			if err = move(ctx, hand, journal, st, c.Name, run); err != nil {
 				return err
-			})
-		},
+			}
+			v, err := viewReturn(ctx, st, c.Name, run)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return e.printLines(v)
+			}
+			_, err = fmt.Fprintf(e.stdout, "%s: run %s of %s, by %s\n", v.Status, v.ID, oneLine(v.Subject), oneLine(hand.By))
+			return err
+		})
 	}
 	configFlag(cmd, &file)
 	flags := cmd.Flags()

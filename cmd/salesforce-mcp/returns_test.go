@@ -125,6 +125,35 @@ func TestReturnsCommands(t *testing.T) {
 	if out := a.must(of("returns", "cancel", "--run", parked.ID, "--by", "maria", "--note", "not any more")...); !strings.HasPrefix(out, "undoing: ") {
 		t.Error(out)
 	}
+	doubt := a.put(audit.Run{ID: "run-doubt", Subject: "500000000000005AAA", Status: returns.Running, At: "refund", Pivot: "begun", Escalated: true},
+		audit.Step{Name: "refund", Attempt: 7, Key: "k5", State: "unknown"})
+	if out := a.must(of("returns", "show", "--run", doubt.ID)...); !strings.Contains(out, "for the key ret/a/500000000000005AAA/refund/0") || !strings.Contains(out, "settle") {
+		t.Error(out)
+	}
+	for _, bad := range []struct {
+		args []string
+		want string
+	}{
+		{of("returns", "settle", "--run", doubt.ID, "--note", "x"), "made not-made"},
+		{of("returns", "settle", "--run", doubt.ID, "--made", "--not-made", "--note", "x"), "none of the others"},
+		{of("returns", "settle", "--run", doubt.ID, "--made", "--note", "x"), "has a reference"},
+		{of("returns", "settle", "--run", doubt.ID, "--not-made"), "how you know that"},
+		{of("returns", "settle", "--run", refunded.ID, "--not-made", "--note", "x"), "known to be made"},
+		{of("returns", "settle", "--run", waits.ID, "--not-made", "--note", "x"), "known not to be made"},
+	} {
+		if out, err := a.run(bad.args...); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%v: %v %s, want %s", bad.args, err, out, bad.want)
+		}
+	}
+	if out := a.must(of("returns", "settle", "--run", doubt.ID, "--made", "--reference", "re_1", "--note", "in the dashboard", "--by", "maria", "--json")...); !strings.Contains(out, `"answer":{"testimony":{"made":true,"reference":"re_1","by":"maria","note":"in the dashboard"}}`) {
+		t.Error(out)
+	}
+	if _, err := a.run(of("returns", "settle", "--run", doubt.ID, "--not-made", "--note", "x")...); err == nil || !strings.Contains(err.Error(), "somebody has said already") {
+		t.Errorf("settled twice: %v", err)
+	}
+	if story := a.must(of("audit", "show", "--run", doubt.ID)...); !strings.Contains(story, "returns.settle: ok") || !strings.Contains(story, "maria") {
+		t.Error(story)
+	}
 
 	a.step(waits.ID, "claim", audit.Outcome{Status: audit.Failed, Code: "transient", Message: "no answer"})
 	a.step(waits.ID, "claim", audit.Outcome{Status: audit.OK, Records: []string{returnedCase},
@@ -173,6 +202,7 @@ func TestReturnsOverHTTP(t *testing.T) {
 	for i := range 3 {
 		a.put(audit.Run{ID: fmt.Sprint("run-", i), Subject: fmt.Sprint("case ", i), Status: returns.Waiting, At: "claim", Escalated: i == 0}, audit.Step{Name: "claim", State: "failed"})
 	}
+	a.put(audit.Run{ID: "run-doubt", Subject: "case", Status: returns.Running, At: "refund", Pivot: "begun", Escalated: true}, audit.Step{Name: "refund", State: "unknown"})
 	get := func(path string) (page struct {
 		Returns []returns.View
 		Next    string
@@ -184,14 +214,14 @@ func TestReturnsOverHTTP(t *testing.T) {
 		return page
 	}
 	ids := map[string]bool{}
-	for next, pages := "", 0; pages < 3; pages++ {
+	for next, pages := "", 0; pages < 4; pages++ {
 		page := get("/w/a/returns?limit=1&before=" + next)
-		if len(page.Returns) != 1 || (page.Next == "") != (pages == 2) {
+		if len(page.Returns) != 1 || (page.Next == "") != (pages == 3) {
 			t.Fatalf("page %d: %+v", pages, page)
 		}
 		ids[page.Returns[0].ID], next = true, page.Next
 	}
-	if len(ids) != 3 {
+	if len(ids) != 4 {
 		t.Errorf("%v", ids)
 	}
 	if page := get("/w/a/returns?escalated=true&status=waiting"); len(page.Returns) != 1 || page.Returns[0].ID != "run-0" {
@@ -221,6 +251,14 @@ func TestReturnsOverHTTP(t *testing.T) {
 		{"admin-maria", "POST", "/w/a/returns/run-1/retry", "", 409, `"run_not_possible"`},
 		{"admin-ann", "POST", "/w/a/returns/run-2/cancel", "", 200, `"status":"undoing"`},
 		{"admin-ann", "POST", "/w/a/returns/run-2/cancel", "", 409, "going back already"},
+		{"admin-bob", "POST", "/w/b/returns/run-doubt/settle", `{"made":false,"note":"x"}`, 404, `"no_return"`},
+		{"token-a", "POST", "/w/a/returns/run-doubt/settle", `{"made":false,"note":"x"}`, 401, ""},
+		{"admin-ann", "POST", "/w/a/returns/run-doubt/settle", "", 415, "JSON object"},
+		{"admin-ann", "POST", "/w/a/returns/run-doubt/settle", `{"note":"x"}`, 400, "made must be true or false"},
+		{"admin-ann", "POST", "/w/a/returns/run-doubt/settle", `{"made":true,"note":"x"}`, 400, `"invalid_argument"`},
+		{"admin-ann", "POST", "/w/a/returns/run-doubt/settle", `{"made":false,"note":"x","amount":1}`, 400, "no other member"},
+		{"admin-ann", "POST", "/w/a/returns/run-doubt/settle", `{"made":false,"note":"not in the dashboard"}`, 200, `"by":"Ann"`},
+		{"admin-maria", "POST", "/w/a/returns/run-doubt/settle", `{"made":true,"reference":"re_1","note":"x"}`, 409, "somebody has said already"},
 	} {
 		if r := w.admin(c.token, c.method, c.path, c.body); r.status != c.status || !strings.Contains(r.body, c.want) {
 			t.Errorf("%s %s by %s: %d %s, want %d %s", c.method, c.path, c.token, r.status, r.body, c.status, c.want)

@@ -119,18 +119,19 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	o := newOrgs(c, kept, vault, log)
 	o.people = &connect.People{Secrets: kept, Rows: st, Journal: journal, Resolver: o.resolver, Login: login(c), PublicURL: c.Origin(), Log: log, Workspace: o.People}
 	server := &tools.Server{
-		Table:     tools.All,
-		Gate:      gate,
-		Journal:   journal,
-		Orgs:      o,
-		Handles:   st,
-		Results:   st,
-		Claims:    st,
-		Sealer:    secrets.NewSealer(kept),
-		Approvals: st,
-		Schemas:   new(tools.Schemas),
-		Timeout:   callTimeout,
-		Log:       log,
+		Table:      tools.All,
+		Gate:       gate,
+		Journal:    journal,
+		Orgs:       o,
+		Handles:    st,
+		Results:    st,
+		Claims:     st,
+		Sealer:     secrets.NewSealer(kept),
+		Approvals:  st,
+		Agentforce: agentforceOf(st, o),
+		Schemas:    new(tools.Schemas),
+		Timeout:    callTimeout,
+		Log:        log,
 	}
 	mcp := tools.NewMCP(server, "salesforce-mcp", version())
 	mcp.MaxMessage = int(c.MaxMessageBytes)

@@ -11,7 +11,8 @@
 //
 // What a request may come to has three answers, not two: done, not done, and unknown.
 // An unknown one is looked up, sent again under its key if it is not there, and shown
-// to a person if that does not help; it is never taken for either of the other two.
+// to a person if that does not help; it is never taken for either of the other two,
+// unless a person says which of them it is (Hand.Settle).
 //
 // One step is the pivot: the refund. Before it a run can be denied or cancelled, and
 // goes back over the steps it has done (Step.Undo). From the moment that the pivot is

@@ -64,13 +64,17 @@ func ViewOf(r audit.Run, steps map[string]audit.Step, approval string) View {
 		v.Steps = append(v.Steps, s)
 	}
 	slices.SortFunc(v.Steps, func(a, b StepView) int { return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.Name, b.Name)) })
+	_, told := TestimonyOf(r.Answer)
 	switch {
+	case told: // it is being acted upon
 	case approval != "":
 		v.Needed = "Decide about the approval " + approval + ", or cancel the run."
 	case steps != nil && Parked(r, steps):
 		v.Needed = "Put right what the reason says and retry the run, or cancel it."
 	case r.Escalated && r.Pivot == "" && r.Status == Running:
 		v.Needed = "Put right what the reason says: the step is tried again by itself. Or cancel the run."
+	case InDoubt(r, nil):
+		v.Needed = "Look at the payment gateway for the key " + Key(r, r.At) + ". If it can never tell, say what became of the refund: settle."
 	case r.Escalated && !Ended(r.Status):
 		v.Needed = "Put right what the reason says: the step is tried again by itself."
 	}

@@ -86,6 +86,15 @@ func (t *turn) findPaid(ctx context.Context) (returns.Result, bool, error) {
 	if !ok || err != nil {
 		return returns.Result{}, err == nil, err
 	}
+	res, found, err := t.lookPaid(ctx, f, r)
+	if word, said := returns.TestimonyOf(t.Answer); said && !found {
+		return t.testified(ctx, f, word, err)
+	}
+	return res, found, err
+}
+
+// lookPaid asks the gateway.
+func (t *turn) lookPaid(ctx context.Context, f frozen, r gateway.Request) (returns.Result, bool, error) {
 	g, err := t.gateway(ctx, f)
 	if err != nil {
 		return returns.Result{}, false, err

@@ -77,6 +77,9 @@ func (s *Store) append(ctx context.Context, tx *tx, entries []audit.Entry) error
 	if entries, err = s.move(ctx, tx, entries); err != nil {
 		return err
 	}
+	if err := s.refused(ctx, tx, entries); err != nil {
+		return err
+	}
 	for _, name := range workspaces {
 		var n int64
 		if err := tx.QueryRowContext(ctx, nextLeaf, name).Scan(&n); err != nil {

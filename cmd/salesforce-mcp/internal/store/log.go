@@ -106,8 +106,8 @@ func (s *Store) Advance(ctx context.Context, workspace string, old, size int64, 
 		return false, fmt.Errorf("advance the audit log: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	done, err := tx.ExecContext(ctx, `INSERT INTO audit_log (workspace, size, checkpoint) VALUES (?, ?, ?)
-		ON CONFLICT (workspace) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint WHERE audit_log.size = ?`,
+	done, err := tx.ExecContext(ctx, `INSERT INTO audit_log (workspace, size, checkpoint, signed) VALUES (?, ?, ?, NOW())
+		ON CONFLICT (workspace) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint, signed = excluded.signed WHERE audit_log.size = ?`,
 		workspace, size, string(checkpoint), old)
 	if err != nil {
 		return false, fmt.Errorf("advance the audit log: %w", err)

@@ -56,7 +56,7 @@ func migrationsFor(e *engine) (fs.FS, error) {
 			return nil, fmt.Errorf("migration %s has no line %q", file.Name(), gooseUp)
 		}
 		if e == postgres {
-			up = blobRE.ReplaceAllString(up, "BYTEA")
+			up = strings.ReplaceAll(blobRE.ReplaceAllString(up, "BYTEA"), ") WITHOUT ROWID;", ");")
 		}
 		whole := all[name[1]+".sql"]
 		if whole == nil {

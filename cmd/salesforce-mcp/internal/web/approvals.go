@@ -132,15 +132,22 @@ func noteIn(w http.ResponseWriter, r *http.Request) (note string, ok bool) {
 	if r.ContentLength == 0 {
 		return "", true
 	}
+	ok = bodyIn(w, r, &body, "note, or nothing")
+	return body.Note, ok
+}
+
+// bodyIn reads a request's body, a JSON object with no other members than body has;
+// members names them. What is something else is refused.
+func bodyIn(w http.ResponseWriter, r *http.Request, body any, members string) bool {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		refuse(w, &httpError{http.StatusUnsupportedMediaType, "send a JSON object with a note, with Content-Type application/json, or nothing"})
-		return "", false
+		refuse(w, &httpError{http.StatusUnsupportedMediaType, "send a JSON object, with Content-Type application/json: " + members})
+		return false
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil || d.More() {
-		refuse(w, &httpError{http.StatusBadRequest, "the body must be a JSON object with no other member than note, a text"})
-		return "", false
+	if err := d.Decode(body); err != nil || d.More() {
+		refuse(w, &httpError{http.StatusBadRequest, "the body must be a JSON object with no other members than these: " + members})
+		return false
 	}
-	return body.Note, true
+	return true
 }

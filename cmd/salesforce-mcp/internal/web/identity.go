@@ -33,18 +33,12 @@ func (id *identity) Identify(args map[string]any) (allowlist.Caller, map[string]
 // Visible returns what tools/list shows. Before the agent is named that is what
 // any agent of the host may do.
 func (id *identity) Visible(t tools.Table) (tools.Table, error) {
-	caller, known, err := id.workspace.IdentifyHeader(id.host)
+	caller, _, err := id.workspace.IdentifyHeader(id.host)
 	if err != nil {
 		id.refused("identity", err.Error())
 		return nil, err
 	}
-	return t.Only(func(op allowlist.Operation) bool {
-		if !known {
-			return id.gate.MayEver(id.workspace.Name, id.host.Profile.Name, op)
-		}
-		_, err := id.gate.Allow(caller, op)
-		return err == nil
-	}), nil
+	return t.Only(func(op allowlist.Operation) bool { return id.gate.Lists(caller, op) }), nil
 }
 
 // Refused writes to the security log what was wrong with a message.

@@ -31,6 +31,7 @@ func (s *Server) returns(mux *http.ServeMux, security *securityLog) {
 		_, err := hand.Cancel(r.Context(), s.Tools.Journal, s.Runs, workspace, run, s.RunLease)
 		return err
 	})))
+	mux.Handle("POST /w/{workspace}/returns/{run}/settle", s.administered(security, s.settleReturn))
 }
 
 // returnsPage is a part of a list. Next is where the following one begins, as the
@@ -123,11 +124,34 @@ func (s *Server) moveReturn(move func(r *http.Request, hand returns.Hand, worksp
 	}
 }
 
+// settleReturn ends the doubt about a refund, and answers with the run as it is then. The
+// body is a JSON object that says whether it was made.
+func (s *Server) settleReturn(w http.ResponseWriter, r *http.Request, workspace, admin string) {
+	var body struct {
+		Made      *bool  `json:"made"`
+		Reference string `json:"reference"`
+		Note      string `json:"note"`
+	}
+	if !bodyIn(w, r, &body, "made (true or false), reference and note") {
+		return
+	}
+	if body.Made == nil {
+		refuse(w, &httpError{http.StatusBadRequest, "made must be true or false: say whether the refund was made"})
+		return
+	}
+	hand := returns.Hand{By: admin, Surface: "admin", Note: body.Note}
+	if _, err := hand.Settle(r.Context(), s.Tools.Journal, s.Runs, workspace, r.PathValue("run"), *body.Made, body.Reference); err != nil {
+		s.refuse(w, runError(err))
+		return
+	}
+	s.getReturn(w, r, workspace, admin)
+}
+
 // runError is the error of what an administrator wants of a run, as programs read it.
 func runError(err error) error {
 	code := tools.RunState
 	switch {
-	case errors.Is(err, returns.ErrNote):
+	case errors.Is(err, returns.ErrNote), errors.Is(err, returns.ErrTestimony):
 		code = tools.InvalidArgument
 	case errors.Is(err, returns.ErrNoRun):
 		code = tools.NoReturn

@@ -1,0 +1,653 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"salesforce-mcp/audit"
+	"salesforce-mcp/audit/proof"
+)
+
+// IndexBatch is how many entries [Store.Index] takes at a time: what it holds the
+// writer for keeps calls waiting.
+const IndexBatch = 256
+
+// Index takes up to [IndexBatch] entries of a workspace into what calls are found by
+// and counted in, and returns how many are there that it has not taken. Any number of
+// processes may do so; each entry is taken once.
+func (s *Store) Index(ctx context.Context, workspace string) (left int64, err error) {
+	next, err := s.indexed(ctx, workspace)
+	if err != nil {
+		return 0, err
+	}
+	leaves, err := s.Leaves(ctx, workspace, next, IndexBatch)
+	if err != nil || len(leaves) == 0 {
+		return 0, err
+	}
+	b, err := s.digest(ctx, workspace, leaves)
+	if err != nil {
+		return 0, fmt.Errorf("index the audit trail: %w", err)
+	}
+	if err := s.keepDigest(ctx, workspace, next, leaves[len(leaves)-1].N+1, b); err != nil {
+		return 0, fmt.Errorf("index the audit trail: %w", err)
+	}
+	return s.Unindexed(ctx, workspace)
+}
+
+// Unindexed returns how many entries of a workspace are not in the index yet.
+func (s *Store) Unindexed(ctx context.Context, workspace string) (entries int64, err error) {
+	next, err := s.indexed(ctx, workspace)
+	if err != nil {
+		return 0, err
+	}
+	var head int64
+	if err := s.reader.QueryRowContext(ctx, nextLeaf, workspace).Scan(&head); err != nil {
+		return 0, fmt.Errorf("read how far the audit trail is: %w", err)
+	}
+	return max(0, head-next), nil
+}
+
+// indexed returns the number before which all entries are in the index.
+func (s *Store) indexed(ctx context.Context, workspace string) (next int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT next FROM audit_index WHERE workspace = ?`, workspace).Scan(&next)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read how far the index of the audit trail is: %w", err)
+	}
+	return next, nil
+}
+
+// A callRow is a row of audit_call, or what an outcome makes of one.
+type callRow struct {
+	leaf  int64
+	ended sql.NullInt64
+	entry audit.Entry
+}
+
+// tallyKey names a count.
+type tallyKey struct {
+	hour int64
+	what string
+	name string
+}
+
+// digest is what some entries add to the index.
+type digest struct {
+	calls    map[int64]*callRow // by leaf
+	records  map[recordKey]bool
+	tally    map[tallyKey]int64
+	hours    map[int64][2]int64 // first and last call
+	ok, bad  time.Time
+	badCode  string
+	intentAt map[string]int64 // leaves of the intents of outcomes
+}
+
+type recordKey struct {
+	record string
+	leaf   int64
+}
+
+// digest reads entries. One that is no entry, which only somebody else can have
+// written, is left out: verification says more.
+func (s *Store) digest(ctx context.Context, workspace string, leaves []proof.Leaf) (*digest, error) {
+	b := &digest{calls: map[int64]*callRow{}, records: map[recordKey]bool{}, tally: map[tallyKey]int64{}, hours: map[int64][2]int64{}, intentAt: map[string]int64{}}
+	entries := make([]audit.Entry, len(leaves))
+	var elsewhere []any // intents that were taken before
+	for i, l := range leaves {
+		e := &entries[i]
+		if json.Unmarshal(l.Entry, e) != nil || e.Workspace != workspace {
+			e.Phase = ""
+			continue
+		}
+		if e.Phase == audit.PhaseIntent {
+			b.intentAt[e.ID] = l.N
+		} else if _, here := b.intentAt[e.Intent]; e.Phase == audit.PhaseOutcome && !here {
+			elsewhere = append(elsewhere, e.Intent)
+		}
+	}
+	if err := s.leavesOf(ctx, workspace, elsewhere, b.intentAt); err != nil {
+		return nil, err
+	}
+	for i, l := range leaves {
+		b.add(l.N, entries[i])
+	}
+	return b, nil
+}
+
+// leavesOf finds the numbers of entries by their ids.
+func (s *Store) leavesOf(ctx context.Context, workspace string, ids []any, found map[string]int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, leaf FROM audit_entry WHERE workspace = ? AND id IN (?`+more("?", len(ids))+`)`, append([]any{workspace}, ids...)...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id string
+		var leaf sql.NullInt64
+		if err := rows.Scan(&id, &leaf); err != nil {
+			return err
+		}
+		if leaf.Valid {
+			found[id] = leaf.Int64
+		}
+	}
+	return rows.Err()
+}
+
+func hourOf(at time.Time) int64 { return at.Unix() / 3600 }
+
+// add takes one entry.
+func (b *digest) add(leaf int64, e audit.Entry) {
+	if e.Phase == "" {
+		return
+	}
+	hour, call := hourOf(e.Time), leaf
+	if e.Phase == audit.PhaseOutcome {
+		if at, ok := b.intentAt[e.Intent]; ok {
+			call = at
+		}
+	}
+	row := b.calls[call]
+	if row == nil {
+		row = &callRow{leaf: call, entry: e}
+		b.calls[call] = row
+	}
+	for _, record := range e.Records {
+		b.records[recordKey{record, call}] = true
+	}
+	if call == leaf {
+		h, ok := b.hours[hour]
+		if !ok {
+			h[0] = leaf
+		}
+		b.hours[hour] = [2]int64{h[0], leaf}
+	}
+	if e.Phase == audit.PhaseIntent {
+		return
+	}
+	row.ended = sql.NullInt64{Int64: leaf, Valid: true}
+	row.entry.Outcome, row.entry.Code = e.Outcome, e.Code
+	b.count(hour, e)
+}
+
+// ofAgent reports whether an entry is of what an agent asked for, and not of a person,
+// a command or a step of a return.
+func ofAgent(e audit.Entry) bool {
+	switch e.Surface {
+	case "mcp", "stdio", "instructions", "results":
+		return e.By == "" && e.Action != "step"
+	}
+	return false
+}
+
+// What is counted, beside outcomes.
+const (
+	tallyRequests = "requests" // HTTP requests to the org
+	tallyLatency  = "latency"  // by class of duration
+)
+
+// count counts an entry that ends a call.
+func (b *digest) count(hour int64, e audit.Entry) {
+	b.tally[tallyKey{hour, tallyRequests, ""}] += int64(len(e.Exchanges))
+	if !ofAgent(e) {
+		return
+	}
+	code := ""
+	switch e.Outcome {
+	case audit.OK:
+		b.ok = later(b.ok, e.Time)
+	case audit.Failed, audit.Unknown:
+		if later(b.bad, e.Time).Equal(e.Time) {
+			b.bad, b.badCode = e.Time, e.Code
+		}
+	}
+	if e.Outcome == audit.Refused || e.Outcome == audit.Unknown { // whose codes are ours, and few
+		code = e.Code
+	}
+	b.tally[tallyKey{hour, string(e.Outcome), code}]++
+	if e.Duration > 0 && e.Replay == "" {
+		b.tally[tallyKey{hour, tallyLatency, strconv.Itoa(durationClass(e.Duration))}]++
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// classes is how many classes of durations there are between one and its double: the
+// bounds of a class are 9 % apart.
+const classes = 8
+
+// durationClass is the class of a duration of a microsecond or more.
+func durationClass(d time.Duration) int {
+	return int(math.Floor(classes * math.Log2(float64(max(d.Microseconds(), 1)))))
+}
+
+// classBound is the lower bound of a class.
+func classBound(class float64) time.Duration {
+	return time.Duration(math.Exp2(class/classes) * float64(time.Microsecond))
+}
+
+// keepDigest adds to the index what entries from next to before after say, unless
+// somebody else has.
+func (s *Store) keepDigest(ctx context.Context, workspace string, next, after int64, b *digest) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	done, err := tx.ExecContext(ctx, `INSERT INTO audit_index (workspace, next, ok_at, failed_at, failed_code) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (workspace) DO UPDATE SET next = excluded.next,
+			ok_at = CASE WHEN excluded.ok_at > audit_index.ok_at THEN excluded.ok_at ELSE audit_index.ok_at END,
+			failed_code = CASE WHEN excluded.failed_at >= audit_index.failed_at AND excluded.failed_at > 0 THEN excluded.failed_code ELSE audit_index.failed_code END,
+			failed_at = CASE WHEN excluded.failed_at > audit_index.failed_at THEN excluded.failed_at ELSE audit_index.failed_at END
+		WHERE audit_index.next = ?`, workspace, after, milliseconds(b.ok), milliseconds(b.bad), b.badCode, next)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	const columns = `INSERT INTO audit_call (workspace, leaf, ended, at, host, agent, user_id, decider, context, surface, tool, action, effect, decision, outcome, code, run, approval) VALUES `
+	const row = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	var calls [][]any
+	for _, leaf := range slices.Sorted(maps.Keys(b.calls)) {
+		c := b.calls[leaf]
+		e := c.entry
+		calls = append(calls, []any{workspace, leaf, c.ended, e.Time.UnixMilli(), e.Host, e.Agent, e.User, e.By, e.Context, e.Surface, e.Tool, e.Action, e.Effect, e.Decision,
+			string(e.Outcome), e.Code, e.Run, e.Approval})
+	}
+	if err := insert(ctx, tx, columns, row, ` ON CONFLICT (workspace, leaf) DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, code = excluded.code`, calls); err != nil {
+		return err
+	}
+	var records [][]any
+	for r := range b.records {
+		records = append(records, []any{workspace, r.record, r.leaf})
+	}
+	if err := insert(ctx, tx, `INSERT INTO audit_record (workspace, record, leaf) VALUES `, `(?, ?, ?)`, ` ON CONFLICT (workspace, record, leaf) DO NOTHING`, records); err != nil {
+		return err
+	}
+	var hours, counts [][]any
+	for hour, h := range b.hours {
+		hours = append(hours, []any{workspace, hour, h[0], h[1]})
+	}
+	if err := insert(ctx, tx, `INSERT INTO audit_hour (workspace, hour, first, last) VALUES `, `(?, ?, ?, ?)`, ` ON CONFLICT (workspace, hour) DO UPDATE SET last = excluded.last`, hours); err != nil {
+		return err
+	}
+	for k, n := range b.tally {
+		if n > 0 {
+			counts = append(counts, []any{workspace, k.hour, k.what, k.name, n})
+		}
+	}
+	if err := insert(ctx, tx, `INSERT INTO audit_tally (workspace, hour, what, name, n) VALUES `, `(?, ?, ?, ?, ?)`,
+		` ON CONFLICT (workspace, hour, what, name) DO UPDATE SET n = audit_tally.n + excluded.n`, counts); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// milliseconds is a time as it is stored: 0 for none.
+func milliseconds(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMilli()
+}
+
+// insertRows is how many rows one statement has.
+const insertRows = 64
+
+// insert adds rows, some with each statement.
+func insert(ctx context.Context, tx *tx, into, row, conflict string, rows [][]any) error {
+	for some := range slices.Chunk(rows, insertRows) {
+		if _, err := tx.ExecContext(ctx, into+row+more(row, len(some))+conflict, slices.Concat(some...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CallQuery selects calls of a workspace. A zero field selects everything. Host,
+// Agent and User may have * for any text.
+type CallQuery struct {
+	Workspace string
+	Host      string
+	Agent     string
+	User      string // for whom, or who decided
+	Tool      string
+	Action    string
+	Effect    string
+	Decision  string
+	Outcome   audit.Status
+	UnderWay  bool   // only those that have not ended
+	Code      string // a part of it, in any case
+	Record    string
+	Run       string
+	Context   string
+	Approval  string
+	Since     time.Time // begun at this time or later
+	Until     time.Time // begun before
+}
+
+// A Call is one of those that were found.
+type Call struct {
+	Leaf  int64       // number of its first entry
+	Began time.Time   // when that was made
+	Entry audit.Entry // its outcome or refusal; its intent while it is under way
+}
+
+// Calls are some of those that a query selects.
+type Calls struct {
+	Calls []Call
+	// Before is where those that follow begin, for the next query; 0 when there are
+	// none.
+	Before int64
+	// Searched is when the last of the calls began that were looked at, if there may
+	// be more: with few that match, the search ends after [mostSearched].
+	Searched time.Time
+}
+
+// A search looks at so many numbers at a time, and at most at so many until it
+// returns what it has.
+const (
+	searchWindow = 1 << 16
+	mostSearched = 1 << 20
+)
+
+// Calls returns the latest calls that match and whose first entry has a number below
+// before, the newest first, at most limit of them; 0 is from the newest on. What it
+// costs is bounded, however long the trail is.
+func (s *Store) Calls(ctx context.Context, q CallQuery, before int64, limit int) (found Calls, err error) {
+	low, high, err := s.span(ctx, q)
+	if err != nil {
+		return found, fmt.Errorf("find calls: %w", err)
+	}
+	if before > 0 {
+		high = min(high, before)
+	}
+	from, where, args := q.conditions()
+	window, most := int64(searchWindow), int64(mostSearched)
+	if q.indexed() {
+		window, most = math.MaxInt64/4, math.MaxInt64/2
+	}
+	var leaves, ends []int64
+	began := map[int64]time.Time{}
+	floor := max(low, high-most)
+	for top := high; top > floor && len(leaves) <= limit; top -= window {
+		bottom := max(floor, top-window)
+		rows, err := s.reader.QueryContext(ctx, `SELECT c.leaf, coalesce(c.ended, c.leaf), c.at FROM `+from+` WHERE `+where+` AND c.leaf < ? AND c.leaf >= ? ORDER BY c.leaf DESC LIMIT ?`,
+			slices.Concat(args, []any{top, bottom, limit + 1 - len(leaves)})...)
+		if err != nil {
+			return found, fmt.Errorf("find calls: %w", err)
+		}
+		for rows.Next() {
+			var leaf, end, at int64
+			if err := rows.Scan(&leaf, &end, &at); err != nil {
+				_ = rows.Close()
+				return found, fmt.Errorf("find calls: %w", err)
+			}
+			leaves, ends = append(leaves, leaf), append(ends, end)
+			began[leaf] = time.UnixMilli(at).UTC()
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return found, fmt.Errorf("find calls: %w", err)
+		}
+	}
+	switch {
+	case len(leaves) > limit:
+		leaves, ends = leaves[:limit], ends[:limit]
+		found.Before = leaves[limit-1]
+	case floor > low:
+		found.Before = floor
+		if found.Searched, err = s.begunAt(ctx, q.Workspace, floor); err != nil {
+			return found, fmt.Errorf("find calls: %w", err)
+		}
+	}
+	entries, err := s.entriesAt(ctx, q.Workspace, ends)
+	if err != nil {
+		return found, fmt.Errorf("find calls: %w", err)
+	}
+	for i, leaf := range leaves {
+		if e, ok := entries[ends[i]]; ok {
+			found.Calls = append(found.Calls, Call{leaf, began[leaf], e})
+		}
+	}
+	return found, nil
+}
+
+// begunAt is when the first call from a number on began.
+func (s *Store) begunAt(ctx context.Context, workspace string, leaf int64) (time.Time, error) {
+	var at int64
+	err := s.reader.QueryRowContext(ctx, `SELECT at FROM audit_call WHERE workspace = ? AND leaf >= ? ORDER BY leaf LIMIT 1`, workspace, leaf).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return time.UnixMilli(at).UTC(), err
+}
+
+// indexed reports whether calls that match are found without looking at others.
+func (q CallQuery) indexed() bool {
+	return q.Record != "" || q.Run != "" || q.Approval != "" || q.Context != ""
+}
+
+// conditions are the query but for its times.
+func (q CallQuery) conditions() (from, where string, args []any) {
+	from = `audit_call c`
+	conditions := []string{`c.workspace = ?`}
+	args = []any{q.Workspace}
+	add := func(condition string, values ...any) {
+		conditions, args = append(conditions, condition), append(args, values...)
+	}
+	if q.Record != "" {
+		from = `audit_record r JOIN audit_call c ON c.workspace = r.workspace AND c.leaf = r.leaf`
+		add(`r.workspace = ?`, q.Workspace)
+		add(`r.record = ?`, q.Record)
+	}
+	exact := func(column, value string) {
+		if value != "" {
+			add(`c.`+column+` = ?`, value)
+		}
+	}
+	exact("tool", q.Tool)
+	exact("action", q.Action)
+	exact("effect", q.Effect)
+	exact("decision", q.Decision)
+	exact("outcome", string(q.Outcome))
+	if q.Run != "" {
+		add(`c.run <> '' AND c.run = ?`, q.Run) // as its index says
+	}
+	if q.Approval != "" {
+		add(`c.approval <> '' AND c.approval = ?`, q.Approval)
+	}
+	if q.Context != "" {
+		add(`c.context <> '' AND c.context = ?`, q.Context)
+	}
+	wild := func(value string, columns ...string) {
+		if value == "" {
+			return
+		}
+		var any []string
+		for _, column := range columns {
+			if strings.Contains(value, "*") {
+				any, args = append(any, `lower(c.`+column+`) LIKE ? ESCAPE '\'`), append(args, strings.ReplaceAll(like.Replace(strings.ToLower(value)), "*", "%"))
+			} else {
+				any, args = append(any, `c.`+column+` = ?`), append(args, value)
+			}
+		}
+		conditions = append(conditions, `(`+strings.Join(any, ` OR `)+`)`)
+	}
+	wild(q.Host, "host")
+	wild(q.Agent, "agent")
+	wild(q.User, "user_id", "decider")
+	if q.Code != "" {
+		add(`lower(c.code) LIKE ? ESCAPE '\'`, "%"+like.Replace(strings.ToLower(q.Code))+"%")
+	}
+	if q.UnderWay {
+		add(`c.ended IS NULL`)
+	}
+	if !q.Since.IsZero() {
+		add(`c.at >= ?`, q.Since.UnixMilli())
+	}
+	if !q.Until.IsZero() {
+		add(`c.at < ?`, q.Until.UnixMilli())
+	}
+	return from, strings.Join(conditions, ` AND `), args
+}
+
+// span returns the numbers from low to before high outside of which no call matches
+// the times of a query.
+func (s *Store) span(ctx context.Context, q CallQuery) (low, high int64, err error) {
+	first, last := `SELECT min(first) FROM audit_hour WHERE workspace = ?`, `SELECT max(last) FROM audit_hour WHERE workspace = ?`
+	a, b := []any{q.Workspace}, []any{q.Workspace}
+	if !q.Since.IsZero() {
+		first, a = first+` AND hour >= ?`, append(a, hourOf(q.Since))
+	}
+	if !q.Until.IsZero() {
+		last, b = last+` AND hour <= ?`, append(b, hourOf(q.Until))
+	}
+	var from, to sql.NullInt64
+	if err := s.reader.QueryRowContext(ctx, first, a...).Scan(&from); err != nil {
+		return 0, 0, err
+	}
+	if err := s.reader.QueryRowContext(ctx, last, b...).Scan(&to); err != nil {
+		return 0, 0, err
+	}
+	if !from.Valid || !to.Valid {
+		return 0, 0, nil
+	}
+	return from.Int64, to.Int64 + 1, nil
+}
+
+// entriesAt returns entries by their numbers. One that cannot be read is left out.
+func (s *Store) entriesAt(ctx context.Context, workspace string, leaves []int64) (map[int64]audit.Entry, error) {
+	entries := make(map[int64]audit.Entry, len(leaves))
+	for some := range slices.Chunk(leaves, 500) {
+		args := []any{workspace}
+		for _, leaf := range some {
+			args = append(args, leaf)
+		}
+		rows, err := s.reader.QueryContext(ctx, `SELECT leaf, entry FROM audit_entry WHERE workspace = ? AND leaf IN (?`+more("?", len(some))+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var leaf int64
+			var line []byte
+			if err := rows.Scan(&leaf, &line); err != nil {
+				_ = rows.Close()
+				return nil, err
+			}
+			var e audit.Entry
+			if json.Unmarshal(line, &e) == nil {
+				entries[leaf] = e
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// Entries gives each entry of the calls that a query selects, in the order of their
+// numbers, those below before, to a function, with its number and as it was encoded. It
+// holds some hundred in memory, and nothing of the database while the function works.
+func (s *Store) Entries(ctx context.Context, q CallQuery, before int64, each func(proof.Leaf) error) error {
+	low, high, err := s.span(ctx, q)
+	if err != nil {
+		return fmt.Errorf("read calls: %w", err)
+	}
+	if high == 0 {
+		return nil
+	}
+	from, where, args := q.conditions()
+	// Calls end after they began: the entries are from low on to the last one.
+	for next := low; next < before; {
+		leaves, err := s.matching(ctx, from, where, args, next, before, 400)
+		if err != nil {
+			return fmt.Errorf("read calls: %w", err)
+		}
+		if len(leaves) == 0 {
+			return nil
+		}
+		for some := range slices.Chunk(leaves, 50) { // an entry may be large
+			lines, err := s.linesAt(ctx, q.Workspace, some)
+			if err != nil {
+				return fmt.Errorf("read calls: %w", err)
+			}
+			for _, l := range lines {
+				if err := each(l); err != nil {
+					return err
+				}
+			}
+		}
+		next = leaves[len(leaves)-1] + 1
+	}
+	return nil
+}
+
+// matching returns numbers of entries of calls that match, from one on and before
+// another, in order and at most limit of them.
+func (s *Store) matching(ctx context.Context, from, where string, args []any, next, before int64, limit int) ([]int64, error) {
+	var all []int64
+	for _, column := range []string{"leaf", "ended"} { // each through its index
+		rows, err := s.reader.QueryContext(ctx, `SELECT c.`+column+` FROM `+from+` WHERE `+where+` AND c.`+column+` >= ? AND c.`+column+` < ? ORDER BY c.`+column+` LIMIT ?`,
+			slices.Concat(args, []any{next, before, limit})...)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var leaf int64
+			if err := rows.Scan(&leaf); err != nil {
+				_ = rows.Close()
+				return nil, err
+			}
+			all = append(all, leaf)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all) // a refusal is both
+	return all[:min(limit, len(all))], nil
+}
+
+// linesAt returns entries as they were encoded, in order.
+func (s *Store) linesAt(ctx context.Context, workspace string, leaves []int64) (lines []proof.Leaf, err error) {
+	args := []any{workspace}
+	for _, leaf := range leaves {
+		args = append(args, leaf)
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT leaf, entry FROM audit_entry WHERE workspace = ? AND leaf IN (?`+more("?", len(leaves))+`) ORDER BY leaf`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var l proof.Leaf
+		if err := rows.Scan(&l.N, &l.Entry); err != nil {
+			return nil, err
+		}
+		lines = append(lines, l)
+	}
+	return lines, rows.Err()
+}
+
