@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	configapp "salesforce-mcp/cmd/salesforce-mcp/internal/app"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 )
 
 // newPages returns the configuration app.
@@ -14,7 +15,8 @@ func (a *app) newPages() *configapp.App {
 	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server,
 		Names: func(context.Context) ([]string, error) {
 			return slices.Sorted(maps.Keys(*a.orgs.workspaces.Load())), nil
-		}}
+		},
+		Returns: func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns }}
 }
 
 // pagesHandler is the handler of the configuration app, or nil.

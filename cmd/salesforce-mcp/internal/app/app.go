@@ -26,6 +26,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/rs/zerolog"
 
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/tools"
 )
 
@@ -38,6 +39,8 @@ type App struct {
 	Tools     *tools.Server
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
+	// Returns returns how a workspace does returns now; nil when it does none.
+	Returns func(workspace string) *config.Returns
 
 	sessions *scs.SessionManager
 	rights   map[string]right // by the pattern of the route
