@@ -29,6 +29,8 @@ type Returns struct {
 	// Policy is a file of rules (docs/returns.md). Default the policy that ships
 	// with the product.
 	Policy string `yaml:"policy"`
+	// PolicyText is the rules themselves, instead of a file.
+	PolicyText string `yaml:"policyText"`
 	// Mapping says where the org keeps what a return is about. What it leaves out is
 	// the standard objects.
 	Mapping yaml.Node `yaml:"mapping"`
@@ -53,7 +55,7 @@ type Returns struct {
 	Company string `yaml:"company"`
 
 	Records records.Mapping `yaml:"-"` // of Mapping, once it is loaded
-	Rules   *policy.Policy  `yaml:"-"` // of Policy
+	Rules   *policy.Policy  `yaml:"-"` // of Policy, or PolicyText
 }
 
 // SecretName is the name of the one secret that returns may have.
@@ -90,6 +92,15 @@ func (r *Returns) load(dir, workspace string) error {
 
 func (r *Returns) loadPolicy(dir string) (err error) {
 	text := policy.Default()
+	if r.PolicyText != "" {
+		if r.Policy != "" {
+			return errors.New("policy: is there twice; keep one of policy and policyText")
+		}
+		if r.Rules, err = policy.Parse([]byte(r.PolicyText)); err != nil {
+			return fmt.Errorf("policyText: %w", err)
+		}
+		return nil
+	}
 	if r.Policy != "" {
 		r.Policy = absolute(dir, r.Policy)
 		if text, err = os.ReadFile(r.Policy); err != nil {
