@@ -12,7 +12,7 @@ import (
 
 // newPages returns the configuration app.
 func (a *app) newPages() *configapp.App {
-	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server, Refused: a.store,
+	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server, Refused: a.store, Runs: a.store, Entries: a.store,
 		Names: func(context.Context) ([]string, error) {
 			return slices.Sorted(maps.Keys(*a.orgs.workspaces.Load())), nil
 		},

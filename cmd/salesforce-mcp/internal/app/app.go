@@ -26,6 +26,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/rs/zerolog"
 
+	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/tools"
 )
@@ -41,6 +42,9 @@ type App struct {
 	Refused   refusals
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
+	// Runs are the runs of returns, and Entries what the audit trail has.
+	Runs    Runs
+	Entries audit.Reader
 	// Returns returns how a workspace does returns now; nil when it does none.
 	Returns func(workspace string) *config.Returns
 

@@ -51,6 +51,8 @@ if (keys) {
   });
   const wanted = { "#approve": "approve", "#deny": "deny" }[location.hash];
   if (wanted) document.getElementById(wanted)?.focus();
+}
+
 // A tick that is saved at once goes back to what it was when that failed, and says so.
 document.documentElement.classList.add("js");
 for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
