@@ -101,7 +101,15 @@ func (s *sessions) SessionEnded(_ context.Context, key, reason string) error {
 	return nil
 }
 
-func (s *sessions) IdleSession(context.Context, time.Duration, time.Duration) (tools.Session, bool, error) {
+func (s *sessions) IdleSession(_ context.Context, workspace string, idle, _ time.Duration) (tools.Session, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.all {
+		if idle == 0 && a.Caller.Workspace == workspace && s.ended[a.Key] == "" && !s.taken[a.Key] {
+			s.taken[a.Key] = true
+			return *a, true, nil
+		}
+	}
 	return tools.Session{}, false, nil
 }
 
@@ -168,7 +176,7 @@ func agentServer(t *testing.T, org *agentOrg, limits tools.SessionLimits) *tools
 	if errs := server.Table.Check(); errs != nil {
 		t.Fatal(errs)
 	}
-	server.Agentforce = &tools.Agentforce{Sessions: &sessions{}, Limits: limits, Queue: 2, Patience: 10 * time.Second}
+	server.Agentforce = &tools.Agentforce{Sessions: &sessions{}, Limits: func(string) tools.SessionLimits { return limits }, Queue: 2, Patience: 10 * time.Second}
 	return server
 }
 

@@ -55,7 +55,7 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.returns(), e.check(), e.secret(), e.keys(), e.export(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.returns(), e.check(), e.secret(), e.keys(), e.signInLink(), e.export(), e.fakeorg(), e.version())
 	return root
 }
 
@@ -72,17 +72,19 @@ type app struct {
 	signed  func() // signs the last entries and ends the work on the trail
 	// recovered ends the care for what other servers left open.
 	recovered func()
-	draining  atomic.Bool // no more calls are wanted
-	orgs      *orgs
-	people    *connect.People
-	server    *tools.Server
-	loop      *loop.Loop // drives returns
-	mcp       *tools.MCP
-	metrics   *sight.Metrics // nil when nobody scrapes them
-	traced    func()         // sends the last spans
-	pages     *configapp.App // the configuration app; nil without one
-	config    *config.Config
-	log       zerolog.Logger
+	// agentsLeft ends the care for sessions with agents, and perhaps the sessions.
+	agentsLeft func()
+	draining   atomic.Bool // no more calls are wanted
+	orgs       *orgs
+	people     *connect.People
+	server     *tools.Server
+	loop       *loop.Loop // drives returns
+	mcp        *tools.MCP
+	metrics    *sight.Metrics // nil when nobody scrapes them
+	traced     func()         // sends the last spans
+	pages      *configapp.App // the configuration app; nil without one
+	config     *config.Config
+	log        zerolog.Logger
 }
 
 // build joins the parts that the configuration describes. Close the app when
@@ -128,7 +130,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Claims:     st,
 		Sealer:     secrets.NewSealer(kept),
 		Approvals:  st,
-		Agentforce: agentforceOf(st, o),
+		Agentforce: o.agentforce(st),
 		Schemas:    new(tools.Schemas),
 		Timeout:    callTimeout,
 		Log:        log,
@@ -145,6 +147,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	a.loop = a.newLoop(server.Sealer)
 	server.Returns = returnsOf{a.loop}
 	a.recovered = a.recoverOthers(ctx)
+	a.agentsLeft = a.tendAgents(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()
 	a.pages = a.newPages()
@@ -185,6 +188,7 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error, chan
 }
 
 func (a *app) close() error {
+	a.agentsLeft()
 	a.recovered()
 	a.journal.Close()
 	a.signed()

@@ -48,7 +48,7 @@ func (r *request) asked() (a asked, err error) {
 }
 
 // by is what the audit trail calls who decides.
-func (p Person) by() string { return cmp.Or(p.Email, p.Name) }
+func (p Person) by() string { return p.Account }
 
 // requested reports whether the agent has asked for this person.
 func (r *request) requested(a tools.Approval) bool {

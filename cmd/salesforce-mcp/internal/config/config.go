@@ -82,6 +82,8 @@ type Config struct {
 	Login *Login `yaml:"login"`
 	// Admins are the people who decide about calls that wait for one. Default none.
 	Admins allowlist.Admins `yaml:"admins"`
+	// App says how people use the configuration app.
+	App App `yaml:"app"`
 	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -102,6 +104,8 @@ type Workspace struct {
 
 	// Stored says that the workspace stands in the database ([Config.Stored]).
 	Stored bool `yaml:"-"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
@@ -289,7 +293,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
+	problems = append(problems, c.App.validate(c.Login != nil), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
@@ -356,6 +360,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	}
 	if w.Returns != nil {
 		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
+	}
+	if w.Agentforce != nil {
+		problems = append(problems, w.Agentforce.validate(at+"agentforce.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {
