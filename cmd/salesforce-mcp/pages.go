@@ -43,6 +43,9 @@ func (a *app) newPages() *configapp.App {
 		Settings:  a.settings,
 		Refused:   a.store,
 		Hosts:     hostPlatforms(c),
+		Runs:      a.store,
+		Entries:   a.store,
+		Returns:   func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
 	}
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
@@ -47,6 +48,11 @@ type App struct {
 	Hosts     []*host.Platform // the host platforms of the configuration, in the order of it
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
+	// Runs are the runs of returns, and Entries what the audit trail has.
+	Runs    Runs
+	Entries audit.Reader
+	// Returns returns how a workspace does returns now; nil when it does none.
+	Returns func(workspace string) *config.Returns
 
 	Users    users.Rows
 	Attempts users.Attempts
