@@ -46,6 +46,7 @@ func (a *app) newPages() *configapp.App {
 		},
 		Refused: a.store,
 	}
+	a.trailPages(pages)
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})
 	}

@@ -80,6 +80,8 @@ type app struct {
 	mcp       *tools.MCP
 	metrics   *sight.Metrics // nil when nobody scrapes them
 	traced    func()         // sends the last spans
+	places    []place        // that get audit entries
+	noted     func()         // ends the notes of how API calls are used
 	pages     *configapp.App // the configuration app; nil without one
 	config    *config.Config
 	log       zerolog.Logger
@@ -147,6 +149,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	a.recovered = a.recoverOthers(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()
+	a.places, a.noted = sinks, a.noteUsage(ctx)
 	a.pages = a.newPages()
 	return a, nil
 }
@@ -185,6 +188,10 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error, chan
 }
 
 func (a *app) close() error {
+	if a.pages != nil {
+		a.pages.Close()
+	}
+	a.noted()
 	a.recovered()
 	a.journal.Close()
 	a.signed()

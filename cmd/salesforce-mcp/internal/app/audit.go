@@ -87,7 +87,7 @@ func (r *request) catchUp() (left int64, err error) {
 // trailTabs leads from one page of the trail to the others.
 func (p *page) trailTabs(at string) {
 	p.Put(`<nav class="tabs" aria-label="{}"><ul>`, p.r.t("Audit trail"))
-	for _, l := range []link{{words("Calls"), ""}, {words("Charts"), "/charts"}, {words("Proof"), "/proof"}} {
+	for _, l := range []struct{ label, path string }{{words("Calls"), ""}, {words("Charts"), "/charts"}, {words("Proof"), "/proof"}} {
 		if l.path == at {
 			p.Put(`<li><a href="{}" aria-current="page">{}</a></li>`, p.r.trailPath(l.path), p.r.t(l.label))
 		} else {

@@ -87,7 +87,7 @@ func auditExport(r *request) (err error) {
 	for name := range filter {
 		args[name] = filter.Get(name)
 	}
-	entry := audit.Entry{Workspace: r.trail(), User: r.person.ID, By: r.person.Name, Tool: "audit", Action: "export", Effect: "read"}
+	entry := audit.Entry{Workspace: r.trail(), User: r.person.Account, Tool: "audit", Action: "export", Effect: "read"}
 	begun := false
 	err = r.app.recorded(r.Context(), entry, args, func() error {
 		h := r.w.Header()

@@ -189,7 +189,7 @@ func auditVerify(r *request) error {
 		return err
 	}
 	id := uuid.NewString()
-	begun, err := r.app.Trail.StartVerification(r.Context(), r.trail(), id, r.person.Name)
+	begun, err := r.app.Trail.StartVerification(r.Context(), r.trail(), id, r.person.Account)
 	if err != nil {
 		return err
 	}
