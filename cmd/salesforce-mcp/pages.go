@@ -47,6 +47,7 @@ func (a *app) newPages() *configapp.App {
 		Entries:   a.store,
 		Returns:   func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
 	}
+	a.trailPages(pages)
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})
 	}

@@ -88,6 +88,8 @@ type app struct {
 	quiet      atomic.Bool        // nothing has changed since the start, as far as is known
 	config     *config.Config
 	log        zerolog.Logger
+	places     []place // that get audit entries
+	noted      func()  // ends the notes of how API calls are used
 }
 
 // build joins the parts that the configuration describes. Close the app when
@@ -157,6 +159,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	a.agentsLeft = a.tendAgents(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()
+	a.places, a.noted = sinks, a.noteUsage(ctx)
 	a.pages = a.newPages()
 	return a, nil
 }
@@ -213,6 +216,10 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error, chan
 
 func (a *app) close() error {
 	a.agentsLeft()
+	if a.pages != nil {
+		a.pages.Close()
+	}
+	a.noted()
 	a.recovered()
 	a.journal.Close()
 	a.signed()

@@ -46,7 +46,7 @@ func labelOf(options []option, value string) string {
 
 // filter links to the parts of a list, of which one is shown.
 func (p *page) filter(label, path, parameter, chosen string, options []option) {
-	p.Put(`<nav class="filter" aria-label="{}"><ul>`, label)
+	p.Put(`<nav class="states" aria-label="{}"><ul>`, label)
 	for _, o := range options {
 		to := path
 		if o.value != "" {
