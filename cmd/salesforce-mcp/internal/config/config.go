@@ -107,11 +107,11 @@ type Workspace struct {
 	// Catalog says how the workspace stands in catalogs. Nil: GET /catalog does not
 	// show it.
 	Catalog *Catalog `yaml:"catalog"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 
 	// Stored says that the workspace stands in the database ([Config.Stored]).
 	Stored bool `yaml:"-"`
-	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
-	Agentforce *Agentforce `yaml:"agentforce"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
