@@ -64,6 +64,10 @@ func (o *orgs) agentApp(ctx context.Context, caller allowlist.Caller, a config.A
 		if s.ClientSecret, err = o.agentSecret(ctx, caller.Workspace, a); err != nil {
 			return nil, explain(err)
 		}
+		if s.ClientSecret == "" {
+			return nil, &tools.Error{Code: tools.NotConnected, Message: "the app for agents has no consumer secret: " + a.SecretName() + " stands nowhere",
+				Hint: "An administrator stores it: salesforce-mcp secret set " + caller.Workspace + " " + a.SecretName()}
+		}
 	}
 	tokens, err := o.resolver.Credentials(caller.Workspace, s)
 	if err != nil {
@@ -91,7 +95,7 @@ func (o *orgs) agentSecret(ctx context.Context, workspace string, a config.Agent
 		return a.AgentClientSecret, nil
 	}
 	value, _, err := o.secrets.Get(ctx, workspace, a.SecretName())
-	if errors.Is(err, secrets.ErrNone) { // that it is missing is for package auth to say
+	if errors.Is(err, secrets.ErrNone) {
 		return "", nil
 	}
 	return value, err

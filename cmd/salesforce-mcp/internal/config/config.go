@@ -82,7 +82,7 @@ type Config struct {
 	Login *Login `yaml:"login"`
 	// Admins are the people who decide about calls that wait for one. Default none.
 	Admins allowlist.Admins `yaml:"admins"`
-	// Workspaces are the tenants; at least one.
+	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
 
@@ -101,6 +101,9 @@ type Workspace struct {
 	Returns *Returns `yaml:"returns"`
 	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
 	Agentforce *Agentforce `yaml:"agentforce"`
+
+	// Stored says that the workspace stands in the database ([Config.Stored]).
+	Stored bool `yaml:"-"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
@@ -192,6 +195,11 @@ func (c *Config) defaults(dir string) {
 	if c.MaxUploadBytes == 0 {
 		c.MaxUploadBytes = MaxUpload
 	}
+	c.workspaceDefaults()
+}
+
+// workspaceDefaults fills in what workspaces leave out.
+func (c *Config) workspaceDefaults() {
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
 		if w.APIVersion == "" {
@@ -280,9 +288,6 @@ func (c *Config) validate(secrets bool) error {
 	default:
 		bad("logLevel: %q is none of debug, info, warn, error", c.LogLevel)
 	}
-	if len(c.Workspaces) == 0 {
-		bad("workspaces: at least one is needed")
-	}
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
@@ -293,9 +298,7 @@ func (c *Config) validate(secrets bool) error {
 	names := map[string]bool{}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
-		if w.Auth != nil && w.Auth.Proof == string(connect.ByLogin) && c.Login == nil {
-			bad("workspaces[%d].auth.proof: login needs a login, with whom people sign in", i)
-		}
+		problems = append(problems, c.checkProof(i))
 		if names[w.Name] {
 			bad("workspaces[%d].name: %q is taken", i, w.Name)
 		}
@@ -304,6 +307,15 @@ func (c *Config) validate(secrets bool) error {
 	}
 	problems = append(problems, c.Admins.Validate(c.policies()...))
 	return errors.Join(problems...)
+}
+
+// checkProof returns an error if the proof of a workspace's people needs somebody who
+// is not there.
+func (c *Config) checkProof(i int) error {
+	if a := c.Workspaces[i].Auth; a != nil && a.Proof == string(connect.ByLogin) && c.Login == nil {
+		return fmt.Errorf("workspaces[%d].auth.proof: login needs a login, with whom people sign in", i)
+	}
+	return nil
 }
 
 // policies are those of all workspaces.

@@ -71,9 +71,9 @@ func TestFindBeyondTheFirstPage(t *testing.T) {
 
 // TestListThatEndsEarly: what cannot be read to its end is not taken for "absent".
 func TestListThatEndsEarly(t *testing.T) {
-	for _, form := range []fakehost.Form{fakehost.Array, fakehost.Items} {
+	for most, form := range map[int]fakehost.Form{200: fakehost.Array, 199: fakehost.Items} {
 		h := fakehost.New(t)
-		h.Form, h.NoPaging, h.MostPerPage = form, true, 200
+		h.Form, h.NoPaging, h.MostPerPage = form, true, most
 		for range 250 {
 			h.AddEntry(fakehost.Entry("x", "https://other.example/mcp"))
 		}
