@@ -149,6 +149,10 @@ func (o *agentOrg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer(w, "500\n"+`{"error":"InternalServerException","message":"The request timed out"}`)
 			return
 		}
+		if strings.Contains(string(body), "goodbye") {
+			answer(w, "200\n"+`{"messages":[{"type":"Inform","message":"Bye."},{"type":"SessionEnded","reason":"Transfer"}]}`)
+			return
+		}
 		if strings.Contains(string(body), "forget") {
 			answer(w, "404\n"+`{"error":"NotFoundException","message":"V6Session not found for sessionId: x"}`)
 			return
@@ -290,6 +294,26 @@ func TestOneMessageAtATime(t *testing.T) {
 	}
 	if refused != 3 {
 		t.Errorf("%d refused", refused)
+	}
+}
+
+// TestAgentEnds: an agent may end a session itself; nothing is said in it then.
+func TestAgentEnds(t *testing.T) {
+	org := &agentOrg{}
+	server := agentServer(t, org, tools.SessionLimits{})
+	call := func(action string, args map[string]any) (map[string]any, error) {
+		return agentCall(t.Context(), server, "u", action, args, nil)
+	}
+	if _, err := call("startSession", map[string]any{"agentId": "0Xxed00000002Q1"}); err != nil {
+		t.Fatal(err)
+	}
+	said, err := call("sendMessage", map[string]any{"sessionId": agentSessionID, "text": "goodbye"})
+	if err != nil || said["ended"] != "Transfer" || said["text"] != "Bye." {
+		t.Errorf("%v, %v", said, err)
+	}
+	sent := len(org.sent)
+	if _, err := call("sendMessage", map[string]any{"sessionId": agentSessionID, "text": "hi"}); coded(err) != tools.SessionOver || len(org.sent) != sent {
+		t.Errorf("after its end: %v", err)
 	}
 }
 

@@ -247,17 +247,18 @@ var agentFaults = []struct {
 // so, and whoever was not disturbed got one.
 func TestAgentforceStorm(t *testing.T) {
 	t.Run("one server", func(t *testing.T) {
-		w := agentWorld(t)
-		storm(t, w.org, 4, demoAgent, w.origin+"/w/a/mcp")
+		org := talkingOrg(t)
+		address, _ := startChild(t, agentConfig(t, org, t.TempDir(), ""))
+		storm(t, org, 4, "http://"+address+"/w/a/mcp")
 	})
 	t.Run("two servers", func(t *testing.T) {
 		org := talkingOrg(t)
-		storm(t, org, 10, "desk", agentServers(t, org)...)
+		storm(t, org, 10, agentServers(t, org)...)
 	})
 }
 
 // storm has 50 conversations of so many messages through servers, each message through the next of them.
-func storm(t *testing.T, org *runningOrg, messages int, agent string, endpoints ...string) {
+func storm(t *testing.T, org *runningOrg, messages int, endpoints ...string) {
 	t.Helper()
 	const conversations = 50
 	seed := rand.Uint64()
@@ -273,7 +274,7 @@ func storm(t *testing.T, org *runningOrg, messages int, agent string, endpoints 
 			random := rand.New(rand.NewPCG(seed, uint64(c)))
 			var at []*talker
 			for _, endpoint := range endpoints {
-				at = append(at, newTalker(t, endpoint, "token-a", agent, fmt.Sprint("user-", c)))
+				at = append(at, newTalker(t, endpoint, "token-a", "desk", fmt.Sprint("user-", c)))
 			}
 			sessions[c] = at[0].begin()
 			for m := range messages {

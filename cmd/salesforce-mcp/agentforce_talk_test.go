@@ -54,7 +54,10 @@ func newTalker(t *testing.T, endpoint, hostToken, agent, user string) *talker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = session.Close() })
+	t.Cleanup(func() {
+		_ = session.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	})
 	k.session = session
 	return k
 }
