@@ -108,7 +108,13 @@ func (e *env) demo() *cobra.Command {
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
 				AgentID: demoAgent, UserID: demoUser, AdminToken: admin, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
 				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace),
-				Config:       a.pages.SetupLink("http://" + l.Addr().String())}
+				Config:       "http://" + l.Addr().String()}
+			if link, err := a.firstLink(ctx, ready.Config); err != nil {
+				cancel()
+				return errors.Join(err, <-served)
+			} else if link != "" {
+				ready.Config = link
+			}
 			if err := ready.print(e.stdout, asJSON); err != nil {
 				cancel()
 				return errors.Join(err, <-served)

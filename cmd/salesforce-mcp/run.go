@@ -56,7 +56,7 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.returns(), e.check(), e.secret(), e.keys(), e.export(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.returns(), e.check(), e.secret(), e.keys(), e.signInLink(), e.export(), e.fakeorg(), e.version())
 	return root
 }
 

@@ -30,6 +30,9 @@ func (e *env) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := e.offerFirstLink(ctx, a); err != nil {
+				return errors.Join(err, l.Close())
+			}
 			stop, err := a.serveMetrics(ctx)
 			if err != nil {
 				return errors.Join(err, l.Close())

@@ -82,6 +82,8 @@ type Config struct {
 	Login *Login `yaml:"login"`
 	// Admins are the people who decide about calls that wait for one. Default none.
 	Admins allowlist.Admins `yaml:"admins"`
+	// App says how people use the configuration app.
+	App App `yaml:"app"`
 	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -289,7 +291,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
+	problems = append(problems, c.App.validate(c.Login != nil), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
