@@ -93,7 +93,7 @@ func agentsPage(r *request) error {
 	p.agents(w.Rules, search, changeable)
 	p.Put(`</div>`)
 	if changeable {
-		if len(r.app.Platforms) > 0 {
+		if len(r.app.Hosts) > 0 {
 			p.more(r.t("Find agents of the platform by their names, and install the capability on them"), r.agentsPath("/platform"))
 		}
 		p.newAgent(w)

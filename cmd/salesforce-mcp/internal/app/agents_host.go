@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/catalog"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
@@ -29,11 +30,11 @@ const mostHosted = 100
 
 // platformOf is the platform that a form names.
 func (r *request) platformOf(name string) (*host.Platform, bool) {
-	i := slices.IndexFunc(r.app.Platforms, func(p *host.Platform) bool { return p.Name == name })
+	i := slices.IndexFunc(r.app.Hosts, func(p *host.Platform) bool { return p.Name == name })
 	if i < 0 {
 		return nil, false
 	}
-	return r.app.Platforms[i], true
+	return r.app.Hosts[i], true
 }
 
 func hostedPage(r *request) error {
@@ -49,7 +50,7 @@ func (r *request) hosted(form url.Values, found []host.Agent, problems []problem
 	if err != nil {
 		return err
 	}
-	if len(r.app.Platforms) == 0 {
+	if len(r.app.Hosts) == 0 {
 		return errNothing
 	}
 	if !changeable {
@@ -69,8 +70,8 @@ func (r *request) hosted(form url.Values, found []host.Agent, problems []problem
 	f := r.hostedFields(form, problems)
 	p.problems(f...)
 	p.Put(`<form method="post" action="{}" id="platform-form">`, r.agentsPath("/platform"))
-	if len(r.app.Platforms) == 1 {
-		p.Put(`<input type="hidden" name="platform" value="{}">`, r.app.Platforms[0].Name)
+	if len(r.app.Hosts) == 1 {
+		p.Put(`<input type="hidden" name="platform" value="{}">`, r.app.Hosts[0].Name)
 	} else {
 		p.choice(f[0])
 	}
@@ -90,7 +91,7 @@ func (r *request) hosted(form url.Values, found []host.Agent, problems []problem
 // hostedFields are the fields of the page.
 func (r *request) hostedFields(form url.Values, problems []problemOf) []field {
 	var platforms []option
-	for _, p := range r.app.Platforms {
+	for _, p := range r.app.Hosts {
 		platforms = append(platforms, option{p.Name, p.Name})
 	}
 	all := []field{
@@ -277,13 +278,16 @@ func (r *request) install(w config.Workspace, form url.Values, agent string) ([]
 	if err := r.letIn(agent, profile); err != nil {
 		return nil, err
 	}
-	_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
+	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Name, Tool: "platform", Action: "installCapability", Effect: "set"}
+	err := r.app.recorded(r.Context(), entry, map[string]any{"platform": session.Platform.Name, "agent": agent}, func() error {
+		_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
+		return err
+	})
 	if err != nil {
 		problem, err := r.hostProblem(err)
 		problem.text = r.t("The agent is allowed here, but the capability is not installed.") + " " + problem.text
 		return []problemOf{problem}, err
 	}
-	r.app.Log.Info().Str("workspace", r.workspace).Str("agent", agent).Str("platform", session.Platform.Name).Str("by", r.person.ID).Msg("the capability was installed on an agent of the platform")
 	return nil, nil
 }
 

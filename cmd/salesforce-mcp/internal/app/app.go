@@ -21,12 +21,17 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
+	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 	"salesforce-mcp/tools"
 )
 
@@ -37,30 +42,49 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
-	Settings  workspaceSettings
+	Settings  *settings.Settings
 	Refused   refusals
-	Platforms []*host.Platform // of the configuration, in the order of it
+	Hosts     []*host.Platform // platforms on which agents live, as the operator names them
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 
+	Users    users.Rows
+	Attempts users.Attempts
+	Sessions Sessions
+	Links    Links
+	Journal  *audit.Journal
+	// Login is the OpenID provider with which people may sign in; nil without one.
+	Login *connect.Login
+	// Claims say who of those that the provider knows has which roles here.
+	Claims []Claim
+	// Source is where a request comes from, as one sender has it: an address, or a network.
+	Source func(*http.Request) string
+
 	sessions *scs.SessionManager
+	refusals *rate.Limiter    // of lines of the security log
+	peopled  atomic.Bool      // there are users
 	rights   map[string]right // by the pattern of the route
-	ticket   string           // of the first start
-	mu       sync.Mutex
 }
 
 // Handler returns the pages. Who may connect to this server at all is checked before.
 func (a *App) Handler() http.Handler {
+	return a.handler(routes())
+}
+
+func (a *App) handler(routes []route) http.Handler {
 	a.sessions = a.newSessions()
+	a.refusals = rate.NewLimiter(5, 20)
 	mux := http.NewServeMux()
-	mux.Handle("GET /assets/", http.HandlerFunc(serveAsset))
 	a.rights = map[string]right{}
-	for _, route := range routes() {
+	for _, route := range routes {
 		a.rights[route.pattern] = route.right
 		mux.Handle(route.pattern, a.serve(route))
 	}
 	mux.Handle("/", a.serve(route{right: signedIn, serve: func(*request) error { return errNothing }}))
-	return a.guard(a.sessions.LoadAndSave(mux))
+	whole := http.NewServeMux()
+	whole.HandleFunc("GET /assets/", serveAsset)
+	whole.Handle("/", a.sessions.LoadAndSave(mux))
+	return a.guard(whole)
 }
 
 // policy is what pages may load: files of this server, and nothing from elsewhere

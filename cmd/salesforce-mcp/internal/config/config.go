@@ -85,6 +85,8 @@ type Config struct {
 	// HostPlatforms are the platforms in whose catalogs people can publish. Default
 	// none.
 	HostPlatforms []HostPlatform `yaml:"hostPlatforms"`
+	// App says how people use the configuration app.
+	App App `yaml:"app"`
 	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -230,7 +232,7 @@ func (c *Config) Workspace(name string) (*Workspace, error) {
 		}
 		names = append(names, c.Workspaces[i].Name)
 	}
-	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
 // Origin is where clients and browsers reach the server, as in
@@ -295,7 +297,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.validateHostPlatforms(), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
+	problems = append(problems, c.validateHostPlatforms(), c.App.validate(c.Login != nil), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
