@@ -78,7 +78,7 @@ func (r *request) hosted(form url.Values, found []host.Agent, problems []problem
 	p.field(f[1])
 	p.field(f[2])
 	p.Put(`<button hx-post="{}" hx-target="#hosted" hx-sync="closest form:replace">{}</button>`, r.agentsPath("/platform"), r.t("Find agents"))
-	p.Put(`<details><summary>{}</summary>`, r.t("To install the capability"))
+	p.Put(`<details class="tool"><summary>{}</summary>`, r.t("To install the capability"))
 	p.field(f[3])
 	p.Put(`</details></form><div id="hosted" aria-live="polite">`)
 	if form.Has("token") && len(problems) == 0 {

@@ -40,17 +40,22 @@ func testHosts() []*allowlist.Profile {
 	}
 }
 
-func newOffice(t *testing.T, rules ...allowlist.Rule) *office {
-	t.Helper()
-	o := &office{house: newHouse(t), gate: &allowlist.Gate{}, browsers: map[string]*browser{}}
-	kept := secrets.NewSealed(o.store, secrets.FileKeys(filepath.Join(t.TempDir(), "master.key"), func(string) {}))
-	s := &settings.Settings{Store: o.store, Journal: o.journal, Secrets: kept, Log: zerolog.Nop(), Apply: func(c *config.Config) error {
+// applyTo puts the policies of a configuration in force in a gate.
+func applyTo(gate *allowlist.Gate) func(*config.Config) error {
+	return func(c *config.Config) error {
 		var all []*allowlist.Workspace
 		for i := range c.Workspaces {
 			all = append(all, &c.Workspaces[i].Workspace)
 		}
-		return o.gate.Replace(all...)
-	}}
+		return gate.Replace(all...)
+	}
+}
+
+func newOffice(t *testing.T, rules ...allowlist.Rule) *office {
+	t.Helper()
+	o := &office{house: newHouse(t), gate: &allowlist.Gate{}, browsers: map[string]*browser{}}
+	kept := secrets.NewSealed(o.store, secrets.FileKeys(filepath.Join(t.TempDir(), "master.key"), func(string) {}))
+	s := &settings.Settings{Store: o.store, Journal: o.journal, Secrets: kept, Log: zerolog.Nop(), Apply: applyTo(o.gate)}
 	workspace := func(name string, rules ...allowlist.Rule) config.Workspace {
 		return config.Workspace{Workspace: allowlist.Workspace{Name: name, Profiles: testHosts(), Rules: rules}, APIVersion: "v62.0"}
 	}
@@ -95,9 +100,11 @@ func (o *office) rules(workspace string) []allowlist.Rule {
 	return w.Rules
 }
 
+var readRecord = allowlist.Operation{Tool: "records", Action: "get", Effect: "read"}
+
 // mayRead reports whether the gate that holds lets an agent of factory read.
 func (o *office) mayRead(agent string) bool {
-	_, err := o.gate.Allow(allowlist.Caller{Workspace: "demo", Host: "factory", Agent: agent}, allowlist.Operation{Tool: "records", Action: "get", Effect: "read"})
+	_, err := o.gate.Allow(allowlist.Caller{Workspace: "demo", Host: "factory", Agent: agent}, readRecord)
 	return err == nil
 }
 
@@ -126,9 +133,22 @@ func TestAllowAgent(t *testing.T) {
 	if v := tick(agentsURL+"/allow", "desk", "", "yes"); v.status != http.StatusSeeOther || v.header.Get("Location") != agentsURL || !o.mayRead("desk") {
 		t.Errorf("allowed: %d, may read %v", v.status, o.mayRead("desk"))
 	}
+	// Another server of the database, when it looks there (it does so twice a second).
+	elsewhere := &allowlist.Gate{}
+	replica := &settings.Settings{Store: o.store, Journal: o.journal, Log: zerolog.Nop(), Apply: applyTo(elsewhere)}
+	if err := replica.Take(t.Context(), &config.Config{Listen: "127.0.0.1:0"}); err != nil {
+		t.Fatal(err)
+	}
 	v := tick("hx:"+agentsURL+"/allow", "careful", "", "")
 	if v.status != http.StatusOK || o.mayRead("careful") || !strings.HasPrefix(v.body, "<li") || strings.Contains(v.body, "<html") || strings.Contains(v.body, " checked") || !strings.Contains(v.body, "Saved.") {
 		t.Errorf("unticked: %d %s, may read %v", v.status, v.body, o.mayRead("careful"))
+	}
+	_, there := elsewhere.Allow(allowlist.Caller{Workspace: "demo", Agent: "careful"}, readRecord)
+	if err := replica.Follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, then := elsewhere.Allow(allowlist.Caller{Workspace: "demo", Agent: "careful"}, readRecord); there != nil || then == nil {
+		t.Errorf("on another server: %v before it looks, %v after", there, then)
 	}
 	if v := tick("hx:"+agentsURL+"/allow", "careful", "", "yes"); v.status != http.StatusOK || !strings.Contains(v.body, " checked") {
 		t.Errorf("ticked again: %d %s", v.status, v.body)

@@ -104,7 +104,7 @@ func (r *request) ways(w config.Workspace, rule allowlist.Rule) (options []optio
 // previewForm is the preview in the editor, which follows what is typed.
 func (p *page) previewForm(w config.Workspace, d draft) {
 	r := p.r
-	p.Put(`<section aria-labelledby="sees-title"><h2 id="sees-title">{}</h2>`, r.t("What it sees"))
+	p.Put(`<section class="rule-sees" aria-labelledby="sees-title"><h2 id="sees-title">{}</h2>`, r.t("What it sees"))
 	p.seenBy(w, &d)
 	p.Put(`<button class="second" formaction="{}" formnovalidate>{}</button>`, r.agentsPath("/rule/preview"), r.t("Show what it sees"))
 	p.Put(`<div id="sees" hx-post="{}" hx-trigger="change from:closest form delay:200ms" hx-include="closest form" hx-sync="this:replace">`, r.agentsPath("/rule/preview"))

@@ -3,7 +3,7 @@ package app
 var rulesFrench = map[string]string{ //nolint:gosec // G101: texts of pages, no secrets
 	"%d tool.":  "%d outil.",
 	"%d tools.": "%d outils.",
-	"%s, of %s": "%s, de %s",
+	"%s in %s":  "%s dans %s",
 	"%s, which names its agent in calls only": "%s, qui ne nomme son agent que dans les appels",
 	"A call that has one of these effects waits until somebody approves it. Single actions are ticked beside the action above.": "Un appel qui a l’un de ces effets attend que quelqu’un l’approuve. Une action seule se coche à côté d’elle, ci-dessus.",
 	"A person approves": "Une personne approuve",
