@@ -382,6 +382,11 @@ func TestPreviewIsTheList(t *testing.T) {
 	if got, want := shown(o.visit("admin", "hx:"+agentsURL+"/rule/preview", all)), listed("", "another-token-of-the-tests-0123456789"); got != want {
 		t.Errorf("before an agent is named: shown %.300s\nsent %.300s", got, want)
 	}
+	all.Set("preset", "")
+	all["actions"] = []string{"records.get", "records.create"}
+	if v := o.visit("admin", "hx:"+agentsURL+"/rule/preview", all); !strings.Contains(v.body, "This one may use 2 actions.") {
+		t.Errorf("what the agent itself may do is not said: %.300s", v.body)
+	}
 	form := url.Values{"agent": {"desk"}, "host": {""}, "allowed": {"yes"}, "preset": {"all"}, "actions": {"records", "query.soql"}, "confirm": {"remove"}, "changes": {"none"}, "fieldsDeny": {"Contact.Email"}}
 	form.Set("was", print(o.rules("demo")[0]))
 	whole, part := o.visit("admin", agentsURL+"/rule/preview", form), o.visit("admin", "hx:"+agentsURL+"/rule/preview", form)
