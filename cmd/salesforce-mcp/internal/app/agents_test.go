@@ -202,6 +202,10 @@ func TestAllowEverybody(t *testing.T) {
 	if v := o.visit("auditor", agentsURL, nil); !strings.Contains(v.body, "All agents are allowed. Whoever holds a token") {
 		t.Error("the page does not warn")
 	}
+	o.refuse("demo", "refused-before", 1)
+	if v := o.visit("auditor", agentsURL, nil); strings.Contains(v.body, "refused-before") {
+		t.Error("where all agents are allowed, one is shown as refused")
+	}
 	if v := o.visit("admin", agentsURL+"/nobody", url.Values{}); v.status != http.StatusSeeOther || o.mayRead("anybody") {
 		t.Errorf("withdrawn: %d", v.status)
 	}

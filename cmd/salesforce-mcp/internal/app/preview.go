@@ -56,7 +56,7 @@ const charactersPerToken = 4
 // named an agent, a host is sent what any of its agents may do.
 func (r *request) listed(w config.Workspace, d draft) (seen, error) {
 	policy := w.Workspace
-	policy.Rules = slices.Clone(policy.Rules)
+	policy.Rules, policy.Suspended = slices.Clone(policy.Rules), false // what it sees when the workspace takes calls
 	if i := ruledBy(policy.Rules, d.rule.Agent, d.rule.Host); i >= 0 {
 		policy.Rules[i] = d.rule
 	} else {
