@@ -49,10 +49,12 @@ func ruledBy(rules []allowlist.Rule, agent, host string) int {
 	return slices.IndexFunc(rules, func(r allowlist.Rule) bool { return r.Agent == agent && r.Host == host })
 }
 
-// covers reports whether a rule says something about an agent of a host, other than the
-// rule for all.
+// covers reports whether a rule says something about an agent of a host. One for all
+// agents that is switched off does not.
 func covers(rules []allowlist.Rule, agent, host string) bool {
-	return ruledBy(rules, agent, host) >= 0 || ruledBy(rules, agent, "") >= 0
+	return slices.ContainsFunc(rules, func(r allowlist.Rule) bool {
+		return (r.Agent == agent || r.Agent == everyAgent && !r.Off) && (r.Host == "" || r.Host == host)
+	})
 }
 
 // allowsAll reports whether a rule lets all agents in.
@@ -286,7 +288,10 @@ func (r *request) refusedLately(w config.Workspace) ([]store.RefusedAgent, error
 	if r.app.Refused == nil {
 		return nil, nil
 	}
-	known := len(w.Rules) * max(1, len(w.Profiles)) // at most so many are covered
+	if slices.ContainsFunc(w.Rules, func(rule allowlist.Rule) bool { return rule.Agent == everyAgent && rule.Host == "" && !rule.Off }) {
+		return nil, nil
+	}
+	known := len(w.Rules) * max(1, len(w.Profiles)) // at most so many are covered by rules of their own
 	agents, err := r.app.Refused.RefusedAgents(r.Context(), r.workspace, mostRefused+known)
 	agents = slices.DeleteFunc(agents, func(a store.RefusedAgent) bool { return covers(w.Rules, a.Agent, a.Host) })
 	return agents[:min(len(agents), mostRefused)], err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/catalog"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
@@ -77,7 +78,7 @@ func (r *request) hosted(form url.Values, found []host.Agent, problems []problem
 	p.field(f[1])
 	p.field(f[2])
 	p.Put(`<button hx-post="{}" hx-target="#hosted" hx-sync="closest form:replace">{}</button>`, r.agentsPath("/platform"), r.t("Find agents"))
-	p.Put(`<details><summary>{}</summary>`, r.t("To install the capability"))
+	p.Put(`<details class="tool"><summary>{}</summary>`, r.t("To install the capability"))
 	p.field(f[3])
 	p.Put(`</details></form><div id="hosted" aria-live="polite">`)
 	if form.Has("token") && len(problems) == 0 {
@@ -277,13 +278,16 @@ func (r *request) install(w config.Workspace, form url.Values, agent string) ([]
 	if err := r.letIn(agent, profile); err != nil {
 		return nil, err
 	}
-	_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
+	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Name, Tool: "platform", Action: "installCapability", Effect: "set"}
+	err := r.app.recorded(r.Context(), entry, map[string]any{"platform": session.Platform.Name, "agent": agent}, func() error {
+		_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
+		return err
+	})
 	if err != nil {
 		problem, err := r.hostProblem(err)
 		problem.text = r.t("The agent is allowed here, but the capability is not installed.") + " " + problem.text
 		return []problemOf{problem}, err
 	}
-	r.app.Log.Info().Str("workspace", r.workspace).Str("agent", agent).Str("platform", session.Platform.Name).Str("by", r.person.ID).Msg("the capability was installed on an agent of the platform")
 	return nil, nil
 }
 

@@ -139,7 +139,7 @@ func (p *page) ruleForm(w config.Workspace, d draft) {
 	r, rule := p.r, d.rule
 	f := d.fields(r, w)
 	p.problems(f.all()...)
-	p.Put(`<form method="post" action="{}" class="rule"><input type="hidden" name="was" value="{}">`, r.agentsPath("/rule"), d.was)
+	p.Put(`<form method="post" action="{}" class="rule"><div class="rule-fields"><input type="hidden" name="was" value="{}">`, r.agentsPath("/rule"), d.was)
 	if d.known {
 		p.Put(`<input type="hidden" name="agent" value="{}"><input type="hidden" name="host" value="{}">`, rule.Agent, rule.Host)
 		if rule.Host != "" {
@@ -192,6 +192,7 @@ func (p *page) ruleForm(w config.Workspace, d draft) {
 	p.textarea(f["changesOf"])
 	p.Put(`</fieldset>`)
 	p.button(r.t("Save the rule"))
+	p.Put(`</div>`)
 	p.previewForm(w, d)
 	p.Put(`</form>`)
 }
@@ -322,7 +323,7 @@ func (r *request) summary(rule allowlist.Rule) string {
 		}
 		text := strings.Join(effects, ", ")
 		if len(rule.Actions) > 0 {
-			text = r.t("%s, of %s", text, few(rule.Actions))
+			text = r.t("%s in %s", text, few(rule.Actions))
 		}
 		parts = append(parts, text)
 	}
