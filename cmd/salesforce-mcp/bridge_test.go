@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -174,6 +175,12 @@ func caseArguments(t *testing.T) map[string]map[string]any {
 // arguments that it was given, and gives back what the server answers, or an error in
 // the one shape that there is.
 func TestBridgeInstructions(t *testing.T) {
+	for name, empty := range map[string]bool{"absent": false, "empty": true} {
+		t.Run(name, func(t *testing.T) { bridgeInstructions(t, empty) })
+	}
+}
+
+func bridgeInstructions(t *testing.T, empty bool) {
 	w := newWorld(t, asBridge)
 	done, failed := 0, 0
 	for instruction, args := range caseArguments(t) {
@@ -186,6 +193,7 @@ func TestBridgeInstructions(t *testing.T) {
 			agent = demoCareful
 		}
 		app, seen := w.install(map[string]any{"agentId": agent}, token)
+		app.Empty = empty
 		direct := client{url: w.origin + "/w/a/mcp", token: "token-a", agent: agent, user: "u-1"}
 		for name := range args {
 			if !slices.Contains(app.App.Automations[instruction].Arguments, name) {
@@ -198,7 +206,7 @@ func TestBridgeInstructions(t *testing.T) {
 			continue
 		}
 		want, _ := json.Marshal(args)
-		if seen.method != http.MethodPost || seen.path != "/w/a/instructions/"+instruction || !sameJSON(seen.body, string(want)) {
+		if seen.method != http.MethodPost || seen.path != "/w/a/instructions/"+instruction || !sameJSON(withoutEmpty(t, seen.body), string(want)) || !empty && !sameJSON(seen.body, string(want)) {
 			t.Errorf("%s: sent %s %s %s, want %s", instruction, seen.method, seen.path, seen.body, want)
 		}
 		failure, isFailure := errorOf(got)
@@ -238,6 +246,23 @@ func TestBridgeInstructions(t *testing.T) {
 		t.Errorf("%d done, %d refused", done, failed)
 	}
 	t.Logf("%d done, %d refused by the org", done, failed)
+}
+
+// withoutEmpty is an object without its members that are empty texts, which the server
+// takes for absent.
+func withoutEmpty(t *testing.T, text string) string {
+	t.Helper()
+	v, err := decodeJSON(text)
+	args, ok := v.(map[string]any)
+	if err != nil || !ok {
+		t.Fatalf("%q is sent", text)
+	}
+	maps.DeleteFunc(args, func(_ string, v any) bool { return v == "" })
+	out, err := json.Marshal(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }
 
 func sameJSON(a, b string) bool {
@@ -390,8 +415,11 @@ func TestBridgeMCP(t *testing.T) {
 		"callers not set":   {factory, map[string]any{"agentId": demoAgent}},
 		"neither":           {dsul.Caller{}, map[string]any{"agentId": demoAgent}},
 		"callers empty":     {dsul.Caller{}, map[string]any{"callers": ""}},
+		"callers empty …":   {dsul.Caller{}, map[string]any{"callers": ""}},
+		"from outside …":    {dsul.Caller{}, allowed},
 	} {
 		app, seen := w.install(c.config, token)
+		app.Empty = strings.HasSuffix(name, "…")
 		got := send(app, c.as, map[string]string{"X-Source-Workspace-Id": "agent-factory-ws", "X-Prismeai-Workspace-Id": "agent-factory-ws"}, fmt.Sprintf(query, injected))
 		if got.Status != http.StatusForbidden || !strings.Contains(text(got), `"code":-32001`) || !strings.Contains(text(got), `"id":3`) || seen.path != "" {
 			t.Errorf("%s: %+v, sent %s", name, got, seen.path)
@@ -447,6 +475,7 @@ func TestBridgePeople(t *testing.T) {
 	}
 	// Whoever is not signed in gets nothing.
 	for _, slug := range []string{"oauthStatus", "oauthConnect", "oauthDisconnect", "testAuth"} {
+		app.Empty = slug != "oauthStatus"
 		if got := hook(slug, dsul.Caller{}); got.Status != http.StatusUnauthorized || strings.Contains(fmt.Sprint(got.Body), "ticket") {
 			t.Errorf("%s: %+v", slug, got)
 		}

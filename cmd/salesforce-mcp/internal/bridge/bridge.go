@@ -117,7 +117,7 @@ func (a *App) Folder(dir string) error {
 }
 
 // secretOfToken is the secret of the platform's workspace that has the host token.
-const secretOfToken = "salesforceHostToken" //nolint:gosec // a name
+const secretOfToken = "salesforceHostToken"
 
 func (a *App) index() object {
 	text := func(title, description string) object {

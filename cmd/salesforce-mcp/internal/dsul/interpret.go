@@ -27,6 +27,9 @@ type Instance struct {
 	Secrets map[string]any // of the workspace. One that is not there stays as it is written
 	Global  map[string]any // such as workspaceId
 	HTTP    *http.Client
+	// Empty makes a path that leads nowhere an empty text instead of absent. The
+	// documentation has both, so an app must work with either.
+	Empty bool
 }
 
 // A Caller is who an automation runs for.
@@ -185,10 +188,13 @@ func (f *frame) resolver(vars map[string]any) func(path) (any, error) {
 			in = f.shared
 		}
 		v, err := p.of(in)
-		if err != nil {
-			return absent{}, nil // it leads nowhere
+		switch {
+		case err == nil:
+			return v, nil
+		case f.instance.Empty:
+			return "", nil
 		}
-		return v, nil
+		return absent{}, nil
 	}
 }
 
