@@ -15,6 +15,9 @@ type Workspace struct {
 	// Missing are tools that the workspace does not have, whatever a rule says, because
 	// nobody has configured them.
 	Missing []string `yaml:"-"`
+	// Suspended says that the workspace refuses every call for now, whatever a rule
+	// says.
+	Suspended bool `yaml:"-"`
 	// Keys fetches the keys with which the profiles' JWTs are checked. Workspaces
 	// share one. Without it no JWT is accepted.
 	Keys *Keys `yaml:"-"`

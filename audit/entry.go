@@ -109,6 +109,10 @@ type Entry struct {
 	Move *Move `json:"-"`
 }
 
+// WholeServer stands for the workspace in entries that are about none: about the server,
+// and who may use it. No workspace has that name: theirs are lower case.
+const WholeServer = "Server"
+
 // Version is that of the entries that are made now.
 const Version = 1
 

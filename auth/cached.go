@@ -33,6 +33,13 @@ type Cached struct {
 
 	mu    sync.Mutex
 	token *salesforce.Token // nil when a login is needed
+	last  outcomes          // how the last one of each kind went
+}
+
+// outcomes are when logins went well and failed last.
+type outcomes struct {
+	ok, failed time.Time
+	err        error // of the last one; nil if it went well
 }
 
 // NewCached returns a Cached that logs in through source.
@@ -79,6 +86,13 @@ type dropper interface{ Drop(salesforce.Token) }
 // Format prints the type alone, since fmt would print the token with %s.
 func (*Cached) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "auth.Cached") }
 
+// standing returns how the logins went, and the token.
+func (c *Cached) standing() (outcomes, *salesforce.Token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, c.token
+}
+
 func (c *Cached) current() *salesforce.Token {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,11 +111,13 @@ func (c *Cached) login() (any, error) {
 	if c.minted != nil {
 		c.minted(err)
 	}
-	if err != nil {
-		return nil, err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.last.err = err; err != nil {
+		c.last.failed = time.Now()
+		return nil, err
+	}
+	c.last.ok = time.Now()
 	c.token = &token
 	return token, nil
 }

@@ -303,3 +303,39 @@ func BenchmarkCachedToken(b *testing.B) {
 		}
 	})
 }
+
+// TestStanding: how the connections of one workspace are, and nobody else's.
+func TestStanding(t *testing.T) {
+	r := &Resolver{}
+	down := errors.New("down")
+	source := &counter{login: func(_ context.Context, n int64) error {
+		if n == 2 {
+			return down
+		}
+		return nil
+	}}
+	cached, err := r.cached(connection{workspace: "a"}, func() (Source, error) { return source, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Standing("a"); s.Connections != 1 || s.Tokens != 0 || !s.LoggedIn.IsZero() || s.Err != nil {
+		t.Errorf("before a login: %+v", s)
+	}
+	token, err := cached.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Standing("a"); s.Tokens != 1 || s.InstanceURL != token.InstanceURL || s.LoggedIn.IsZero() || !s.Failed.IsZero() {
+		t.Errorf("after it: %+v", s)
+	}
+	cached.Drop(token)
+	if _, err := cached.Token(t.Context()); !errors.Is(err, down) {
+		t.Fatal(err)
+	}
+	if s := r.Standing("a"); s.Tokens != 0 || s.InstanceURL != "" || s.LoggedIn.IsZero() || s.Failed.IsZero() || !errors.Is(s.Err, down) {
+		t.Errorf("after one that failed: %+v", s)
+	}
+	if s := r.Standing("b"); s != (Standing{}) {
+		t.Errorf("another workspace: %+v", s)
+	}
+}

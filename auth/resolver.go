@@ -95,3 +95,40 @@ func hash(s Settings) [sha256.Size]byte {
 	}
 	return sha256.Sum256(text)
 }
+
+// A Standing is how the connections of a workspace are, in this process.
+type Standing struct {
+	Connections int       // one, or one for each person who has used theirs
+	Tokens      int       // those that have a token
+	InstanceURL string    // of a token; "" when there is none
+	LoggedIn    time.Time // last login that went well
+	Failed      time.Time // last one that did not
+	Err         error     // of the last login, if it failed
+}
+
+// Standing returns how the connections of a workspace are that were used in the last two
+// hours. It does not reach out.
+func (r *Resolver) Standing(workspace string) (s Standing) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, known := range r.connections {
+		if key.workspace != workspace || time.Since(known.used) > unusedLife {
+			continue
+		}
+		login, token := known.cached.standing()
+		s.Connections++
+		if token != nil {
+			s.Tokens, s.InstanceURL = s.Tokens+1, token.InstanceURL
+		}
+		if login.failed.After(s.Failed) {
+			s.Failed = login.failed
+		}
+		if login.ok.After(s.LoggedIn) {
+			s.LoggedIn = login.ok
+		}
+		if login.err != nil && (s.Err == nil || !login.failed.Before(s.Failed)) {
+			s.Err = login.err
+		}
+	}
+	return s
+}

@@ -16,8 +16,9 @@ func Usage(h http.Header) (used, allowed int, ok bool) {
 
 // OrgState is how one org stands with a [Client].
 type OrgState struct {
-	Used, Allowed int  // API calls in 24 hours as the org last reported them; 0 before that
-	LeftAlone     bool // its circuit breaker is open: calls are not sent
+	Origin        string // as in https://acme.my.salesforce.com
+	Used, Allowed int    // API calls in 24 hours as the org last reported them; 0 before that
+	LeftAlone     bool   // its circuit breaker is open: calls are not sent
 }
 
 // Orgs returns the states of all orgs that the client has been to, in no order.
@@ -25,9 +26,9 @@ func (c *Client) Orgs() []OrgState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make([]OrgState, 0, len(c.orgs))
-	for _, s := range c.orgs {
+	for origin, s := range c.orgs {
 		s.mu.Lock()
-		all = append(all, OrgState{s.used, s.allowed, s.breaker.State() == gobreaker.StateOpen})
+		all = append(all, OrgState{origin, s.used, s.allowed, s.breaker.State() == gobreaker.StateOpen})
 		s.mu.Unlock()
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
 
@@ -135,6 +136,11 @@ func (o *agentOrg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			<-o.hold
 		}
+		if strings.Contains(string(body), "ponder") {
+			time.Sleep(ponders) // longer than the platform lets it
+			answer(w, "500\n"+`{"error":"InternalServerException","message":"The request timed out"}`)
+			return
+		}
 		if strings.Contains(string(body), "forget") {
 			answer(w, "404\n"+`{"error":"NotFoundException","message":"V6Session not found for sessionId: x"}`)
 			return
@@ -151,6 +157,9 @@ func (o *agentOrg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, "200\n"+`{"messages":[{"type":"SessionEnded","reason":"ClientRequest"}]}`)
 	}
 }
+
+// ponders is how long an agent thinks that is stopped.
+const ponders = 20 * time.Millisecond
 
 // agentServer is a server that speaks with the agents of an org.
 func agentServer(t *testing.T, org *agentOrg, limits tools.SessionLimits) *tools.Server {
@@ -273,5 +282,29 @@ func TestOneMessageAtATime(t *testing.T) {
 	}
 	if refused != 3 {
 		t.Errorf("%d refused", refused)
+	}
+}
+
+// TestAgentStopped: an agent that the platform stopped is told from one that failed,
+// though both are 500.
+func TestAgentStopped(t *testing.T) {
+	for limit, want := range map[time.Duration]struct {
+		code tools.Code
+		text string
+	}{
+		ponders:   {salesforce.AgentTimeout, "the agent did not answer within 20ms, and was stopped"},
+		time.Hour: {"InternalServerException", "The request timed out"},
+	} {
+		server := agentServer(t, &agentOrg{}, tools.SessionLimits{})
+		org := server.Orgs.(connected)
+		org.client = salesforce.New(salesforce.Options{Hosts: salesforce.Hosts{Loopback: true}, RetryBudget: -1, AgentLimit: limit})
+		server.Orgs = org
+		if _, err := agentCall(t.Context(), server, "u", "startSession", map[string]any{"agentId": "0Xxed00000002Q1"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := agentCall(t.Context(), server, "u", "sendMessage", map[string]any{"sessionId": agentSessionID, "text": "ponder"}, nil)
+		if coded(err) != want.code || !strings.Contains(err.Error(), want.text) || !strings.Contains(err.Error(), "look before saying it again") {
+			t.Errorf("%v", err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,10 +19,11 @@ const maxNote = 2000
 // A Verdict is what a person decides on a call that waits.
 type Verdict struct {
 	Approve bool
-	By      string // who decides
-	Note    string // what they say, which the agent reads
-	Surface string // how they decide: "admin", "command", or the surface of the call
-	Asked   bool   // its own person was asked, through a host that may: no second person is needed
+	By      string   // who decides
+	Names   []string // by which hosts may call them as well, for the comparison with the call's user
+	Note    string   // what they say, which the agent reads
+	Surface string   // how they decide: "admin", "command", or the surface of the call
+	Asked   bool     // its own person was asked, through a host that may: no second person is needed
 }
 
 // action is the verdict as an action of the audit trail.
@@ -30,6 +32,11 @@ func (v Verdict) action() string {
 		return "approve"
 	}
 	return "deny"
+}
+
+// is reports whether who decides goes by a name, in any case of letters.
+func (v Verdict) is(user string) bool {
+	return user != "" && slices.ContainsFunc(append([]string{v.By}, v.Names...), func(name string) bool { return strings.EqualFold(name, user) })
 }
 
 // Decide records what a person decides on a call that waits, and lets it take
@@ -59,7 +66,7 @@ func Decide(ctx context.Context, journal *audit.Journal, kept Approvals, workspa
 		Tool: ApprovalsTool.Name, Action: v.action(), Decision: audit.DecisionAllowed, Rule: a.Rule,
 		Run: a.Run, Approval: a.ID, Digest: a.Digest, By: v.By, Arguments: audit.Redact(arguments, nil)}
 	switch {
-	case !v.Asked && strings.EqualFold(v.By, a.User):
+	case !v.Asked && v.is(a.User):
 		err = &Error{Code: FourEyes, ApprovalID: a.ID, Message: "the agent asked this for " + cell(clip(a.User)) + ", who cannot decide about it: somebody else has to"}
 	case a.State != Waiting:
 		err = decided(a)

@@ -85,7 +85,7 @@ all data keys with it, and the old one can be taken out.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, st.Close()) }()
-			entry := audit.Entry{Workspace: wholeServer, Tool: "keys", Action: "rotate", Effect: "set"}
+			entry := audit.Entry{Workspace: audit.WholeServer, Tool: "keys", Action: "rotate", Effect: "set"}
 			if c.Secrets.MasterKeys != "" {
 				return recorded(ctx, st, entry, map[string]any{"keys": c.Secrets.KeysFrom()}, func() error { return e.rotateVariable(ctx, c, st) })
 			}

@@ -11,10 +11,6 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 )
 
-// wholeServer has the entries that are about no workspace. None has that name:
-// theirs are lower case.
-const wholeServer = "Server"
-
 // recorded does what an administrator asks for with a command, between an intent
 // and an outcome in the audit trail; a server may be writing there at the same
 // time, and signs them. What cannot be recorded is not done. The entry says what

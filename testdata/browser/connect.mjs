@@ -1,68 +1,37 @@
-// A person connects and disconnects in Chromium; see run.
-import assert from 'assert';
-import puppeteer from 'puppeteer-core';
+// A person connects their Salesforce user and disconnects it again.
+import assert from 'node:assert/strict';
+import { call, demo, finish, opened, shot } from './browser.mjs';
 
-const demo = JSON.parse(process.env.DEMO);
 const mcp = demo.mcp.replace('/w/demo/', '/w/people/');
+const query = () => call('query', { action: 'soql', q: 'SELECT COUNT() FROM Account' }, { url: mcp, headers: { 'user-id': 'ann' } });
+const title = (page) => page.locator('h1').innerText();
 
-// call queries as the agent, for ann.
-async function call() {
-  const answer = await fetch(mcp, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${demo.host_token}`, 'agent-id': demo.agent_id, 'user-id': 'ann', 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'query', arguments: { action: 'soql', q: 'SELECT COUNT() FROM Account' } } }),
-  });
-  return (await answer.json()).result;
-}
+const refused = await query();
+const link = refused.structuredContent.connect_url;
+assert(refused.isError && link, JSON.stringify(refused));
 
-const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
-const complaints = [];
+const page = await opened();
+await page.goto(link);
+assert.equal(await title(page), 'Connect Salesforce');
+await shot(page, 'connect');
+await page.locator('main a').click();
+assert(page.url().startsWith(demo.org + '/services/oauth2/authorize'), page.url());
+await page.fill('input[name=username]', 'sam.okafor@alderridge.example');
+await page.fill('input[name=password]', 'alder-ridge');
+await page.locator('button').click();
+await page.locator('button[value=allow]').click();
+assert.equal(await title(page), 'Salesforce is connected');
+assert(!(await query()).isError, 'connected, and refused');
 
-// opened is a new window, whose console is listened to: it says what a page's own
-// policy (CSP) refused.
-async function opened(url) {
-  const page = await (await browser.createBrowserContext()).newPage();
-  page.on('console', (m) => m.type() === 'error' && complaints.push(m.text()));
-  page.on('pageerror', (e) => complaints.push(String(e)));
-  await page.goto(url);
-  return page;
-}
+const again = await opened();
+await again.goto(link);
+assert.equal(await title(again), 'This link is not good any more');
 
-const title = (page) => page.$eval('h1', (e) => e.textContent);
-const go = (page, selector) => Promise.all([page.waitForNavigation(), page.click(selector)]);
-
-try {
-  const refused = await call();
-  const link = refused.structuredContent.connect_url;
-  assert(refused.isError && link, JSON.stringify(refused));
-
-  const page = await opened(link);
-  assert.equal(await title(page), 'Connect Salesforce');
-  if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT + '-connect.png' });
-  await go(page, 'main a');
-  assert(page.url().startsWith(demo.org + '/services/oauth2/authorize'), page.url());
-  await page.type('input[name=username]', 'sam.okafor@alderridge.example');
-  await page.type('input[name=password]', 'alder-ridge');
-  if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT + '-login.png' });
-  await go(page, 'button');
-  if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT + '-consent.png' });
-  await go(page, 'button[value=allow]');
-  assert.equal(await title(page), 'Salesforce is connected');
-  if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT + '-connected.png' });
-  assert(!(await call()).isError, 'connected, and refused');
-
-  const again = await opened(link);
-  assert.equal(await title(again), 'This link is not good any more');
-
-  const links = await (await fetch(mcp.replace(/mcp$/, 'oauth/connect'), { method: 'POST', headers: { Authorization: `Bearer ${demo.host_token}`, 'user-id': 'ann' } })).json();
-  const out = await opened(links.disconnect_url);
-  assert.equal(await title(out), 'Disconnect Salesforce');
-  await go(out, 'button');
-  assert.equal(await title(out), 'Salesforce is disconnected');
-  assert((await call()).isError, 'disconnected, and let through');
-
-  assert.deepEqual(complaints.filter((c) => !c.includes('404')), []);
-  console.log('ok: connected and disconnected in', await browser.version());
-} finally {
-  await browser.close();
-}
+const links = await (await fetch(mcp.replace(/mcp$/, 'oauth/connect'), { method: 'POST', headers: { Authorization: `Bearer ${demo.host_token}`, 'user-id': 'ann' } })).json();
+const out = await opened();
+await out.goto(links.disconnect_url);
+assert.equal(await title(out), 'Disconnect Salesforce');
+await out.locator('button').click();
+assert.equal(await title(out), 'Salesforce is disconnected');
+assert((await query()).isError, 'disconnected, and let through');
+await finish('a person connects and disconnects');

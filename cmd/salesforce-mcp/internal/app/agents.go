@@ -1,5 +1,449 @@
 package app
 
-var agentsRoutes []route
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
-var agentsFrench map[string]string
+	"salesforce-mcp/allowlist"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
+)
+
+// The page Authorized agents: which agents may call at all. What each may do is in the
+// rule editor (rules.go).
+
+var agentsRoutes = []route{
+	{"GET /workspaces/{workspace}/agents", see, agentsPage},
+	{"GET /workspaces/{workspace}/agents/found", see, agentsFound},
+	{"POST /workspaces/{workspace}/agents/allow", administer, allowAgent},
+	{"GET /workspaces/{workspace}/agents/everybody", administer, everybodyPage},
+	{"POST /workspaces/{workspace}/agents/everybody", administer, allowEverybody},
+	{"POST /workspaces/{workspace}/agents/nobody", administer, withdrawEverybody},
+}
+
+// refusals know the agents of a workspace that were refused lately because no rule covers
+// them, the last one first. *store.Store is one.
+type refusals interface {
+	RefusedAgents(ctx context.Context, workspace string, limit int) ([]store.RefusedAgent, error)
+}
+
+// everyAgent is the agent of a rule for all of them.
+const everyAgent = "*"
+
+const (
+	mostAgents  = 200 // that the list shows at once
+	mostRefused = 25
+)
+
+// ruledBy returns the place of the rule for an agent through a host, or -1.
+func ruledBy(rules []allowlist.Rule, agent, host string) int {
+	return slices.IndexFunc(rules, func(r allowlist.Rule) bool { return r.Agent == agent && r.Host == host })
+}
+
+// covers reports whether a rule says something about an agent of a host, other than the
+// rule for all.
+func covers(rules []allowlist.Rule, agent, host string) bool {
+	return ruledBy(rules, agent, host) >= 0 || ruledBy(rules, agent, "") >= 0
+}
+
+// allowsAll reports whether a rule lets all agents in.
+func allowsAll(rules []allowlist.Rule) bool {
+	return slices.ContainsFunc(rules, func(r allowlist.Rule) bool { return r.Agent == everyAgent && !r.Off })
+}
+
+// rulePath is the page of the rule for an agent. What the host says of it is a text.
+func (r *request) rulePath(agent, host string) string {
+	return "/workspaces/" + r.workspace + "/agents/rule?" + url.Values{"agent": {agent}, "host": {host}}.Encode()
+}
+
+func (r *request) agentsPath(rest string) string {
+	return "/workspaces/" + r.workspace + "/agents" + rest
+}
+
+func agentsPage(r *request) error {
+	w, changeable, err := r.ruled()
+	if err != nil {
+		return err
+	}
+	refused, err := r.refusedLately(w)
+	if err != nil {
+		return err
+	}
+	p := r.page(r.t("Authorized agents"))
+	p.Put(`<p>{}</p>`, r.t("An agent calls Salesforce through this server only if it is on this list, and does no more than its rule says. Changes hold within a second, for calls of open connections too."))
+	if !changeable && r.may(administer) {
+		p.notice("info", r.t("This workspace stands in the configuration file, and is changed there."))
+	}
+	changeable = changeable && r.may(administer)
+	p.everybody(w.Rules, changeable)
+	p.Put(`<section aria-labelledby="agents-title"><h2 id="agents-title">{}</h2>`, r.t("Agents on the list"))
+	search := strings.TrimSpace(r.URL.Query().Get("q"))
+	p.Put(`<form class="search" method="get" action="{}" role="search"><label for="q">{}</label> <input type="search" id="q" name="q" value="{}" autocomplete="off" hx-get="{}" hx-trigger="input changed delay:250ms, search" hx-target="#found" hx-sync="this:replace"> <button class="second">{}</button></form>`,
+		r.agentsPath(""), r.t("Search by agent or host"), search, r.agentsPath("/found"), r.t("Search"))
+	p.Put(`<p id="live" role="status"></p><div id="found">`)
+	p.agents(w.Rules, search, changeable)
+	p.Put(`</div>`)
+	if changeable {
+		p.newAgent(w)
+	}
+	p.Put(`</section>`)
+	p.refusedAgents(w, refused, changeable)
+	return p.send(http.StatusOK)
+}
+
+// agentsFound is the list alone, for a search that is being typed.
+func agentsFound(r *request) error {
+	if !r.partial() {
+		return r.redirect(r.agentsPath("?"+url.Values{"q": {r.URL.Query().Get("q")}}.Encode()), "")
+	}
+	w, changeable, err := r.ruled()
+	if err != nil {
+		return err
+	}
+	p := r.page("")
+	p.agents(w.Rules, strings.TrimSpace(r.URL.Query().Get("q")), changeable && r.may(administer))
+	return p.send(http.StatusOK)
+}
+
+// everybody says whether all agents are let in.
+func (p *page) everybody(rules []allowlist.Rule, changeable bool) {
+	r := p.r
+	p.Put(`<section aria-labelledby="everybody-title"><h2 id="everybody-title">{}</h2>`, r.t("All agents"))
+	if !allowsAll(rules) {
+		p.Put(`<p>{}</p>`, r.t("Only the agents on the list may call."))
+		if changeable {
+			p.more(r.t("Allow all agents…"), r.agentsPath("/everybody"))
+		}
+		p.Put(`</section>`)
+		return
+	}
+	p.notice("warn", r.t("All agents are allowed. Whoever holds a token of a host may call, under whatever name of an agent; the list below only makes exceptions."))
+	for _, rule := range rules {
+		if rule.Agent == everyAgent && !rule.Off {
+			p.Put(`<p>{} {}</p><p><a href="{}">{}</a></p>`, r.through(rule.Host), r.summary(rule), r.rulePath(rule.Agent, rule.Host), r.t("Change what all agents may do"))
+		}
+	}
+	if changeable {
+		p.Put(`<form method="post" action="{}"><button class="danger">{}</button></form>`, r.agentsPath("/nobody"), r.t("Allow only the agents on the list"))
+	}
+	p.Put(`</section>`)
+}
+
+// through names the host of a rule.
+func (r *request) through(host string) string {
+	if host == "" {
+		return r.t("Through any host:")
+	}
+	return r.t("Through %s:", host)
+}
+
+// agents is the list of agents that a search finds.
+func (p *page) agents(rules []allowlist.Rule, search string, changeable bool) {
+	r := p.r
+	var found []allowlist.Rule
+	for _, rule := range rules {
+		if rule.Agent != everyAgent && strings.Contains(strings.ToLower(rule.Agent+"\n"+rule.Host), strings.ToLower(search)) {
+			found = append(found, rule)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b allowlist.Rule) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(a.Agent), strings.ToLower(b.Agent)), cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Host, b.Host))
+	})
+	switch {
+	case len(found) == 0 && search == "":
+		p.Put(`<p>{}</p>`, r.t("There is no agent on the list yet."))
+		return
+	case len(found) == 0:
+		p.Put(`<p role="status">{}</p>`, r.t("No agent on the list has this in its name."))
+		return
+	}
+	p.Put(`<p role="status">{}</p><ul class="agents">`, r.count(len(found), "%d agent", "%d agents"))
+	for _, rule := range found[:min(len(found), mostAgents)] {
+		p.agent(rule, changeable, "")
+	}
+	p.Put(`</ul>`)
+	if len(found) > mostAgents {
+		p.Put(`<p>{}</p>`, r.t("These are the first %d; search for the others.", mostAgents))
+	}
+}
+
+// agentID is the id of the elements of an agent, whose name may be anything.
+func agentID(agent, host string) string {
+	sum := sha256.Sum256([]byte(agent + "\x00" + host))
+	return "agent-" + hex.EncodeToString(sum[:8])
+}
+
+// agent is one agent of the list. With scripts its tick is saved at once, and said says
+// what became of it.
+func (p *page) agent(rule allowlist.Rule, changeable bool, said string) {
+	r, id := p.r, agentID(rule.Agent, rule.Host)
+	p.Put(`<li class="agent" id="{}">`, id)
+	if changeable {
+		p.Put(`<form method="post" action="{}" hx-post="{}" hx-trigger="change" hx-target="closest li" hx-swap="outerHTML" hx-sync="this:replace"><input type="hidden" name="agent" value="{}"><input type="hidden" name="host" value="{}">`,
+			r.agentsPath("/allow"), r.agentsPath("/allow"), rule.Agent, rule.Host)
+		label, failed := r.t("Allow %s", rule.Agent), r.t("This was not saved, and is as it was before.")
+		if rule.Off {
+			p.Put(`<input type="checkbox" name="allowed" value="yes" id="{}" aria-label="{}" data-live="{}">`, id+"-tick", label, failed)
+		} else {
+			p.Put(`<input type="checkbox" name="allowed" value="yes" id="{}" aria-label="{}" data-live="{}" checked>`, id+"-tick", label, failed)
+		}
+		p.Put(` <button class="second without-script">{}</button></form>`, r.t("Save"))
+	}
+	p.Put(`<div>`)
+	p.identifier(rule.Agent)
+	if rule.Host != "" {
+		p.Put(` <small>{}</small>`, r.t("through %s", rule.Host))
+	}
+	if rule.Off {
+		p.Put(` <span class="badge bad">{}</span>`, r.t("not allowed"))
+	} else {
+		p.Put(` <span class="badge good">{}</span>`, r.t("allowed"))
+	}
+	p.Put(`<br><span class="hint">{}</span> `, r.summary(rule))
+	label := r.t("Rule of %s", rule.Agent)
+	p.Put(`<a href="{}" aria-label="{}">{}</a>`, r.rulePath(rule.Agent, rule.Host), label, r.t("Rule"))
+	if said != "" {
+		p.Put(` <strong role="status">{}</strong>`, said)
+	}
+	p.Put(`</div></li>`)
+}
+
+// identifier is what a host calls an agent. It is compared letter by letter, so that
+// letters that only look like ASCII are named.
+func (p *page) identifier(id string) {
+	p.Put(`<code class="identifier" dir="ltr">{}</code>`, id)
+	if points := unusual(id); points != "" {
+		p.Put(` <span class="badge warn">{}</span>`, p.r.t("not plain ASCII: %s", points))
+	}
+}
+
+// unusual are the characters of an identifier that are not plain ASCII, with their code
+// points, or "".
+func unusual(id string) string {
+	var points []string
+	seen := map[rune]bool{}
+	for _, c := range id {
+		if c > ' ' && c < 0x7f || seen[c] {
+			continue
+		}
+		seen[c] = true
+		points = append(points, fmt.Sprintf("%c = %U", c, c))
+		if c == ' ' {
+			points[len(points)-1] = fmt.Sprintf("%U", c)
+		}
+	}
+	const most = 12
+	if n := len(points); n > most {
+		return strings.Join(points[:most], ", ") + fmt.Sprintf(" + %d", n-most)
+	}
+	return strings.Join(points, ", ")
+}
+
+// newAgent is the form that allows an agent by its id.
+func (p *page) newAgent(w config.Workspace) {
+	r := p.r
+	p.Put(`<h3>{}</h3><form method="post" action="{}"><input type="hidden" name="allowed" value="yes">`, r.t("Allow an agent by its id"), r.agentsPath("/allow"))
+	p.field(field{name: "agent", label: r.t("Agent id"), hint: r.t("As its host sends it, letter by letter. It may read at first; its rule says what else it may do."), required: true, autocomplete: "off"})
+	p.choice(field{name: "host", label: r.t("Host"), hint: r.t("Where the hosts of a workspace do not trust each other, name the one through which the agent comes: a host can claim any agent."), options: r.hosts(w), value: onlyHost(w)})
+	p.button(r.t("Allow"))
+	p.Put(`</form>`)
+}
+
+// hosts are the hosts of a rule to choose from.
+func (r *request) hosts(w config.Workspace) []option {
+	options := []option{{"", r.t("any host of the workspace")}}
+	for _, profile := range w.Profiles {
+		if profile != nil {
+			options = append(options, option{profile.Name, profile.Name})
+		}
+	}
+	return options
+}
+
+// onlyHost is the host that a new rule names: none where there is but one.
+func onlyHost(w config.Workspace) string {
+	if len(w.Profiles) < 2 || w.Profiles[0] == nil {
+		return ""
+	}
+	return w.Profiles[0].Name
+}
+
+// refusedLately are the agents that were refused lately and that no rule covers now.
+func (r *request) refusedLately(w config.Workspace) ([]store.RefusedAgent, error) {
+	if r.app.Refused == nil {
+		return nil, nil
+	}
+	known := len(w.Rules) * max(1, len(w.Profiles)) // at most so many are covered
+	agents, err := r.app.Refused.RefusedAgents(r.Context(), r.workspace, mostRefused+known)
+	agents = slices.DeleteFunc(agents, func(a store.RefusedAgent) bool { return covers(w.Rules, a.Agent, a.Host) })
+	return agents[:min(len(agents), mostRefused)], err
+}
+
+// refusedAgents are agents that may have been forgotten on the list.
+func (p *page) refusedAgents(w config.Workspace, agents []store.RefusedAgent, changeable bool) {
+	r := p.r
+	p.Put(`<section aria-labelledby="refused-title"><h2 id="refused-title">{}</h2>`, r.t("Refused lately"))
+	if len(agents) == 0 {
+		p.Put(`<p>{}</p></section>`, r.t("No agent was refused in the last 30 days for not being on the list."))
+		return
+	}
+	p.Put(`<p>{}</p>`, r.t("These agents called in the last 30 days and were refused, because they are not on the list. Their names are what hosts sent: allow only what you know."))
+	p.table(r.t("Agents that are not on the list"), []string{r.t("Agent"), r.t("Host"), r.t("Calls"), r.t("Last"), r.t("Since"), r.t("Allow")}, len(agents), func(i int) {
+		a := agents[i]
+		p.Put(`<tr><td>`)
+		p.identifier(a.Agent)
+		if twin := r.twin(w.Rules, a.Agent); twin != "" {
+			p.Put(` <span class="badge warn">{}</span>`, r.t("on the list is %s", twin))
+		}
+		p.Put(`</td><td>{}</td><td class="number">{}</td><td><time datetime="{}" title="{}">{}</time></td><td>{}</td><td>`, a.Host, r.number(a.Times),
+			a.Last.Format("2006-01-02T15:04:05Z"), r.date(a.Last), r.ago(a.Last), r.date(a.First))
+		host := ""
+		if len(w.Profiles) > 1 {
+			host = a.Host
+		}
+		switch {
+		case !changeable:
+			p.Put(`{}`, r.t("not allowed"))
+		case unusual(a.Agent) != "": // not with one click
+			p.Put(`<a href="{}">{}</a>`, r.rulePath(a.Agent, host), r.t("Look and allow…"))
+		default:
+			p.action(r.agentsPath("/allow"), r.t("Allow %s", a.Agent), "allowed", "yes", "agent", a.Agent, "host", host)
+		}
+		p.Put(`</td></tr>`)
+	})
+	p.Put(`</section>`)
+}
+
+// twin is an agent on the list that differs from another in upper and lower case alone.
+func (r *request) twin(rules []allowlist.Rule, agent string) string {
+	for _, rule := range rules {
+		if rule.Agent != agent && strings.EqualFold(rule.Agent, agent) {
+			return rule.Agent
+		}
+	}
+	return ""
+}
+
+// allowAgent allows one agent, or not any more. Its rule is kept for when it is allowed
+// again; an agent that has none may read.
+func allowAgent(r *request) error {
+	form, err := r.form()
+	if err != nil {
+		return err
+	}
+	agent, host, allowed := form.Get("agent"), form.Get("host"), form.Get("allowed") == "yes"
+	if agent == everyAgent {
+		return r.problem(http.StatusUnprocessableEntity, "All agents are allowed on a page of their own, with its warning.")
+	}
+	rule := allowlist.Rule{Agent: agent, Host: host, Preset: allowlist.PresetRead}
+	err = r.changeRules(func(w *config.Workspace) error {
+		if i := ruledBy(w.Rules, agent, host); i >= 0 {
+			w.Rules = slices.Clone(w.Rules)
+			w.Rules[i].Off = !allowed
+			rule = w.Rules[i]
+			return nil
+		}
+		if problems := r.problemsOf(w, rule); len(problems) > 0 {
+			return r.problem(http.StatusUnprocessableEntity, "%q cannot be an agent here: %s", agent, problems[0].text)
+		}
+		rule.Off = !allowed
+		w.Rules = append(slices.Clone(w.Rules), rule)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	said := r.t("%s is allowed.", agent)
+	if !allowed {
+		said = r.t("%s is not allowed any more.", agent)
+	}
+	if r.partial() {
+		p := r.page("")
+		p.agent(rule, true, r.t("Saved."))
+		return p.send(http.StatusOK)
+	}
+	return r.redirect(r.agentsPath(""), said)
+}
+
+// everybodyPage asks whether all agents are really to be allowed.
+func everybodyPage(r *request) error {
+	return everybodyForm(r, url.Values{"preset": {allowlist.PresetRead}}, "", http.StatusOK)
+}
+
+func everybodyForm(r *request, form url.Values, problem string, status int) error {
+	w, changeable, err := r.ruled()
+	if err != nil {
+		return err
+	}
+	if !changeable {
+		return r.declared()
+	}
+	p := r.page(r.t("Allow all agents"))
+	p.notice("warn", r.t("With this the list decides nothing any more: whoever holds a token of a host may call, under whatever name of an agent, names that somebody makes up among them. Limits count each name by itself, so that they do not bound such a host."))
+	p.Put(`<p>{}</p>`, r.t("What is safer: let the agents call once, and allow them in Refused lately."))
+	agree := field{name: "sure", label: r.t("I want all agents to be allowed"), problem: problem}
+	p.problems(agree)
+	p.Put(`<form method="post" action="{}">`, r.agentsPath("/everybody"))
+	p.choice(field{name: "preset", label: r.t("What all agents may do"), value: form.Get("preset"), options: r.presets(false)})
+	p.choice(field{name: "host", label: r.t("Host"), value: form.Get("host"), options: r.hosts(w)})
+	if problem != "" {
+		p.Put(`<p class="problem" id="sure-problem">{}</p>`, problem)
+	}
+	p.Put(`<div class="tick"><input type="checkbox" id="sure" name="sure" value="yes"><label for="sure">{}</label></div>`, agree.label)
+	p.danger(r.t("Allow all agents"))
+	p.Put(` <a href="{}">{}</a></form>`, r.agentsPath(""), r.t("Back to the list"))
+	return p.send(status)
+}
+
+// allowEverybody makes the rule for all agents.
+func allowEverybody(r *request) error {
+	form, err := r.form()
+	if err != nil {
+		return err
+	}
+	if form.Get("sure") != "yes" {
+		return everybodyForm(r, form, r.t("Tick this first."), http.StatusUnprocessableEntity)
+	}
+	rule := allowlist.Rule{Agent: everyAgent, Host: form.Get("host"), Preset: form.Get("preset")}
+	if !slices.Contains(allowlist.Presets(), rule.Preset) {
+		return r.problem(http.StatusBadRequest, "There is no such preset.")
+	}
+	err = r.changeRules(func(w *config.Workspace) error {
+		if i := ruledBy(w.Rules, everyAgent, rule.Host); i >= 0 && !w.Rules[i].Off {
+			return r.problem(http.StatusConflict, "All agents are allowed already; their rule says what they may do.")
+		} else if i >= 0 {
+			w.Rules = slices.Delete(slices.Clone(w.Rules), i, i+1)
+		}
+		if problems := r.problemsOf(w, rule); len(problems) > 0 {
+			return r.problem(http.StatusUnprocessableEntity, "This cannot be a rule for all agents: %s", problems[0].text)
+		}
+		w.Rules = append(slices.Clone(w.Rules), rule)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.redirect(r.agentsPath(""), r.t("All agents are allowed."))
+}
+
+// withdrawEverybody removes the rules for all agents, so that the list decides.
+func withdrawEverybody(r *request) error {
+	if _, err := r.form(); err != nil {
+		return err
+	}
+	err := r.changeRules(func(w *config.Workspace) error {
+		w.Rules = slices.DeleteFunc(slices.Clone(w.Rules), func(rule allowlist.Rule) bool { return rule.Agent == everyAgent })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.redirect(r.agentsPath(""), r.t("Only the agents on the list are allowed."))
+}

@@ -36,6 +36,8 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
+	Settings  workspaceSettings
+	Refused   refusals
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 

@@ -85,7 +85,7 @@ type Config struct {
 	// HostPlatforms are the platforms in whose catalogs people can publish. Default
 	// none.
 	HostPlatforms []HostPlatform `yaml:"hostPlatforms"`
-	// Workspaces are the tenants; at least one.
+	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
 
@@ -105,6 +105,9 @@ type Workspace struct {
 	// Catalog says how the workspace stands in catalogs. Nil: GET /catalog does not
 	// show it.
 	Catalog *Catalog `yaml:"catalog"`
+
+	// Stored says that the workspace stands in the database ([Config.Stored]).
+	Stored bool `yaml:"-"`
 }
 
 // Load reads the file, then the environment and what is to be changed, then the
@@ -196,6 +199,11 @@ func (c *Config) defaults(dir string) {
 	if c.MaxUploadBytes == 0 {
 		c.MaxUploadBytes = MaxUpload
 	}
+	c.workspaceDefaults()
+}
+
+// workspaceDefaults fills in what workspaces leave out.
+func (c *Config) workspaceDefaults() {
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
 		if w.APIVersion == "" {
@@ -284,9 +292,6 @@ func (c *Config) validate(secrets bool) error {
 	default:
 		bad("logLevel: %q is none of debug, info, warn, error", c.LogLevel)
 	}
-	if len(c.Workspaces) == 0 {
-		bad("workspaces: at least one is needed")
-	}
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
@@ -297,9 +302,7 @@ func (c *Config) validate(secrets bool) error {
 	names := map[string]bool{}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
-		if w.Auth != nil && w.Auth.Proof == string(connect.ByLogin) && c.Login == nil {
-			bad("workspaces[%d].auth.proof: login needs a login, with whom people sign in", i)
-		}
+		problems = append(problems, c.checkProof(i))
 		if names[w.Name] {
 			bad("workspaces[%d].name: %q is taken", i, w.Name)
 		}
@@ -308,6 +311,15 @@ func (c *Config) validate(secrets bool) error {
 	}
 	problems = append(problems, c.Admins.Validate(c.policies()...))
 	return errors.Join(problems...)
+}
+
+// checkProof returns an error if the proof of a workspace's people needs somebody who
+// is not there.
+func (c *Config) checkProof(i int) error {
+	if a := c.Workspaces[i].Auth; a != nil && a.Proof == string(connect.ByLogin) && c.Login == nil {
+		return fmt.Errorf("workspaces[%d].auth.proof: login needs a login, with whom people sign in", i)
+	}
+	return nil
 }
 
 // policies are those of all workspaces.

@@ -29,6 +29,8 @@ type Returns struct {
 	// Policy is a file of rules (docs/returns.md). Default the policy that ships
 	// with the product.
 	Policy string `yaml:"policy"`
+	// PolicyText is the rules themselves, instead of a file.
+	PolicyText string `yaml:"policyText"`
 	// Mapping says where the org keeps what a return is about. What it leaves out is
 	// the standard objects.
 	Mapping yaml.Node `yaml:"mapping"`
@@ -42,6 +44,10 @@ type Returns struct {
 	StripeURL string `yaml:"stripeURL"`
 	// ApproveWithin is how long a person has to decide. Default 24 h.
 	ApproveWithin time.Duration `yaml:"approveWithin"`
+	// ReauthenticateOver is for each currency what an approver may pay back in the
+	// configuration app without proving again who they are, in minor units. Default
+	// nothing: they do for each.
+	ReauthenticateOver map[string]int64 `yaml:"reauthenticateOver"`
 	// ApprovalProcess is the API name of an approval process of the org to which
 	// a case is submitted as well when a person has to decide. Default none.
 	ApprovalProcess string `yaml:"approvalProcess"`
@@ -49,7 +55,7 @@ type Returns struct {
 	Company string `yaml:"company"`
 
 	Records records.Mapping `yaml:"-"` // of Mapping, once it is loaded
-	Rules   *policy.Policy  `yaml:"-"` // of Policy
+	Rules   *policy.Policy  `yaml:"-"` // of Policy, or PolicyText
 }
 
 // SecretName is the name of the one secret that returns may have.
@@ -86,6 +92,15 @@ func (r *Returns) load(dir, workspace string) error {
 
 func (r *Returns) loadPolicy(dir string) (err error) {
 	text := policy.Default()
+	if r.PolicyText != "" {
+		if r.Policy != "" {
+			return errors.New("policy: is there twice; keep one of policy and policyText")
+		}
+		if r.Rules, err = policy.Parse([]byte(r.PolicyText)); err != nil {
+			return fmt.Errorf("policyText: %w", err)
+		}
+		return nil
+	}
 	if r.Policy != "" {
 		r.Policy = absolute(dir, r.Policy)
 		if text, err = os.ReadFile(r.Policy); err != nil {
@@ -162,6 +177,11 @@ func (r *Returns) validate(at string, a *Auth, loopback bool) error {
 	}
 	if u, err := url.Parse(r.StripeURL); r.StripeURL != "" && (err != nil || !loopback || u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost") {
 		bad("stripeURL: %q must be on this machine, with allowLoopbackOrg: leave it out to use Stripe", shown(r.StripeURL))
+	}
+	for currency, most := range r.ReauthenticateOver {
+		if len(currency) != 3 || strings.ToUpper(currency) != currency || most < 0 {
+			bad("reauthenticateOver: %.20q: %d must be minor units of a currency, as in {USD: 5000}", currency, most)
+		}
 	}
 	if r.ApproveWithin < time.Minute || r.ApproveWithin > 365*24*time.Hour {
 		bad("approveWithin: %v must be between 1m and 8760h", r.ApproveWithin)

@@ -90,7 +90,7 @@ func (p *People) toLogin(w http.ResponseWriter, r *http.Request, t ticket) {
 		p.failed(w, err)
 		return
 	}
-	to, err := p.Login.url(r.Context(), p.PublicURL+"/oauth/login", state, s.Nonce, s.Verifier)
+	to, err := p.Login.URL(r.Context(), p.PublicURL+"/oauth/login", state, s.Nonce, s.Verifier)
 	if err != nil {
 		p.failed(w, err)
 		return

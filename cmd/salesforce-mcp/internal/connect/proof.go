@@ -49,42 +49,53 @@ func (l *Login) config(provider *oidc.Provider, callback string) oauth2.Config {
 	return oauth2.Config{ClientID: l.ClientID, ClientSecret: l.ClientSecret.Reveal(), Endpoint: provider.Endpoint(), RedirectURL: callback, Scopes: scopes}
 }
 
-// url is where a browser goes to sign in.
-func (l *Login) url(ctx context.Context, callback, state, nonce, verifier string) (string, error) {
+// URL is where a browser goes to sign in. The options say more, such as that the person
+// is to be asked again.
+func (l *Login) URL(ctx context.Context, callback, state, nonce, verifier string, options ...oauth2.AuthCodeOption) (string, error) {
 	provider, err := l.discover(ctx)
 	if err != nil {
 		return "", err
 	}
 	config := l.config(provider, callback)
-	return config.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
+	return config.AuthCodeURL(state, append(options, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))...), nil
 }
 
-// user is the host's user id of the person that came back with a code.
-func (l *Login) user(ctx context.Context, callback, code, nonce, verifier string) (string, error) {
+// Claims are those of the ID token of the person that came back with a code, which is
+// checked.
+func (l *Login) Claims(ctx context.Context, callback, code, nonce, verifier string) (map[string]any, error) {
 	provider, err := l.discover(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	ctx = oidc.ClientContext(ctx, l.HTTP)
 	config := l.config(provider, callback)
 	tokens, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return "", fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err, l.ClientSecret.Reveal(), code, verifier))
+		return nil, fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err, l.ClientSecret.Reveal(), code, verifier))
 	}
 	raw, ok := tokens.Extra("id_token").(string)
 	if !ok {
-		return "", fmt.Errorf("the OpenID provider gave no ID token")
+		return nil, fmt.Errorf("the OpenID provider gave no ID token")
 	}
 	token, err := provider.Verifier(&oidc.Config{ClientID: l.ClientID}).Verify(ctx, raw)
 	if err != nil {
-		return "", fmt.Errorf("the ID token is not good: %w", err)
+		return nil, fmt.Errorf("the ID token is not good: %w", err)
 	}
 	if token.Nonce != nonce {
-		return "", fmt.Errorf("the ID token is of another login")
+		return nil, fmt.Errorf("the ID token is of another login")
 	}
 	claims := map[string]any{}
 	if err := token.Claims(&claims); err != nil {
-		return "", fmt.Errorf("the ID token cannot be read: %w", err)
+		return nil, fmt.Errorf("the ID token cannot be read: %w", err)
+	}
+	return claims, nil
+}
+
+// user is the host's user id of the person that came back with a code.
+func (l *Login) user(ctx context.Context, callback, code, nonce, verifier string) (string, error) {
+	claims, err := l.Claims(ctx, callback, code, nonce, verifier)
+	if err != nil {
+		return "", err
 	}
 	claim := l.Claim
 	if claim == "" {

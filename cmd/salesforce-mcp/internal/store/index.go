@@ -85,7 +85,7 @@ type tallyKey struct {
 // digest is what some entries add to the index.
 type digest struct {
 	calls    map[int64]*callRow // by leaf
-	records  map[recordKey]bool
+	keys     map[callKey]bool
 	tally    map[tallyKey]int64
 	hours    map[int64][2]int64 // first and last call
 	ok, bad  time.Time
@@ -93,15 +93,16 @@ type digest struct {
 	intentAt map[string]int64 // leaves of the intents of outcomes
 }
 
-type recordKey struct {
-	record string
-	leaf   int64
+// A callKey is what a call has in common with few others.
+type callKey struct {
+	kind, value string
+	leaf        int64
 }
 
 // digest reads entries. One that is no entry, which only somebody else can have
 // written, is left out: verification says more.
 func (s *Store) digest(ctx context.Context, workspace string, leaves []proof.Leaf) (*digest, error) {
-	b := &digest{calls: map[int64]*callRow{}, records: map[recordKey]bool{}, tally: map[tallyKey]int64{}, hours: map[int64][2]int64{}, intentAt: map[string]int64{}}
+	b := &digest{calls: map[int64]*callRow{}, keys: map[callKey]bool{}, tally: map[tallyKey]int64{}, hours: map[int64][2]int64{}, intentAt: map[string]int64{}}
 	entries := make([]audit.Entry, len(leaves))
 	var elsewhere []any // intents that were taken before
 	for i, l := range leaves {
@@ -167,7 +168,12 @@ func (b *digest) add(leaf int64, e audit.Entry) {
 		b.calls[call] = row
 	}
 	for _, record := range e.Records {
-		b.records[recordKey{record, call}] = true
+		b.keys[callKey{"record", record, call}] = true
+	}
+	for _, k := range []callKey{{"run", e.Run, call}, {"context", e.Context, call}, {"approval", e.Approval, call}} {
+		if k.value != "" {
+			b.keys[k] = true
+		}
 	}
 	if call == leaf {
 		h, ok := b.hours[hour]
@@ -265,23 +271,23 @@ func (s *Store) keepDigest(ctx context.Context, workspace string, next, after in
 	if n, err := done.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	const columns = `INSERT INTO audit_call (workspace, leaf, ended, at, host, agent, user_id, decider, context, surface, tool, action, effect, decision, outcome, code, run, approval) VALUES `
-	const row = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	const columns = `INSERT INTO audit_call (workspace, leaf, ended, at, host, agent, user_id, decider, surface, tool, action, effect, decision, outcome, code) VALUES `
+	const row = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	var calls [][]any
 	for _, leaf := range slices.Sorted(maps.Keys(b.calls)) {
 		c := b.calls[leaf]
 		e := c.entry
-		calls = append(calls, []any{workspace, leaf, c.ended, e.Time.UnixMilli(), e.Host, e.Agent, e.User, e.By, e.Context, e.Surface, e.Tool, e.Action, e.Effect, e.Decision,
-			string(e.Outcome), e.Code, e.Run, e.Approval})
+		calls = append(calls, []any{workspace, leaf, c.ended, e.Time.UnixMilli(), e.Host, e.Agent, e.User, e.By, e.Surface, e.Tool, e.Action, e.Effect, e.Decision,
+			string(e.Outcome), e.Code})
 	}
 	if err := insert(ctx, tx, columns, row, ` ON CONFLICT (workspace, leaf) DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, code = excluded.code`, calls); err != nil {
 		return err
 	}
-	var records [][]any
-	for r := range b.records {
-		records = append(records, []any{workspace, r.record, r.leaf})
+	var keys [][]any
+	for k := range b.keys {
+		keys = append(keys, []any{workspace, k.kind, k.value, k.leaf})
 	}
-	if err := insert(ctx, tx, `INSERT INTO audit_record (workspace, record, leaf) VALUES `, `(?, ?, ?)`, ` ON CONFLICT (workspace, record, leaf) DO NOTHING`, records); err != nil {
+	if err := insert(ctx, tx, `INSERT INTO audit_key (workspace, kind, value, leaf) VALUES `, `(?, ?, ?, ?)`, ` ON CONFLICT (workspace, kind, value, leaf) DO NOTHING`, keys); err != nil {
 		return err
 	}
 	var hours, counts [][]any
@@ -387,12 +393,16 @@ func (s *Store) Calls(ctx context.Context, q CallQuery, before int64, limit int)
 	if q.indexed() {
 		window, most = math.MaxInt64/4, math.MaxInt64/2
 	}
+	order := `c.leaf`
+	if q.indexed() {
+		order = `k.leaf`
+	}
 	var leaves, ends []int64
 	began := map[int64]time.Time{}
 	floor := max(low, high-most)
 	for top := high; top > floor && len(leaves) <= limit; top -= window {
 		bottom := max(floor, top-window)
-		rows, err := s.reader.QueryContext(ctx, `SELECT c.leaf, coalesce(c.ended, c.leaf), c.at FROM `+from+` WHERE `+where+` AND c.leaf < ? AND c.leaf >= ? ORDER BY c.leaf DESC LIMIT ?`,
+		rows, err := s.reader.QueryContext(ctx, `SELECT c.leaf, coalesce(c.ended, c.leaf), c.at FROM `+from+` WHERE `+where+` AND `+order+` < ? AND `+order+` >= ? ORDER BY `+order+` DESC LIMIT ?`,
 			slices.Concat(args, []any{top, bottom, limit + 1 - len(leaves)})...)
 		if err != nil {
 			return found, fmt.Errorf("find calls: %w", err)
@@ -455,10 +465,16 @@ func (q CallQuery) conditions() (from, where string, args []any) {
 	add := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
-	if q.Record != "" {
-		from = `audit_record r JOIN audit_call c ON c.workspace = r.workspace AND c.leaf = r.leaf`
-		add(`r.workspace = ?`, q.Workspace)
-		add(`r.record = ?`, q.Record)
+	for _, k := range []struct{ kind, value string }{{"record", q.Record}, {"run", q.Run}, {"approval", q.Approval}, {"context", q.Context}} {
+		switch {
+		case k.value == "":
+		case from == `audit_call c`:
+			from = `audit_key k CROSS JOIN audit_call c` // in this order, says that to SQLite
+			add(`c.workspace = k.workspace AND c.leaf = k.leaf AND k.workspace = ?`, q.Workspace)
+			add(`k.kind = ? AND k.value = ?`, k.kind, k.value)
+		default:
+			add(`EXISTS (SELECT 1 FROM audit_key o WHERE o.workspace = c.workspace AND o.leaf = c.leaf AND o.kind = ? AND o.value = ?)`, k.kind, k.value)
+		}
 	}
 	exact := func(column, value string) {
 		if value != "" {
@@ -470,15 +486,6 @@ func (q CallQuery) conditions() (from, where string, args []any) {
 	exact("effect", q.Effect)
 	exact("decision", q.Decision)
 	exact("outcome", string(q.Outcome))
-	if q.Run != "" {
-		add(`c.run <> '' AND c.run = ?`, q.Run) // as its index says
-	}
-	if q.Approval != "" {
-		add(`c.approval <> '' AND c.approval = ?`, q.Approval)
-	}
-	if q.Context != "" {
-		add(`c.context <> '' AND c.context = ?`, q.Context)
-	}
 	wild := func(value string, columns ...string) {
 		if value == "" {
 			return
@@ -650,4 +657,3 @@ func (s *Store) linesAt(ctx context.Context, workspace string, leaves []int64) (
 	}
 	return lines, rows.Err()
 }
-

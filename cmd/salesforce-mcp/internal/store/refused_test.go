@@ -138,6 +138,9 @@ func TestRefusedAgentsAreFound(t *testing.T) {
 			}
 			fmt.Fprintln(&plan, *values[len(values)-1].(*any))
 		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
 		if text := plan.String(); !strings.Contains(text, "refused_agent_last") || strings.Contains(strings.ToUpper(text), "SORT") || strings.Contains(text, "TEMP B-TREE") {
 			t.Errorf("the plan:\n%s", text)
 		}

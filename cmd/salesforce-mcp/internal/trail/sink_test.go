@@ -46,6 +46,8 @@ func (m *memory) SetExported(_ context.Context, sink, workspace string, next int
 	return nil
 }
 
+func (m *memory) Index(context.Context, string) (int64, error) { return 0, nil }
+
 func (m *memory) Lease(context.Context, string, string, time.Duration) (bool, error) {
 	return true, nil
 }

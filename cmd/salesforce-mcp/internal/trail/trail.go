@@ -24,6 +24,9 @@ type Store interface {
 	// a workspace. SetExported remembers it.
 	Exported(ctx context.Context, sink, workspace string) (int64, error)
 	SetExported(ctx context.Context, sink, workspace string, next int64) error
+	// Index takes some entries more of a workspace into what they are found by, and
+	// returns how many are left.
+	Index(ctx context.Context, workspace string) (left int64, err error)
 	leases
 }
 
@@ -58,6 +61,7 @@ func (t *Trail) Start(ctx context.Context) (stop func()) {
 	work.Go(func() {
 		every(ctx, restPause, func(ctx context.Context) error { return t.sign(ctx, &sequencer) }, t.failed("sign the audit trail"))
 	})
+	work.Go(func() { every(ctx, restPause, t.index, t.failed("index the audit trail")) })
 	for _, s := range t.Sinks {
 		work.Go(func() { t.follow(ctx, hurry, s) })
 	}
@@ -67,6 +71,24 @@ func (t *Trail) Start(ctx context.Context) (stop func()) {
 		work.Wait()
 		cut()
 	}
+}
+
+// index takes new entries into what they are found by. After some seconds it rests, so
+// that many do not keep the writer to themselves.
+func (t *Trail) index(ctx context.Context) error {
+	heads, err := t.Store.Heads(ctx)
+	if err != nil {
+		return err
+	}
+	end := time.Now().Add(3 * time.Second)
+	for _, h := range heads {
+		for left := int64(1); left > 0 && time.Now().Before(end); {
+			if left, err = t.Store.Index(ctx, h.Workspace); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // failed logs what goes wrong, and that it is over.

@@ -18,3 +18,18 @@ document.addEventListener("htmx:load", (event) => {
 });
 const problems = document.getElementById("problems");
 if (problems) problems.focus();
+
+// A tick that is saved at once goes back to what it was when that failed, and says so.
+document.documentElement.classList.add("js");
+for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    const form = event.detail.elt;
+    const tick = form && form.querySelector && form.querySelector("input[data-live]");
+    if (!tick) return;
+    tick.checked = !tick.checked;
+    const answer = event.detail.xhr && event.detail.xhr.responseText;
+    const said = answer ? new DOMParser().parseFromString(answer, "text/html").querySelector(".notice") : null;
+    const live = document.getElementById("live");
+    if (live) live.textContent = tick.dataset.live + (said ? " " + said.textContent : "");
+  });
+}

@@ -16,7 +16,6 @@ CREATE TABLE audit_call (
     agent     TEXT   NOT NULL,
     user_id   TEXT   NOT NULL,
     decider   TEXT   NOT NULL,
-    context   TEXT   NOT NULL,
     surface   TEXT   NOT NULL,
     tool      TEXT   NOT NULL,
     action    TEXT   NOT NULL,
@@ -24,21 +23,18 @@ CREATE TABLE audit_call (
     decision  TEXT   NOT NULL,
     outcome   TEXT   NOT NULL,
     code      TEXT   NOT NULL,
-    run       TEXT   NOT NULL,
-    approval  TEXT   NOT NULL,
     PRIMARY KEY (workspace, leaf)
 ) WITHOUT ROWID;
 CREATE INDEX audit_call_ended ON audit_call (workspace, ended);
-CREATE INDEX audit_call_run ON audit_call (workspace, run, leaf) WHERE run <> '';
-CREATE INDEX audit_call_approval ON audit_call (workspace, approval, leaf) WHERE approval <> '';
-CREATE INDEX audit_call_context ON audit_call (workspace, context, leaf) WHERE context <> '';
 
--- The records of a call, whose first entry leaf is.
-CREATE TABLE audit_record (
+-- What few calls have in common: a record, a run, a context or an approval. leaf is the
+-- call's.
+CREATE TABLE audit_key (
     workspace TEXT   NOT NULL,
-    record    TEXT   NOT NULL,
+    kind      TEXT   NOT NULL,
+    value     TEXT   NOT NULL,
     leaf      BIGINT NOT NULL,
-    PRIMARY KEY (workspace, record, leaf)
+    PRIMARY KEY (workspace, kind, value, leaf)
 ) WITHOUT ROWID;
 
 -- The first and the last call (leaf) that began in an hour.
