@@ -146,6 +146,9 @@ func (o *orgs) explain(ctx context.Context, caller allowlist.Caller, s auth.Sett
 // an administrator changes there holds from the next call on.
 func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, error) {
 	w := o.workspace(workspace)
+	if w.Suspended {
+		return auth.Settings{}, &tools.Error{Code: tools.NotAuthorized, Message: strings.ToUpper(allowlist.SuspendedText[:1]) + allowlist.SuspendedText[1:]}
+	}
 	if w.Auth == nil {
 		return auth.Settings{}, &tools.Error{Code: tools.NotConnected,
 			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}

@@ -1,22 +1,12 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
-	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 )
-
-// workspaceSettings are the settings of workspaces. *settings.Settings is one.
-type workspaceSettings interface {
-	Workspace(ctx context.Context, name string) (settings.Workspace, error)
-	Change(ctx context.Context, name string, by settings.Author, change func(*config.Workspace) error) error
-	History(ctx context.Context, name string) ([]store.Revision, error)
-	At(ctx context.Context, name string, revision int64) (config.Workspace, error)
-}
 
 // ruled is the workspace of the path, and whether it can be changed here.
 func (r *request) ruled() (w config.Workspace, changeable bool, err error) {

@@ -30,6 +30,7 @@ import (
 	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 	"salesforce-mcp/tools"
 )
@@ -41,7 +42,7 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
-	Settings  workspaceSettings
+	Settings  *settings.Settings
 	Refused   refusals
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)

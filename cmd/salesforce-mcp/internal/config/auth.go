@@ -121,7 +121,7 @@ func (w *Workspace) Instead(name string, getenv func(string) string) string {
 		return "transitKey"
 	case *secret.File != "":
 		return secret.Name + "File"
-	case getenv(env) != "":
+	case getenv(env) != "" && !w.Stored:
 		return env
 	case *secret.Value != "":
 		return secret.Name + " in the configuration"

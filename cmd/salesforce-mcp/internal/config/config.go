@@ -228,7 +228,7 @@ func (c *Config) Workspace(name string) (*Workspace, error) {
 		}
 		names = append(names, c.Workspaces[i].Name)
 	}
-	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
 // Origin is where clients and browsers reach the server, as in
