@@ -94,7 +94,7 @@ func approvalPage(r *request) error {
 			return err
 		}
 	}
-	return r.showApproval(a, http.StatusOK, "", field{})
+	return r.showApproval(a, http.StatusOK, "", r.comment(""))
 }
 
 // showApproval sends the page of an approval. Said is what went wrong, "" for nothing.
@@ -124,13 +124,18 @@ func (r *request) showApproval(a asked, status int, said string, note field) err
 	if a.proposal != nil {
 		p.proposal(a.proposal)
 	} else {
-		if a.State == tools.Waiting && r.may(decide) {
+		if a.State == tools.Waiting && r.may(decide) && !r.requested(a.Approval) {
 			p.wouldChange(a.Approval)
 		}
 		p.arguments(a.Arguments)
 	}
 	p.decision(a, note)
 	return p.send(status)
+}
+
+// comment is the field for what a person says about their decision.
+func (r *request) comment(text string) field {
+	return field{name: "note", label: r.t("Comment"), value: text, hint: r.t("The agent reads it, and the audit trail keeps it."), rows: 3}
 }
 
 // decided says what somebody has decided.
@@ -202,8 +207,6 @@ func (p *page) decision(a asked, note field) {
 		p.notice("info", r.t("The agent asked this for you, so somebody else has to decide."))
 		return
 	}
-	note.name, note.label, note.rows = "note", r.t("Comment"), 3
-	note.hint = r.t("The agent reads it, and the audit trail keeps it.")
 	p.keys(r.t("a to Approve, d to Deny; Enter decides"))
 	p.Put(`<form method="post" action="{}">`, path+"/deny")
 	p.textarea(note)
@@ -240,7 +243,7 @@ func (r *request) decide(yes bool) error {
 			return err
 		}
 	}
-	note := field{value: f.Get("note")}
+	note := r.comment(f.Get("note"))
 	decided, err := tools.Decide(r.Context(), r.app.Tools.Journal, r.app.Tools.Approvals, r.workspace, a.ID,
 		tools.Verdict{Approve: yes, By: r.person.by(), Names: []string{r.person.ID, r.person.Name}, Note: strings.TrimSpace(note.value), Surface: "app"})
 	if err != nil {
