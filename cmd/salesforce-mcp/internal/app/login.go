@@ -89,13 +89,15 @@ func toProvider(r *request) error {
 	}
 	q := r.URL.Query()
 	d := dance{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: ownPath(q.Get("next")), Ticket: q.Get("ticket"), Begun: time.Now()}
-	var options []oauth2.AuthCodeOption
+	scopes := append([]string{"openid", "email", "profile"}, r.app.Login.Scopes...)
+	slices.Sort(scopes)
+	options := []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("scope", strings.Join(slices.Compact(scopes), " "))}
 	if q.Get("again") != "" {
 		if r.person.ID == "" {
 			return r.toSignIn()
 		}
 		d.Again = r.person.ID
-		options = []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0")}
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
 	}
 	to, err := r.app.Login.URL(r.Context(), r.app.callback(r), d.State, d.Nonce, d.Verifier, options...)
 	if err != nil {
