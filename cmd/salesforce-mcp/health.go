@@ -118,6 +118,9 @@ func (a *app) workspacesHealth(ctx context.Context, h *configapp.Health) (err er
 		if w.Used, w.Allowed, w.UsedAt, err = a.store.LastUsage(ctx, name); err != nil {
 			return err
 		}
+		if used, allowed, ok := a.orgs.client.Limits(s.InstanceURL); ok && s.InstanceURL != "" && w.UsedAt.Before(time.Now().Add(-time.Hour)) {
+			w.Used, w.Allowed, w.UsedAt = int64(used), int64(allowed), time.Now()
+		}
 		h.Workspaces = append(h.Workspaces, w)
 	}
 	slices.SortFunc(h.Workspaces, func(a, b configapp.WorkspaceHealth) int { return strings.Compare(a.Name, b.Name) })

@@ -90,7 +90,9 @@ func (a *App) Handler() http.Handler {
 }
 
 func (a *App) handler(routes []route) http.Handler {
-	a.background, a.stop = context.WithCancel(context.Background())
+	if a.background == nil {
+		a.background, a.stop = context.WithCancel(context.Background())
+	}
 	a.sessions = a.newSessions()
 	a.refusals = rate.NewLimiter(5, 20)
 	mux := http.NewServeMux()

@@ -125,7 +125,6 @@ func auditList(r *request) error {
 	if wrong {
 		return p.send(http.StatusBadRequest)
 	}
-	p.Put(`<section id="calls">`)
 	p.callTable(r.t("Calls, the newest first"), found.Calls)
 	switch {
 	case len(found.Calls) == 0 && found.Before == 0:
@@ -147,7 +146,6 @@ func auditList(r *request) error {
 		}
 		p.more(label, r.trailPath("?"+here.Encode()))
 	}
-	p.Put(`</section>`)
 	p.exports(r.filters())
 	return p.send(http.StatusOK)
 }

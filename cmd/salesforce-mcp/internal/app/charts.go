@@ -88,6 +88,7 @@ type chart struct {
 	topText string
 	draw    func(c canvas)
 	legend  []string // what is drawn plainly, and what is marked; nil where there is one thing
+	lines   bool     // both are lines
 }
 
 // callsChart is how many calls ended, and in it those that failed.
@@ -177,7 +178,7 @@ func (p *page) latencyChart(over span, tallies []store.Tally) {
 			c.line(func(t store.Tally) float64 { return float64(t.P50) }, false)
 			c.line(func(t store.Tally) float64 { return float64(t.P95) }, true)
 		},
-		legend: []string{"p50", "p95"},
+		legend: []string{"p50", "p95"}, lines: true,
 	})
 }
 
@@ -286,7 +287,10 @@ func (p *page) chart(over span, tallies []store.Tally, c chart) {
 		p.Put(`<figure><p class="axis" aria-hidden="true"><span>{}</span></p><svg class="plot" viewbox="0 0 600 100" preserveaspectratio="none" role="img" aria-label="{}" focusable="false">`, c.topText, c.title+": "+c.summary)
 		c.draw(canvas{p, tallies, c.top})
 		p.Put(`</svg><p class="axis" aria-hidden="true"><span>{}</span> <span>{}</span></p>`, r.when(over, first), r.when(over, last))
-		if c.legend != nil {
+		switch {
+		case c.lines:
+			p.Put(`<p class="legend lines" aria-hidden="true"><span class="key plain"></span> {} <span class="key marked"></span> {}</p>`, c.legend[0], c.legend[1])
+		case c.legend != nil:
 			p.Put(`<p class="legend" aria-hidden="true"><span class="key plain"></span> {} <span class="key marked"></span> {}</p>`, c.legend[0], c.legend[1])
 		}
 		p.Put(`</figure>`)

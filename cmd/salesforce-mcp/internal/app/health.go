@@ -78,7 +78,7 @@ func healthPage(r *request) error {
 	if h.Ready != nil {
 		p.notice("error", r.t("Calls cannot be recorded, and are refused: %s", h.Ready))
 	} else {
-		p.notice("ok", r.t("Calls can be recorded: the server is ready."))
+		p.Put(`<p><span class="badge good">{}</span> {}</p>`, r.t("ready"), r.t("Calls can be recorded."))
 	}
 	secrets := h.Secrets
 	if h.SecretsOK != nil {
