@@ -20,6 +20,9 @@ func (e *env) serve() *cobra.Command {
 		Short: "Run the server",
 		Args:  cobra.NoArgs,
 		RunE: e.withApp(&file, func(ctx context.Context, a *app) error {
+			if len(a.config.Workspaces) == 0 && a.pages == nil {
+				return errors.New("workspaces: at least one is needed, because there is no configuration app in which to make one")
+			}
 			if err := a.checkReturns(ctx); err != nil {
 				return err
 			}
