@@ -18,16 +18,16 @@ func TestAgentforce(t *testing.T) {
 		problem    string
 		want       config.Agentforce
 	}{
-		"none":            {"{}", "", config.Agentforce{User: "agent", Host: "https://api.salesforce.com", Idle: 30 * time.Minute}},
-		"all":             {"{clientID: own, user: token, host: 'https://api.gov.salesforce.com', idle: 5m}", "", config.Agentforce{ClientID: "own", User: "token", Host: "https://api.gov.salesforce.com", Idle: 5 * time.Minute}},
-		"limits":          {"{sessionsPerHour: 5, openSessions: 2, messagesPerSession: 3}", "", config.Agentforce{User: "agent", Host: "https://api.salesforce.com", Idle: 30 * time.Minute, SessionsPerHour: 5, OpenSessions: 2, MessagesPerSession: 3}},
-		"another host":    {"{host: 'https://evil.example'}", `workspaces[0].agentforce.host: "https://evil.example"` + host, config.Agentforce{}},
-		"a path":          {"{host: 'https://api.salesforce.com/x'}", host, config.Agentforce{}},
-		"another user":    {"{user: me}", `workspaces[0].agentforce.user: "me" is none of agent, token`, config.Agentforce{}},
-		"too short":       {"{idle: 1s}", "workspaces[0].agentforce.idle: 1s must be between 1m and 24h", config.Agentforce{}},
-		"less than none":  {"{openSessions: -1}", "workspaces[0].agentforce.openSessions: -1 must be between", config.Agentforce{}},
-		"a secret alone":  {"{agentClientSecret: s}", "workspaces[0].agentforce.agentClientSecret: is that of", config.Agentforce{}},
-		"nothing such":    {"{clientId: own}", "there is no field clientId here", config.Agentforce{}},
+		"none":           {"{}", "", config.Agentforce{User: "agent", Host: "https://api.salesforce.com", Idle: 30 * time.Minute}},
+		"all":            {"{clientID: own, user: token, host: 'https://api.gov.salesforce.com', idle: 5m}", "", config.Agentforce{ClientID: "own", User: "token", Host: "https://api.gov.salesforce.com", Idle: 5 * time.Minute}},
+		"limits":         {"{sessionsPerHour: 5, openSessions: 2, messagesPerSession: 3}", "", config.Agentforce{User: "agent", Host: "https://api.salesforce.com", Idle: 30 * time.Minute, SessionsPerHour: 5, OpenSessions: 2, MessagesPerSession: 3}},
+		"another host":   {"{host: 'https://evil.example'}", `workspaces[0].agentforce.host: "https://evil.example"` + host, config.Agentforce{}},
+		"a path":         {"{host: 'https://api.salesforce.com/x'}", host, config.Agentforce{}},
+		"another user":   {"{user: me}", `workspaces[0].agentforce.user: "me" is none of agent, token`, config.Agentforce{}},
+		"too short":      {"{idle: 1s}", "workspaces[0].agentforce.idle: 1s must be between 1m and 24h", config.Agentforce{}},
+		"less than none": {"{openSessions: -1}", "workspaces[0].agentforce.openSessions: -1 must be between", config.Agentforce{}},
+		"a secret alone": {"{agentClientSecret: s}", "workspaces[0].agentforce.agentClientSecret: is that of", config.Agentforce{}},
+		"nothing such":   {"{clientId: own}", "there is no field clientId here", config.Agentforce{}},
 	} {
 		c, err := load(t, map[string]string{"config.yaml": strings.Replace(sales, " %s", "", 1) + "    agentforce: " + tt.agentforce + "\n"}, nil)
 		switch {
