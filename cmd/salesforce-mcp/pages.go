@@ -40,7 +40,15 @@ func (a *app) newPages() *configapp.App {
 		Login:     a.people.Login,
 		Source:    func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
 		Settings:  a.settings,
-		Names:     a.settings.Names,
+		Origin:    c.Origin(),
+		Try: func(ctx context.Context, workspace string) (configapp.Connection, error) {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			return a.orgs.Try(ctx, c, workspace)
+		},
+		People:  a.people,
+		Trailed: a.store,
+		Names:   a.settings.Names,
 		Refused: a.store,
 	}
 	for _, role := range c.App.Roles {

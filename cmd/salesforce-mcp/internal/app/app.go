@@ -42,7 +42,12 @@ type App struct {
 	Log       zerolog.Logger
 	Tools     *tools.Server
 	Settings  *settings.Settings
-	Refused   refusals
+	Origin    string // where clients reach this server, on loopback too
+	// Try looks whether the org of a workspace can be used; the error says what to mend.
+	Try     func(ctx context.Context, workspace string) (Connection, error)
+	People  people
+	Trailed audit.Reader
+	Refused refusals
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 
