@@ -248,7 +248,8 @@ func (r *request) authField(f authField, a *config.Auth, typed url.Values, probl
 		return made
 	}
 	for _, o := range proofs {
-		if o.value != string(connect.Unproven) || made.value == o.value {
+		offered := o.value != string(connect.Unproven) && (o.value != string(connect.ByLogin) || r.app.Login != nil)
+		if offered || made.value == o.value {
 			made.options = append(made.options, option{o.value, r.t(o.label)})
 		}
 	}

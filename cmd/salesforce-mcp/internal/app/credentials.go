@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
@@ -245,7 +246,11 @@ func connectForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	link, err := r.app.People.Invite(r.Context(), caller)
+	link := ""
+	err = r.recordedOf("invite", "act", caller, func() (err error) {
+		link, err = r.app.People.Invite(r.Context(), caller)
+		return err
+	})
 	if errors.Is(err, connect.ErrUnprovable) {
 		return r.problem(http.StatusConflict, "With the proof bridge people connect in the settings of their host: only it knows who opens a link.")
 	}
@@ -263,10 +268,17 @@ func disconnectForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.app.People.Disconnect(r.Context(), caller); err != nil {
+	if err := r.recordedOf("disconnect", "remove", caller, func() error { return r.app.People.Disconnect(r.Context(), caller) }); err != nil {
 		return r.connectError(err)
 	}
 	return r.redirect(r.at("/authentication"), r.t("%s is not connected any more.", caller.User))
+}
+
+// recordedOf does something about the connection of another person, whom the audit trail
+// names beside the one who does it.
+func (r *request) recordedOf(action, effect string, of allowlist.Caller, work func() error) error {
+	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Name, Tool: "connection", Action: action, Effect: effect}
+	return r.app.recorded(r.Context(), entry, map[string]any{"host": of.Host, "user": of.User}, work)
 }
 
 // connectError is an error of a connection for the person in front of it.

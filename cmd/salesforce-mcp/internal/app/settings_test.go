@@ -19,6 +19,7 @@ import (
 	"salesforce-mcp/audit"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
@@ -274,5 +275,55 @@ func TestWorkspacesPage(t *testing.T) {
 	b.send("POST", at+"/other/suspend", url.Values{}).says(t, "the file's", 409)
 	for _, who := range []string{"admin", "auditor", "neighbour"} {
 		h.as(who).send("GET", at, nil).says(t, who, 404)
+	}
+}
+
+// personOffice stands for connect.People.
+type personOffice struct{ connected map[string]bool }
+
+func (o *personOffice) Invite(_ context.Context, c allowlist.Caller) (string, error) {
+	if c.User == "bridged" {
+		return "", connect.ErrUnprovable
+	}
+	o.connected[c.Host+"/"+c.User] = true
+	return "https://mcp.acme.example/w/demo/oauth/connect?ticket=T", nil
+}
+
+func (o *personOffice) Disconnect(_ context.Context, c allowlist.Caller) error {
+	delete(o.connected, c.Host+"/"+c.User)
+	return nil
+}
+
+// TestConnectForm: an admin gets a link for a person of a host that names its users, and
+// ends a connection; the audit trail names both people.
+func TestConnectForm(t *testing.T) {
+	h := furnished(t)
+	office := &personOffice{map[string]bool{}}
+	h.app.People = office
+	b, at := h.as("admin"), "/workspaces/demo/authentication"
+	b.send("POST", at, url.Values{"mode": {"oauth"}, "loginURL": {"https://acme.my.salesforce.com"}, "clientID": {"3MVG9"}, "proof": {"username"}, "apiVersion": {"v62.0"}})
+	b.send("GET", at, nil).says(t, "without a host", 200, "No host of this workspace names its users yet")
+	b.send("POST", "/workspaces/demo/endpoint/hosts", url.Values{"name": {"portal"}, "kind": {"headers"}})
+	b.send("GET", at, nil).says(t, "with a host", 200, `<option value="portal">`, "admin@acme.example")
+	b.send("POST", at+"/connect", url.Values{"host": {"portal"}, "user": {"ada"}}).says(t, "connect", 200, "/w/demo/oauth/connect?ticket=T", "ada")
+	b.send("POST", at+"/connect", url.Values{"host": {"portal"}, "user": {"bridged"}}).says(t, "with the proof bridge", 409, "only it knows who opens a link")
+	for _, f := range []url.Values{{"host": {"portal"}}, {"host": {"none"}, "user": {"ada"}}, {"host": {"portal"}, "user": {" ada"}}} {
+		b.send("POST", at+"/connect", f).says(t, f.Encode(), 422)
+	}
+	if !office.connected["portal/ada"] {
+		t.Error("nobody was invited")
+	}
+	b.send("POST", at+"/disconnect", url.Values{"host": {"portal"}, "user": {"ada"}})
+	if len(office.connected) != 0 {
+		t.Error("still connected")
+	}
+	said := ""
+	for _, e := range h.entries("demo") {
+		if e.Tool == "connection" && e.Phase == audit.PhaseIntent {
+			said += e.Action + " " + e.User + " " + string(e.Arguments) + "\n"
+		}
+	}
+	if !strings.Contains(said, `invite admin@acme.example {"host":"portal","user":"ada"}`) || !strings.Contains(said, `disconnect admin@acme.example {"host":"portal","user":"ada"}`) {
+		t.Errorf("audit trail:\n%s", said)
 	}
 }
