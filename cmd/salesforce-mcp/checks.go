@@ -26,6 +26,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
 )
 
 // checks are all that the configuration gives cause for.
@@ -220,7 +221,7 @@ func (o *orgs) reach(ctx context.Context, w *config.Workspace) (at configapp.Con
 func (o *orgs) Try(ctx context.Context, c *config.Config, workspace string) (configapp.Connection, error) {
 	w := o.workspace(workspace)
 	if w.Auth == nil {
-		return configapp.Connection{}, errors.New("Salesforce is not configured for this workspace: choose a mode and save its settings first")
+		return configapp.Connection{}, &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not configured for this workspace: choose a mode and save its settings first"}
 	}
 	if w.Auth.Mode == auth.ModeOAuth {
 		_, err := o.knowsApp(ctx, c, w)
