@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,9 +70,9 @@ func (a *app) firstLink(ctx context.Context, origin string) (string, error) {
 	return origin + path, nil
 }
 
-// offerFirstLink prints that link, to the operator.
-func (e *env) offerFirstLink(ctx context.Context, a *app) error {
-	link, err := a.firstLink(ctx, a.config.Origin())
+// offerFirstLink prints that link, to the operator of a server with that address.
+func (e *env) offerFirstLink(ctx context.Context, a *app, address string) error {
+	link, err := a.firstLink(ctx, cmp.Or(strings.TrimSuffix(a.config.PublicURL, "/"), "http://"+address))
 	if err != nil || link == "" {
 		return err
 	}
