@@ -40,11 +40,15 @@ func (a *app) newPages() *configapp.App {
 		Links:     a.store,
 		Login:     a.people.Login,
 		Source:    func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
-		Settings:  a.settings,
 		Names:     a.settings.Names,
+		Settings:  a.settings,
 		Refused:   a.store,
 		Hosts:     hostPlatforms(c),
+		Runs:      a.store,
+		Entries:   a.store,
+		Returns:   func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
 	}
+	a.trailPages(pages)
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})
 	}

@@ -82,11 +82,11 @@ type Config struct {
 	Login *Login `yaml:"login"`
 	// Admins are the people who decide about calls that wait for one. Default none.
 	Admins allowlist.Admins `yaml:"admins"`
+	// App says how people use the configuration app.
+	App App `yaml:"app"`
 	// HostPlatforms are the platforms in whose catalogs people can publish. Default
 	// none.
 	HostPlatforms []HostPlatform `yaml:"hostPlatforms"`
-	// App says how people use the configuration app.
-	App App `yaml:"app"`
 	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -107,6 +107,8 @@ type Workspace struct {
 	// Catalog says how the workspace stands in catalogs. Nil: GET /catalog does not
 	// show it.
 	Catalog *Catalog `yaml:"catalog"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 
 	// Stored says that the workspace stands in the database ([Config.Stored]).
 	Stored bool `yaml:"-"`
@@ -367,6 +369,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	}
 	if w.Returns != nil {
 		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
+	}
+	if w.Agentforce != nil {
+		problems = append(problems, w.Agentforce.validate(at+"agentforce.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {
