@@ -11,7 +11,7 @@ import (
 
 // newPages returns the configuration app.
 func (a *app) newPages() *configapp.App {
-	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server, Refused: a.store,
+	return &configapp.App{PublicURL: a.config.PublicURL, Version: version(), Log: a.log, Tools: a.server, Refused: a.store, Hosts: hostPlatforms(a.config),
 		Names: func(context.Context) ([]string, error) {
 			return slices.Sorted(maps.Keys(*a.orgs.workspaces.Load())), nil
 		}}

@@ -26,6 +26,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/rs/zerolog"
 
+	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
 	"salesforce-mcp/tools"
 )
 
@@ -38,6 +39,7 @@ type App struct {
 	Tools     *tools.Server
 	Settings  workspaceSettings
 	Refused   refusals
+	Hosts     []*host.Platform // in whose catalogs people publish; the operator's
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 
