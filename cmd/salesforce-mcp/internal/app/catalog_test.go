@@ -180,7 +180,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept, _ := json.Marshal(logged)
-	if n := strings.Count(string(kept), `"tool":"catalog"`); n < 4 || !strings.Contains(string(kept), `"by":"Pat"`) || strings.Contains(string(kept), "owner-token") || strings.Contains(string(kept), "member-token") {
+	if n := strings.Count(string(kept), `"tool":"catalog"`); n < 4 || !strings.Contains(string(kept), "you need catalog write rights") || !strings.Contains(string(kept), `"by":"Pat"`) || strings.Contains(string(kept), "owner-token") || strings.Contains(string(kept), "member-token") {
 		t.Errorf("%d entries: %s", n, kept)
 	}
 }
@@ -196,11 +196,18 @@ func TestListing(t *testing.T) {
 		}
 		return w.Catalog
 	}
+	err := o.app.Settings.Change(t.Context(), "demo", settings.Author{Name: "test"}, func(w *config.Workspace) error {
+		w.Catalog = &config.Catalog{Name: "kept", Category: "custom", NoAuth: true}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	form := url.Values{"who": {"everybody"}, "displayName": {" Sales CRM "}, "bridge": {"https://api.studio.prisme.ai/v2/workspaces/slug:sales/webhooks/Salesforce.mcp"}}
 	if v := o.shop(platformAdmin, shopURL+"/listing", form); v.status != http.StatusSeeOther {
 		t.Fatalf("%d %s", v.status, v.body)
 	}
-	if c := saved(); c == nil || !c.Public || c.DisplayName != "Sales CRM" || !strings.HasSuffix(c.Bridge, "/webhooks/Salesforce") {
+	if c := saved(); c == nil || !c.Public || c.DisplayName != "Sales CRM" || !strings.HasSuffix(c.Bridge, "/webhooks/Salesforce") || c.Name != "kept" || c.Category != "custom" || !c.NoAuth {
 		t.Fatalf("%+v", c)
 	}
 	o.shop(platformAdmin, "/platform/catalog", nil).has(t, 200, "everybody sees it")
