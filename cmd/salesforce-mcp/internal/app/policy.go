@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -220,7 +221,8 @@ func checkPolicy(r *request) error {
 }
 
 // savePolicy keeps a text as the policy of the workspace: returns are decided by it at
-// once, and those that wait for a person are looked at anew when that person decides.
+// once, and those that wait for a person are looked at anew when that person decides. It
+// asks for a fresh proof, as approving money does: what was typed stays meanwhile.
 func savePolicy(r *request) error {
 	d, err := r.sentDraft()
 	if err != nil {
@@ -232,6 +234,11 @@ func savePolicy(r *request) error {
 	case policyProblems(d.text) != nil:
 		return r.showPolicy(d, http.StatusUnprocessableEntity, func(p *page) {
 			p.notice("error", r.t("Nothing was saved: the policy has problems, which stand below it."))
+		})
+	case r.confirmed() != nil:
+		return r.showPolicy(d, http.StatusForbidden, func(p *page) {
+			p.notice("error", r.t("Nothing was saved: what decides about money is saved with a proof of who you are that is not older than ten minutes. Open the link below in another tab, prove it there, and save again here."))
+			p.more(r.t("Prove who you are"), "/confirm?next="+url.QueryEscape("/workspaces/"+r.workspace+"/policy"))
 		})
 	case d.base != digestOf(d.present):
 		return r.showPolicy(d.rebased(), http.StatusConflict, r.changedMeanwhile(d))

@@ -57,6 +57,12 @@ func TestPolicyVersions(t *testing.T) {
 	if a := s.waiting(run); !strings.Contains(a.Rule, "look") {
 		t.Errorf("the new policy does not decide: %+v", a)
 	}
+	admin.post("/test/age", nil)
+	admin.post(policyURL, url.Values{"policy": {"# typed\n" + strictPolicy}, "base": {base}}).shows(t, "with an old proof", 403, "Nothing was saved", "# typed", "/confirm?next=")
+	if a := admin.post(policyURL+"/versions/1/restore", nil); !strings.HasPrefix(a.to(), "/confirm") || s.returns(testWorkspace).PolicyText != strictPolicy {
+		t.Errorf("restored with an old proof: %d %s", a.status, a.to())
+	}
+	admin.post("/confirm", url.Values{"password": {goodPassword}})
 	another := strings.Replace(strictPolicy, "look", "watch", 1)
 	admin.post(policyURL, url.Values{"policy": {another}, "base": {base}}).shows(t, "an old text", 409, "somebody has changed the policy meanwhile", "<del>-   - name: look</del>", "<ins>+   - name: watch</ins>", "name: watch")
 	base = between(admin.get(policyURL).body, `name="base" value="`, `"`)
