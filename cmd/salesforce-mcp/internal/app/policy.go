@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -240,10 +241,8 @@ func savePolicy(r *request) error {
 			p.notice("error", r.t("Nothing was saved: what decides about money is saved with a proof of who you are that is not older than ten minutes. Open the link below in another tab, prove it there, and save again here."))
 			p.more(r.t("Prove who you are"), "/confirm?next="+url.QueryEscape("/workspaces/"+r.workspace+"/policy"))
 		})
-	case d.base != digestOf(d.present):
-		return r.showPolicy(d.rebased(), http.StatusConflict, r.changedMeanwhile(d))
 	}
-	if err := r.keepPolicy(d.text, d.base); errors.Is(err, errChangedMeanwhile) {
+	if err := r.keepPolicy(d.text, cmp.Or(d.base, "none")); errors.Is(err, errChangedMeanwhile) {
 		now, err := r.draft()
 		if err != nil {
 			return err
