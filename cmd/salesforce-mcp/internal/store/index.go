@@ -20,7 +20,7 @@ import (
 
 // IndexBatch is how many entries [Store.Index] takes at a time: what it holds the
 // writer for keeps calls waiting.
-const IndexBatch = 64
+const IndexBatch = 128
 
 // Index takes up to [IndexBatch] entries of a workspace into what calls are found by
 // and counted in, and returns how many are there that it has not taken. Any number of
