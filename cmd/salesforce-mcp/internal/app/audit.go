@@ -217,6 +217,9 @@ func parseMoment(text string) (at time.Time, err error) {
 	return at, err
 }
 
+// effectNames say in a word what a call does.
+var effectNames = map[string]string{"read": words("reads"), "add": words("adds"), "set": words("changes"), "remove": words("removes"), "act": words("acts")}
+
 // auditFilter is the form that the list is searched with.
 func (p *page) auditFilter(fields map[string]*field, wrong bool) {
 	r := p.r
@@ -255,7 +258,11 @@ func (p *page) auditFilter(fields map[string]*field, wrong bool) {
 	}
 	choose("tool", r.t("Tool"), named...)
 	line("action", r.t("Action"), "", "")
-	choose("effect", r.t("Effect"), option{"read", r.t("reads")}, option{"add", r.t("adds")}, option{"set", r.t("changes")}, option{"remove", r.t("removes")}, option{"act", r.t("acts")})
+	var effects []option
+	for _, effect := range []string{"read", "add", "set", "remove", "act"} {
+		effects = append(effects, option{effect, r.t(effectNames[effect])})
+	}
+	choose("effect", r.t("Effect"), effects...)
 	choose("decision", r.t("Decision"), option{audit.DecisionAllowed, r.t("allowed")}, option{audit.DecisionRefused, r.t("refused")})
 	choose("outcome", r.t("Outcome"), option{string(audit.OK), r.t("done")}, option{string(audit.Failed), r.t("error")}, option{string(audit.Refused), r.t("refused")},
 		option{string(audit.Unknown), r.t("unknown")}, option{underWay, r.t("under way")})
