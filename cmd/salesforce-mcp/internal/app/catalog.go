@@ -19,12 +19,12 @@ import (
 
 var catalogRoutes = []route{
 	{"GET /platform/catalog", platform, catalogPage},
-	{"GET /platform/catalog/{workspace}", platform, entryPage},
-	{"POST /platform/catalog/{workspace}/check", platform, checkEntry},
-	{"POST /platform/catalog/{workspace}/publish", platform, publishEntry},
-	{"POST /platform/catalog/{workspace}/withdraw", platform, withdrawEntry},
-	{"POST /platform/catalog/{workspace}/listing", platform, changeListing},
-	{"GET /platform/catalog/{workspace}/salesforce.zip", platform, downloadBridge},
+	{"GET /platform/catalog/{name}", platform, entryPage},
+	{"POST /platform/catalog/{name}/check", platform, checkEntry},
+	{"POST /platform/catalog/{name}/publish", platform, publishEntry},
+	{"POST /platform/catalog/{name}/withdraw", platform, withdrawEntry},
+	{"POST /platform/catalog/{name}/listing", platform, changeListing},
+	{"GET /platform/catalog/{name}/salesforce.zip", platform, downloadBridge},
 }
 
 // catalogPage lists the workspaces, each with how it stands in this server's catalog.
@@ -78,20 +78,11 @@ type entryState struct {
 }
 
 func entryPage(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
 	return r.entryPage(http.StatusOK, w, nil, nil)
-}
-
-// published is the workspace of the path.
-func (r *request) published() (settings.Workspace, error) {
-	w, err := r.app.Settings.Workspace(r.Context(), r.workspace)
-	if errors.Is(err, settings.ErrNone) {
-		return w, errNothing
-	}
-	return w, err
 }
 
 // entryPage shows a workspace's entry, what was found of it on the host, and what is
@@ -208,7 +199,7 @@ func (r *request) publisher() (host.Session, error) {
 
 // checkEntry looks whether the entry is there.
 func checkEntry(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
@@ -237,7 +228,7 @@ func checkEntry(r *request) error {
 
 // publishEntry adds or updates the entry, with the person's rights on the host.
 func publishEntry(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
@@ -265,7 +256,7 @@ func publishEntry(r *request) error {
 
 // withdrawEntry removes the entry from the host.
 func withdrawEntry(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
@@ -296,7 +287,7 @@ func (r *request) recorded(action, platform, endpoint string, do func() error) e
 	if action == "withdraw" {
 		effect = "remove"
 	}
-	intent, err := r.app.Tools.Journal.Begin(r.Context(), audit.Entry{Workspace: r.workspace, User: r.person.ID, By: r.person.Name, Surface: "app", Tool: "catalog", Action: action,
+	intent, err := r.app.Tools.Journal.Begin(r.Context(), audit.Entry{Workspace: r.PathValue("name"), User: r.person.ID, By: r.person.Name, Surface: "app", Tool: "catalog", Action: action,
 		Effect: effect, Decision: audit.DecisionAllowed, Arguments: audit.Redact(map[string]any{"platform": platform, "endpoint": endpoint}, nil)})
 	if err != nil {
 		return err
@@ -413,7 +404,7 @@ func changeListing(r *request) error {
 		return err
 	}
 	next := catalogOf(form)
-	err = r.app.Settings.Change(r.Context(), r.workspace, settings.Author{ID: r.person.ID, Name: r.person.Name}, func(w *config.Workspace) error {
+	err = r.app.Settings.Change(r.Context(), r.PathValue("name"), r.author(), func(w *config.Workspace) error {
 		if who := form.Get("who"); who != "nobody" && who != "hosts" && who != "everybody" {
 			return r.problem(http.StatusBadRequest, "There is no such choice.")
 		}
@@ -429,7 +420,7 @@ func changeListing(r *request) error {
 	case errors.Is(err, settings.ErrDeclared):
 		return r.problem(http.StatusConflict, "This workspace stands in the configuration file, and is changed there.")
 	case errors.As(err, &invalid):
-		w, err := r.published()
+		w, err := r.named()
 		if err != nil {
 			return err
 		}
@@ -437,7 +428,7 @@ func changeListing(r *request) error {
 	case err != nil:
 		return err
 	}
-	return r.redirect("/platform/catalog/"+r.workspace, r.t("The settings for catalogs were saved."))
+	return r.redirect("/platform/catalog/"+r.PathValue("name"), r.t("The settings for catalogs were saved."))
 }
 
 // throughBridge offers the app for the host platform.
@@ -453,7 +444,7 @@ func (p *page) throughBridge(w *config.Workspace) {
 
 // downloadBridge is the app for the host platform.
 func downloadBridge(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
