@@ -70,6 +70,9 @@ func (l *look) checks() []check {
 	for i := range l.config.Workspaces {
 		w := &l.config.Workspaces[i]
 		all = append(all, check{"workspace " + w.Name, func(ctx context.Context) (string, error) { return l.workspace(ctx, w) }})
+		if w.Agentforce != nil {
+			all = append(all, check{"agents of " + w.Name, func(ctx context.Context) (string, error) { return l.agents(ctx, w) }})
+		}
 		if w.Returns != nil {
 			all = append(all, check{"returns of " + w.Name, func(ctx context.Context) (string, error) { return l.returns(ctx, w) }})
 		}

@@ -76,11 +76,13 @@ func (e *env) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			org, err := startOrg(ctx, orgListen, &key.PublicKey, "http://"+l.Addr().String()+"/oauth/callback")
+			orgCtx, stopOrg := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the server, which ends its sessions there
+			defer stopOrg()
+			org, err := startOrg(orgCtx, orgListen, &key.PublicKey, "http://"+l.Addr().String()+"/oauth/callback")
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
-			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
+			defer func() { cancel(); stopOrg(); err = errors.Join(err, org.wait()) }()
 			token := "demo-" + rand.Text()
 			admin := "admin-" + rand.Text()
 			c, err := demoConfig(l.Addr().String(), data, org.ready, key, token)
@@ -160,6 +162,7 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 				source(allowlist.FromHeader, "user-id")),
 		},
 	}
+	c.Workspaces[0].Agentforce = &config.Agentforce{ClientID: org.AgentClientID}
 	c.Workspaces[0].Returns = &config.Returns{Gateway: config.GatewaySalesforcePayments, Company: "Alder Ridge Tools (simulated)"}
 	if err := yaml.Unmarshal([]byte(demoMapping), &c.Workspaces[0].Returns.Mapping); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func (e *env) export() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(e.exportPackage())
+	cmd.AddCommand(e.exportPackage(), e.exportCatalog(), e.exportServerJSON(), e.exportDSUL())
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,18 +40,22 @@ func (a *app) newPages() *configapp.App {
 		Links:     a.store,
 		Login:     a.people.Login,
 		Source:    func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
-		Settings:  a.settings,
 		Origin:    c.Origin(),
 		Try: func(ctx context.Context, workspace string) (configapp.Connection, error) {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
 			return a.orgs.Try(ctx, c, workspace)
 		},
-		People:  a.people,
-		Trailed: a.store,
-		Names:   a.settings.Names,
-		Refused: a.store,
+		People:   a.people,
+		Names:    a.settings.Names,
+		Settings: a.settings,
+		Refused:  a.store,
+		Hosts:    hostPlatforms(c),
+		Runs:     a.store,
+		Entries:  a.store,
+		Returns:  func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
 	}
+	a.trailPages(pages)
 	for _, role := range c.App.Roles {
 		pages.Claims = append(pages.Claims, configapp.Claim{Name: role.Claim, Value: role.Value, Roles: role.Roles()})
 	}
@@ -76,9 +81,9 @@ func (a *app) firstLink(ctx context.Context, origin string) (string, error) {
 	return origin + path, nil
 }
 
-// offerFirstLink prints that link, to the operator.
-func (e *env) offerFirstLink(ctx context.Context, a *app) error {
-	link, err := a.firstLink(ctx, a.config.Origin())
+// offerFirstLink prints that link, to the operator of a server with that address.
+func (e *env) offerFirstLink(ctx context.Context, a *app, address string) error {
+	link, err := a.firstLink(ctx, cmp.Or(strings.TrimSuffix(a.config.PublicURL, "/"), "http://"+address))
 	if err != nil || link == "" {
 		return err
 	}

@@ -73,19 +73,23 @@ type app struct {
 	signed  func() // signs the last entries and ends the work on the trail
 	// recovered ends the care for what other servers left open.
 	recovered func()
-	draining  atomic.Bool // no more calls are wanted
-	orgs      *orgs
-	people    *connect.People
-	server    *tools.Server
-	loop      *loop.Loop // drives returns
-	mcp       *tools.MCP
-	metrics   *sight.Metrics     // nil when nobody scrapes them
-	traced    func()             // sends the last spans
-	pages     *configapp.App     // the configuration app; nil without one
-	settings  *settings.Settings // the workspaces, of the file and of the database
-	quiet     atomic.Bool        // nothing has changed since the start, as far as is known
-	config    *config.Config
-	log       zerolog.Logger
+	// agentsLeft ends the care for sessions with agents, and perhaps the sessions.
+	agentsLeft func()
+	draining   atomic.Bool // no more calls are wanted
+	orgs       *orgs
+	people     *connect.People
+	server     *tools.Server
+	loop       *loop.Loop // drives returns
+	mcp        *tools.MCP
+	metrics    *sight.Metrics     // nil when nobody scrapes them
+	traced     func()             // sends the last spans
+	pages      *configapp.App     // the configuration app; nil without one
+	settings   *settings.Settings // the workspaces, of the file and of the database
+	quiet      atomic.Bool        // nothing has changed since the start, as far as is known
+	config     *config.Config
+	log        zerolog.Logger
+	places     []place // that get audit entries
+	noted      func()  // ends the notes of how API calls are used
 }
 
 // build joins the parts that the configuration describes. Close the app when
@@ -133,7 +137,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Claims:     st,
 		Sealer:     secrets.NewSealer(kept),
 		Approvals:  st,
-		Agentforce: agentforceOf(st, o),
+		Agentforce: o.agentforce(st),
 		Schemas:    new(tools.Schemas),
 		Timeout:    callTimeout,
 		Log:        log,
@@ -152,8 +156,10 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	a.loop = a.newLoop(server.Sealer)
 	server.Returns = returnsOf{a.loop}
 	a.recovered = a.recoverOthers(ctx)
+	a.agentsLeft = a.tendAgents(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()
+	a.places, a.noted = sinks, a.noteUsage(ctx)
 	a.pages = a.newPages()
 	return a, nil
 }
@@ -209,6 +215,11 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error, chan
 }
 
 func (a *app) close() error {
+	a.agentsLeft()
+	if a.pages != nil {
+		a.pages.Close()
+	}
+	a.noted()
 	a.recovered()
 	a.journal.Close()
 	a.signed()
@@ -228,7 +239,7 @@ func (a *app) ready(ctx context.Context) error {
 // web is the HTTP face of the app.
 func (a *app) web() *web.Server {
 	return &web.Server{MCP: a.mcp, Tools: a.server, Gate: a.gate, PublicURL: a.config.PublicURL, Origins: a.config.AllowedOrigins,
-		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Runs: a.store, App: a.pagesHandler(), Log: a.log}
+		MaxBody: a.config.MaxMessageBytes, MaxUpload: a.config.MaxUploadBytes, TrustedProxies: a.config.TrustedProxies, Version: version(), Ready: a.ready, People: a.people, Orgs: a.orgs, Admins: a.config.Admins, Runs: a.store, App: a.pagesHandler(), Catalog: a.orgs.catalog, Log: a.log}
 }
 
 func (a *app) handler() http.Handler { return a.web().Handler() }

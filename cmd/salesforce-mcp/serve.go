@@ -30,7 +30,7 @@ func (e *env) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := e.offerFirstLink(ctx, a); err != nil {
+			if err := e.offerFirstLink(ctx, a, l.Addr().String()); err != nil {
 				return errors.Join(err, l.Close())
 			}
 			stop, err := a.serveMetrics(ctx)

@@ -21,6 +21,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/alexedwards/scs/v2"
@@ -28,7 +29,9 @@ import (
 	"golang.org/x/time/rate"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 	"salesforce-mcp/tools"
@@ -46,10 +49,15 @@ type App struct {
 	// Try looks whether the org of a workspace can be used; the error says what to mend.
 	Try     func(ctx context.Context, workspace string) (Connection, error)
 	People  people
-	Trailed audit.Reader
 	Refused refusals
+	Hosts   []*host.Platform // the host platforms of the configuration, in the order of it
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
+	// Runs are the runs of returns, and Entries what the audit trail has.
+	Runs    Runs
+	Entries audit.Reader
+	// Returns returns how a workspace does returns now; nil when it does none.
+	Returns func(workspace string) *config.Returns
 
 	Users    users.Rows
 	Attempts users.Attempts
@@ -63,6 +71,17 @@ type App struct {
 	// Source is where a request comes from, as one sender has it: an address, or a network.
 	Source func(*http.Request) string
 
+	Trail       Trail
+	Verifier    Verifier
+	AuditKey    func(context.Context) (string, error) // public keys that the trail is verified with
+	SecondPlace bool                                  // checkpoints are kept in one
+	Health      func(context.Context) (*Health, error)
+
+	exporting  atomic.Int64    // exports of the trail that are being written
+	background context.Context // of work that goes on when its request has ended; Close ends it
+	stop       context.CancelFunc
+	work       sync.WaitGroup
+
 	sessions *scs.SessionManager
 	refusals *rate.Limiter    // of lines of the security log
 	peopled  atomic.Bool      // there are users
@@ -75,6 +94,9 @@ func (a *App) Handler() http.Handler {
 }
 
 func (a *App) handler(routes []route) http.Handler {
+	if a.background == nil {
+		a.background, a.stop = context.WithCancel(context.Background())
+	}
 	a.sessions = a.newSessions()
 	a.refusals = rate.NewLimiter(5, 20)
 	mux := http.NewServeMux()
@@ -88,6 +110,14 @@ func (a *App) handler(routes []route) http.Handler {
 	whole.HandleFunc("GET /assets/", serveAsset)
 	whole.Handle("/", a.sessions.LoadAndSave(mux))
 	return a.guard(whole)
+}
+
+// Close ends what goes on beside requests, and waits for that. No request comes after it.
+func (a *App) Close() {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.work.Wait()
 }
 
 // policy is what pages may load: files of this server, and nothing from elsewhere

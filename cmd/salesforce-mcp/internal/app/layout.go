@@ -42,6 +42,7 @@ var platformLinks = []way{
 	{words("Workspaces"), "/platform/workspaces"},
 	{words("Users and roles"), "/platform/users"},
 	{words("Catalog"), "/platform/catalog"},
+	{words("Audit of the server"), "/platform/audit"},
 	{words("Health"), "/platform/health"},
 }
 

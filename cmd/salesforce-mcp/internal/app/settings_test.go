@@ -33,7 +33,7 @@ func furnished(t *testing.T) *house {
 		st := a.Users.(*store.Store)
 		kept := secrets.NewSealed(st, secrets.FileKeys(filepath.Join(t.TempDir(), "master.key"), func(string) {}))
 		a.Settings = &settings.Settings{Store: st, Journal: a.Journal, Secrets: kept, Log: zerolog.Nop()}
-		a.Names, a.Trailed, a.Origin = a.Settings.Names, st, "https://mcp.acme.example"
+		a.Names, a.Entries, a.Origin = a.Settings.Names, st, "https://mcp.acme.example"
 		a.Try = func(context.Context, string) (Connection, error) { return Connection{}, errors.New("nobody is there") }
 		file := &config.Config{}
 		file.Workspaces = make([]config.Workspace, 1)

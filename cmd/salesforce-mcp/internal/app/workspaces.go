@@ -187,7 +187,7 @@ func settingsFile(r *request) error {
 // since it was suspended: the trail says so.
 func (r *request) exported(w settings.Workspace) (bool, error) {
 	for _, tool := range []string{"audit", "settings"} {
-		found, err := r.app.Trailed.List(r.Context(), audit.Query{Workspace: w.Name, Tool: tool, Action: "export", Outcome: audit.OK, Since: w.Since, Limit: 1})
+		found, err := r.app.Entries.List(r.Context(), audit.Query{Workspace: w.Name, Tool: tool, Action: "export", Outcome: audit.OK, Since: w.Since, Limit: 1})
 		if err != nil || len(found) == 0 {
 			return false, err
 		}
