@@ -1,14 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,10 +40,13 @@ func (a *app) newPages() *configapp.App {
 		Links:     a.store,
 		Login:     a.people.Login,
 		Source:    func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
-		Names: func(context.Context) ([]string, error) {
-			return slices.Sorted(maps.Keys(*a.orgs.workspaces.Load())), nil
-		},
-		Refused: a.store,
+		Names:     a.settings.Names,
+		Settings:  a.settings,
+		Refused:   a.store,
+		Hosts:     hostPlatforms(c),
+		Runs:      a.store,
+		Entries:   a.store,
+		Returns:   func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
 	}
 	a.trailPages(pages)
 	for _, role := range c.App.Roles {
@@ -72,9 +74,9 @@ func (a *app) firstLink(ctx context.Context, origin string) (string, error) {
 	return origin + path, nil
 }
 
-// offerFirstLink prints that link, to the operator.
-func (e *env) offerFirstLink(ctx context.Context, a *app) error {
-	link, err := a.firstLink(ctx, a.config.Origin())
+// offerFirstLink prints that link, to the operator of a server with that address.
+func (e *env) offerFirstLink(ctx context.Context, a *app, address string) error {
+	link, err := a.firstLink(ctx, cmp.Or(strings.TrimSuffix(a.config.PublicURL, "/"), "http://"+address))
 	if err != nil || link == "" {
 		return err
 	}

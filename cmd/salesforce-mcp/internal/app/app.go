@@ -29,7 +29,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 	"salesforce-mcp/tools"
 )
@@ -41,10 +44,16 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
-	Settings  workspaceSettings
+	Settings  *settings.Settings
 	Refused   refusals
+	Hosts     []*host.Platform // the host platforms of the configuration, in the order of it
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
+	// Runs are the runs of returns, and Entries what the audit trail has.
+	Runs    Runs
+	Entries audit.Reader
+	// Returns returns how a workspace does returns now; nil when it does none.
+	Returns func(workspace string) *config.Returns
 
 	Users    users.Rows
 	Attempts users.Attempts

@@ -72,7 +72,11 @@ func auditCall(r *request) error {
 		p.Put(`<p class="hint">{}</p>`, r.t("As they were recorded: what is secret was left out before that, and is nowhere in the trail."))
 		p.code(r.t("Arguments"), pretty(first.Arguments))
 	}
-	p.changes(last.Changes)
+	if n := len(last.Changes); n > 0 {
+		p.Put(`<h2>{}</h2>`, r.t("Changes"))
+		p.changes(last.Changes[:min(n, recordsShown)])
+		p.andMore(n)
+	}
 	p.exchanges(last.Exchanges)
 	p.recordList(last.Records)
 	if len(last.Detail) > 0 {
@@ -140,21 +144,6 @@ func (p *page) callFacts(first, last audit.Entry, leaves []proof.Leaf) {
 	}
 	fact(r.t("Numbers in the log"), strings.Join(numbers, ", "))
 	p.Put(`</dl>`)
-}
-
-// changes are the fields that a call has changed.
-func (p *page) changes(changes []audit.Change) {
-	if len(changes) == 0 {
-		return
-	}
-	r := p.r
-	p.Put(`<h2>{}</h2>`, r.t("Changes"))
-	p.table(r.t("Fields that were changed"), []string{r.t("Record"), r.t("Field"), r.t("Before"), r.t("After")}, min(len(changes), recordsShown), func(i int) {
-		c := changes[i]
-		value := func(v json.RawMessage) string { return shown(cmp.Or(string(v), "–")) }
-		p.Put(`<tr><td>{}</td><th scope="row">{}</th><td><del>{}</del></td><td><ins>{}</ins></td></tr>`, shown(cmp.Or(c.Record, "–")), shown(c.Object+"."+c.Field), value(c.Before), value(c.After))
-	})
-	p.andMore(len(changes))
 }
 
 // andMore says how many are left out of a list.

@@ -58,7 +58,6 @@ var auditFrench = map[string]string{ //nolint:gosec // G101: texts about keys an
 	"Entry":                                          "Entrée",
 	"Entry %s of the log":                            "Entrée %s du journal",
 	"Field":                                          "Champ",
-	"Fields that were changed":                       "Champs modifiés",
 	"First checkpoint of entries":                    "Premier point de contrôle (entrées)",
 	"For whom it was, or who decided.":               "Pour qui c’était, ou qui a décidé.",
 	"From (UTC)":                                     "À partir de (UTC)",

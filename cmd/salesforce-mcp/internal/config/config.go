@@ -84,6 +84,9 @@ type Config struct {
 	Admins allowlist.Admins `yaml:"admins"`
 	// App says how people use the configuration app.
 	App App `yaml:"app"`
+	// HostPlatforms are the platforms in whose catalogs people can publish. Default
+	// none.
+	HostPlatforms []HostPlatform `yaml:"hostPlatforms"`
 	// Workspaces are the tenants. Others stand in the database.
 	Workspaces []Workspace `yaml:"workspaces"`
 }
@@ -101,6 +104,11 @@ type Workspace struct {
 	AuditLog *AuditLog `yaml:"auditLog"`
 	// Returns says how returns are driven. Nil: the workspace has no tool for them.
 	Returns *Returns `yaml:"returns"`
+	// Catalog says how the workspace stands in catalogs. Nil: GET /catalog does not
+	// show it.
+	Catalog *Catalog `yaml:"catalog"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 
 	// Stored says that the workspace stands in the database ([Config.Stored]).
 	Stored bool `yaml:"-"`
@@ -226,7 +234,7 @@ func (c *Config) Workspace(name string) (*Workspace, error) {
 		}
 		names = append(names, c.Workspaces[i].Name)
 	}
-	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
 // Origin is where clients and browsers reach the server, as in
@@ -291,7 +299,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.App.validate(c.Login != nil), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
+	problems = append(problems, c.validateHostPlatforms(), c.App.validate(c.Login != nil), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
@@ -353,11 +361,17 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 			}
 		}
 	}
+	if w.Catalog != nil {
+		problems = append(problems, w.Catalog.validate(at+"catalog.", loopback))
+	}
 	if w.AuditLog != nil {
 		problems = append(problems, w.AuditLog.validate(at+"auditLog.", w.Auth))
 	}
 	if w.Returns != nil {
 		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
+	}
+	if w.Agentforce != nil {
+		problems = append(problems, w.Agentforce.validate(at+"agentforce.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {

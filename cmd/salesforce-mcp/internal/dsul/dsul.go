@@ -5,6 +5,11 @@
 //
 // What is not known is refused with its line, before anything runs: a step of
 // another kind, an instruction, a name.
+//
+// It interprets the automations of an app as well, as far as the app needs that this
+// program writes ([ReadApp], [Instance]): set, fetch, conditions, break, calls of other
+// automations and webhooks. There a path that leads nowhere is absent, as on the
+// platform, while a list of steps refuses it.
 package dsul
 
 import (

@@ -107,7 +107,7 @@ func interpolate(text string, resolve func(path) (any, error)) (any, error) {
 // inText is a value as it stands among other text.
 func inText(v any) string {
 	switch v := v.(type) {
-	case nil:
+	case nil, absent:
 		return ""
 	case string:
 		return v

@@ -40,6 +40,8 @@ type Platform struct {
 	Name string
 	// API is the base of its API, as in https://api.studio.prisme.ai/v2.
 	API string
+	// AuthType is the type of entries' auth in its catalog. Default oauth2.
+	AuthType string
 	// HTTP makes the requests. It decides which addresses may be connected to.
 	HTTP *http.Client
 	// Timeout bounds one request. Default 15 seconds.

@@ -35,10 +35,11 @@ type Server struct {
 	Ready     func(context.Context) error
 	People    *connect.People
 	Orgs      Orgs
-	Admins    allowlist.Admins // who decide about calls that wait for a person
-	Runs      Runs             // that administrators look after
-	RunLease  time.Duration    // of those who work on them; 0 is the default
-	App       http.Handler     // the configuration app; nil serves none
+	Admins    allowlist.Admins             // who decide about calls that wait for a person
+	Runs      Runs                         // that administrators look after
+	RunLease  time.Duration                // of those who work on them; 0 is the default
+	App       http.Handler                 // the configuration app; nil serves none
+	Catalog   func(origin string) []Listed // of workspaces that are in the catalog; nil is none
 	Log       zerolog.Logger
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For says where
 	// a request comes from.
@@ -66,6 +67,7 @@ type Server struct {
 //	POST /w/{workspace}/testAuth                    whether there are tokens that the org takes
 //	GET  /oauth/callback, /oauth/login              browsers come back from Salesforce, or the OpenID provider
 //	GET  /.well-known/oauth-protected-resource/w/{workspace}/mcp   where tokens for it are to be had
+//	GET  /catalog                                   the entries of workspaces in the catalog
 //	everything else                                 the configuration app
 //	GET  /healthz                                   200 while the process lives
 //	GET  /readyz                                    200 while calls can be recorded, and more are wanted
@@ -82,6 +84,9 @@ func (s *Server) Handler() http.Handler {
 	s.approvals(guarded, security)
 	s.returns(guarded, security)
 	guarded.HandleFunc("GET /.well-known/oauth-protected-resource/w/{workspace}/mcp", s.metadata)
+	if s.Catalog != nil {
+		guarded.HandleFunc("GET /catalog", s.catalog(security))
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -97,7 +102,7 @@ func (s *Server) beside(programs http.Handler) http.Handler {
 		return programs
 	}
 	mux := http.NewServeMux()
-	for _, below := range []string{"/w/", "/oauth/", "/.well-known/"} {
+	for _, below := range []string{"/w/", "/oauth/", "/.well-known/", "/catalog"} {
 		mux.Handle(below, programs)
 	}
 	mux.Handle("/", s.App)
