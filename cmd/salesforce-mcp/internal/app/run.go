@@ -168,7 +168,11 @@ func (p *page) story(entries []audit.Entry) {
 		}
 		p.told(e, end)
 	}
-	p.Put(`</ol></section>`)
+	p.Put(`</ol>`)
+	if len(entries) > 0 && r.may(auditing) {
+		p.more(r.t("All entries of this run in the audit trail"), "/workspaces/"+r.workspace+"/audit/runs/"+url.PathEscape(entries[0].Run))
+	}
+	p.Put(`</section>`)
 }
 
 // told is one entry of a story, with its outcome.
