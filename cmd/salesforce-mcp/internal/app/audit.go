@@ -217,9 +217,6 @@ func parseMoment(text string) (at time.Time, err error) {
 	return at, err
 }
 
-// effectNames say in a word what a call does.
-var effectNames = map[string]string{"read": words("reads"), "add": words("adds"), "set": words("changes"), "remove": words("removes"), "act": words("acts")}
-
 // auditFilter is the form that the list is searched with.
 func (p *page) auditFilter(fields map[string]*field, wrong bool) {
 	r := p.r
@@ -259,8 +256,8 @@ func (p *page) auditFilter(fields map[string]*field, wrong bool) {
 	choose("tool", r.t("Tool"), named...)
 	line("action", r.t("Action"), "", "")
 	var effects []option
-	for _, effect := range []string{"read", "add", "set", "remove", "act"} {
-		effects = append(effects, option{effect, r.t(effectNames[effect])})
+	for _, effect := range effectNames {
+		effects = append(effects, option{effect.value, r.t(effect.label)})
 	}
 	choose("effect", r.t("Effect"), effects...)
 	choose("decision", r.t("Decision"), option{audit.DecisionAllowed, r.t("allowed")}, option{audit.DecisionRefused, r.t("refused")})
