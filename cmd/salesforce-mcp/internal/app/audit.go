@@ -256,8 +256,8 @@ func (p *page) auditFilter(fields map[string]*field, wrong bool) {
 	choose("tool", r.t("Tool"), named...)
 	line("action", r.t("Action"), "", "")
 	var effects []option
-	for _, effect := range effectNames {
-		effects = append(effects, option{effect.value, r.t(effect.label)})
+	for _, o := range effectNames {
+		effects = append(effects, option{o.value, r.t(o.label)})
 	}
 	choose("effect", r.t("Effect"), effects...)
 	choose("decision", r.t("Decision"), option{audit.DecisionAllowed, r.t("allowed")}, option{audit.DecisionRefused, r.t("refused")})
