@@ -33,7 +33,7 @@ var allowed = map[string]struct {
 	"tools": {[]string{"allowlist", "audit", "auth", "salesforce", "salesforce/soql", "spelling", "tools/returns"},
 		"the call path joins the four, through interfaces, and lets a person answer a run"},
 	"tools/returns/decimal":            {nil, "an amount is written in one way, whoever writes it"},
-	"tools/returns/policy":             {[]string{"tools/returns/decimal"}, "a decision depends on facts and rules, and on nobody who asks"},
+	"tools/returns/policy":             {[]string{"spelling", "tools/returns/decimal"}, "a decision depends on facts and rules, and on nobody who asks"},
 	"tools/returns/gateway":            {[]string{"salesforce", "salesforce/soql", "tools/returns/decimal"}, "a gateway pays back what it is told, and knows neither policy nor run"},
 	"tools/returns/gateway/fakestripe": {nil, "the simulated Stripe is told of nothing but HTTP requests"},
 	"tools/returns/records": {[]string{"audit", "salesforce", "salesforce/soql", "spelling", "tools/returns/decimal", "tools/returns/gateway", "tools/returns/policy"},

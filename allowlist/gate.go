@@ -68,12 +68,18 @@ func (g *Gate) Workspace(name string) (*Workspace, bool) {
 	return w, ok
 }
 
+// SuspendedText says that a workspace is suspended, and who can mend it.
+const SuspendedText = "this workspace is suspended, and refuses every call until an administrator of the platform resumes it"
+
 // Allow decides whether the caller may do op. The decision is filled in either
 // way; the error, a *[Refusal], is nil exactly when it is allowed.
 func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 	w, ok := g.Workspace(caller.Workspace)
 	if !ok {
 		return Decision{}, notListed(caller)
+	}
+	if w.Suspended {
+		return Decision{}, &Refusal{Code: Suspended, Message: notAuthorized + ": " + SuspendedText}
 	}
 	rule, ok := w.ruleFor(caller.Agent, caller.Host)
 	if !ok {
@@ -92,7 +98,7 @@ func (g *Gate) Allow(caller Caller, op Operation) (Decision, error) {
 // Rule returns the rule that decides about a caller.
 func (g *Gate) Rule(caller Caller) (Rule, bool) {
 	w, ok := g.Workspace(caller.Workspace)
-	if !ok {
+	if !ok || w.Suspended {
 		return Rule{}, false
 	}
 	return w.ruleFor(caller.Agent, caller.Host)
@@ -161,7 +167,7 @@ func (r Rule) notPermitted(op Operation) *Refusal {
 // is decided by [Gate.Allow] all the same.
 func (g *Gate) MayEver(workspace, host string, op Operation) bool {
 	w, ok := g.Workspace(workspace)
-	if !ok || slices.Contains(w.Missing, op.Tool) {
+	if !ok || w.Suspended || slices.Contains(w.Missing, op.Tool) {
 		return false
 	}
 	for _, r := range w.Rules {

@@ -15,6 +15,8 @@ const (
 	NotPermitted = "not_permitted"
 	// ContentNotPermitted: the rule covers the operation, but not what is in it.
 	ContentNotPermitted = "content_not_permitted"
+	// Suspended: the workspace refuses everybody.
+	Suspended = "workspace_suspended"
 )
 
 // The sentences with which refusals begin. Hosts and their documentation search

@@ -11,9 +11,9 @@ import (
 // agentRoot is where the Agent API is on its host (Agent API Developer Guide).
 const agentRoot = "/einstein/ai-agent/v1"
 
-// agentHosts are the only hosts of the Agent API. It is the platform's, and not an
+// AgentHosts are the only hosts of the Agent API. It is the platform's, and not an
 // org's: every org's tokens go there, and say themselves whose they are.
-var agentHosts = []string{"https://api.salesforce.com", "https://api.gov.salesforce.com"}
+var AgentHosts = []string{"https://api.salesforce.com", "https://api.gov.salesforce.com"}
 
 // agentHost is where the agents of an org are reached. Only an org on this machine,
 // which [Hosts] has allowed, serves them itself.
@@ -21,8 +21,8 @@ func (c *Client) agentHost(org *url.URL) (*url.URL, error) {
 	if c.options.Hosts.Loopback && isLoopback(strings.ToLower(org.Hostname())) {
 		return org, nil
 	}
-	if !slices.Contains(agentHosts, c.options.AgentHost) {
-		return nil, fmt.Errorf("the host of the Agent API must be one of %s", strings.Join(agentHosts, ", "))
+	if !slices.Contains(AgentHosts, c.options.AgentHost) {
+		return nil, fmt.Errorf("the host of the Agent API must be one of %s", strings.Join(AgentHosts, ", "))
 	}
 	return url.Parse(c.options.AgentHost)
 }

@@ -86,7 +86,7 @@ func New(o Options) *Client {
 	o.RetryBudget = cmp.Or(o.RetryBudget, 5*time.Second)
 	o.Concurrency = cmp.Or(o.Concurrency, 10)
 	o.Timeout = cmp.Or(o.Timeout, 2*time.Minute)
-	o.AgentHost = cmp.Or(o.AgentHost, agentHosts[0])
+	o.AgentHost = cmp.Or(o.AgentHost, AgentHosts[0])
 	o.AgentLimit = cmp.Or(o.AgentLimit, 2*time.Minute)
 	o.BodyLimit = cmp.Or(o.BodyLimit, 64<<20)
 	o.UserAgent = cmp.Or(o.UserAgent, "salesforce-mcp")

@@ -165,12 +165,13 @@ func startSession(ctx context.Context, c OwnCall) (any, error) {
 		return nil, err
 	}
 	s := Session{Key: uuid.NewString(), Caller: c.Caller, AgentID: id}
-	wait, err := f.Sessions.OpenSession(ctx, s, f.limits())
+	limits := f.limits(c.Caller.Workspace)
+	wait, err := f.Sessions.OpenSession(ctx, s, limits)
 	if err != nil {
 		return nil, err
 	}
 	if wait != 0 {
-		return nil, f.full(wait)
+		return nil, f.full(limits, wait)
 	}
 	after := context.WithoutCancel(ctx)
 	begun, err := salesforce.Agents{Org: c.Org}.Start(ctx, salesforce.AgentStart{AgentID: id, Key: s.Key, AgentUser: f.AgentUser == nil || f.AgentUser(c.Caller), Variables: variables})

@@ -101,7 +101,15 @@ func (s *sessions) SessionEnded(_ context.Context, key, reason string) error {
 	return nil
 }
 
-func (s *sessions) IdleSession(context.Context, time.Duration, time.Duration) (tools.Session, bool, error) {
+func (s *sessions) IdleSession(_ context.Context, workspace string, idle, _ time.Duration) (tools.Session, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.all {
+		if idle == 0 && a.Caller.Workspace == workspace && s.ended[a.Key] == "" && !s.taken[a.Key] {
+			s.taken[a.Key] = true
+			return *a, true, nil
+		}
+	}
 	return tools.Session{}, false, nil
 }
 
@@ -141,6 +149,10 @@ func (o *agentOrg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer(w, "500\n"+`{"error":"InternalServerException","message":"The request timed out"}`)
 			return
 		}
+		if strings.Contains(string(body), "goodbye") {
+			answer(w, "200\n"+`{"messages":[{"type":"Inform","message":"Bye."},{"type":"SessionEnded","reason":"Transfer"}]}`)
+			return
+		}
 		if strings.Contains(string(body), "forget") {
 			answer(w, "404\n"+`{"error":"NotFoundException","message":"V6Session not found for sessionId: x"}`)
 			return
@@ -168,7 +180,7 @@ func agentServer(t *testing.T, org *agentOrg, limits tools.SessionLimits) *tools
 	if errs := server.Table.Check(); errs != nil {
 		t.Fatal(errs)
 	}
-	server.Agentforce = &tools.Agentforce{Sessions: &sessions{}, Limits: limits, Queue: 2, Patience: 10 * time.Second}
+	server.Agentforce = &tools.Agentforce{Sessions: &sessions{}, Limits: func(string) tools.SessionLimits { return limits }, Queue: 2, Patience: 10 * time.Second}
 	return server
 }
 
@@ -282,6 +294,26 @@ func TestOneMessageAtATime(t *testing.T) {
 	}
 	if refused != 3 {
 		t.Errorf("%d refused", refused)
+	}
+}
+
+// TestAgentEnds: an agent may end a session itself; nothing is said in it then.
+func TestAgentEnds(t *testing.T) {
+	org := &agentOrg{}
+	server := agentServer(t, org, tools.SessionLimits{})
+	call := func(action string, args map[string]any) (map[string]any, error) {
+		return agentCall(t.Context(), server, "u", action, args, nil)
+	}
+	if _, err := call("startSession", map[string]any{"agentId": "0Xxed00000002Q1"}); err != nil {
+		t.Fatal(err)
+	}
+	said, err := call("sendMessage", map[string]any{"sessionId": agentSessionID, "text": "goodbye"})
+	if err != nil || said["ended"] != "Transfer" || said["text"] != "Bye." {
+		t.Errorf("%v, %v", said, err)
+	}
+	sent := len(org.sent)
+	if _, err := call("sendMessage", map[string]any{"sessionId": agentSessionID, "text": "hi"}); coded(err) != tools.SessionOver || len(org.sent) != sent {
+		t.Errorf("after its end: %v", err)
 	}
 }
 

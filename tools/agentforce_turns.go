@@ -17,8 +17,9 @@ import (
 // are set before the first call. It is safe for concurrent use.
 type Agentforce struct {
 	Sessions Sessions
-	// Limits are those of each workspace; zero ones are DefaultSessionLimits.
-	Limits SessionLimits
+	// Limits are those of a workspace; zero ones are DefaultSessionLimits, and so are
+	// all where it is nil.
+	Limits func(workspace string) SessionLimits
 	// AgentUser reports whether the agent's own user is to act for a caller, and not
 	// the user of its token: it is where tokens are the app's. Nil is always.
 	AgentUser func(allowlist.Caller) bool
@@ -54,22 +55,26 @@ func (c OwnCall) agentforce() (*Agentforce, error) {
 	return c.Server.Agentforce, nil
 }
 
-func (f *Agentforce) limits() SessionLimits {
+func (f *Agentforce) limits(workspace string) SessionLimits {
+	var l SessionLimits
+	if f.Limits != nil {
+		l = f.Limits(workspace)
+	}
 	return SessionLimits{
-		Hourly:   cmp.Or(f.Limits.Hourly, DefaultSessionLimits.Hourly),
-		Open:     cmp.Or(f.Limits.Open, DefaultSessionLimits.Open),
-		Messages: cmp.Or(f.Limits.Messages, DefaultSessionLimits.Messages),
+		Hourly:   cmp.Or(l.Hourly, DefaultSessionLimits.Hourly),
+		Open:     cmp.Or(l.Open, DefaultSessionLimits.Open),
+		Messages: cmp.Or(l.Messages, DefaultSessionLimits.Messages),
 	}
 }
 
 // full is the error of a session too many, and when to try again; less than zero is
 // not known.
-func (f *Agentforce) full(wait time.Duration) error {
+func (f *Agentforce) full(limits SessionLimits, wait time.Duration) error {
 	if wait < 0 {
-		return &Error{Code: SessionLimit, Message: fmt.Sprintf("%d sessions with agents are open in this workspace, the most there may be", f.limits().Open),
+		return &Error{Code: SessionLimit, Message: fmt.Sprintf("%d sessions with agents are open in this workspace, the most there may be", limits.Open),
 			RetryAfter: 60, Hint: "End sessions that are no longer needed (agentforce, action endSession), or wait until others have ended."}
 	}
-	return &Error{Code: SessionLimit, Message: fmt.Sprintf("%d sessions were begun in this workspace in the last hour, the most there may be", f.limits().Hourly),
+	return &Error{Code: SessionLimit, Message: fmt.Sprintf("%d sessions were begun in this workspace in the last hour, the most there may be", limits.Hourly),
 		RetryAfter: int(math.Ceil(wait.Seconds())), Hint: "Go on in a session that is open, or wait."}
 }
 
@@ -100,8 +105,9 @@ func (f *Agentforce) turn(ctx context.Context, caller allowlist.Caller, id strin
 		return Session{}, err
 	}
 	defer leave()
+	limits := f.limits(caller.Workspace)
 	for {
-		s, turn, err := f.Sessions.TakeTurn(ctx, caller, id, f.limits(), turnLease)
+		s, turn, err := f.Sessions.TakeTurn(ctx, caller, id, limits, turnLease)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return s, busy("and was not answered in time")
@@ -114,7 +120,7 @@ func (f *Agentforce) turn(ctx context.Context, caller allowlist.Caller, id strin
 		case turn == TurnEnded:
 			return s, &Error{Code: SessionOver, Message: "the session has ended", Hint: "Begin another (agentforce, action startSession)."}
 		case turn == TurnSpent:
-			return s, &Error{Code: SessionLimit, Message: fmt.Sprintf("the session has had its %d messages", f.limits().Messages),
+			return s, &Error{Code: SessionLimit, Message: fmt.Sprintf("the session has had its %d messages", limits.Messages),
 				Hint: "End it and begin another, which may be done at once: what the agent must know has to be said again."}
 		}
 		pause := time.NewTimer(turnPause)

@@ -219,10 +219,10 @@ func Ask(ctx context.Context, kept interface {
 // cutText is as much of an agent's words as a person is shown.
 func cutText(s string) string {
 	s = strings.ReplaceAll(s, "\x00", "\uFFFD") // which Postgres refuses
-	if len(s) <= maxNote {
+	if len(s) <= MaxNote {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxNote], "") + "…"
+	return strings.ToValidUTF8(s[:MaxNote], "") + "…"
 }
 
 // unparked is the error of a call of which nobody can be asked.

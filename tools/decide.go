@@ -13,8 +13,8 @@ import (
 	"salesforce-mcp/tools/returns"
 )
 
-// maxNote is how many bytes a person may say about a decision.
-const maxNote = 2000
+// MaxNote is how many bytes a person may say about a decision.
+const MaxNote = 2000
 
 // A Verdict is what a person decides on a call that waits.
 type Verdict struct {
@@ -48,8 +48,8 @@ func Decide(ctx context.Context, journal *audit.Journal, kept Approvals, workspa
 	if v.By == "" || len(v.By) > maxKey || strings.TrimSpace(v.By) != v.By {
 		return Approval{}, &Error{Code: InvalidArgument, Message: "the name of who decides must have 1 to 255 characters, without blanks around them"}
 	}
-	if len(v.Note) > maxNote || !utf8.ValidString(v.Note) || strings.ContainsRune(v.Note, 0) {
-		return Approval{}, &Error{Code: InvalidArgument, Message: fmt.Sprintf("the note must be text of at most %d bytes", maxNote)}
+	if len(v.Note) > MaxNote || !utf8.ValidString(v.Note) || strings.ContainsRune(v.Note, 0) {
+		return Approval{}, &Error{Code: InvalidArgument, Message: fmt.Sprintf("the note must be text of at most %d bytes", MaxNote)}
 	}
 	a, found, err := kept.Approval(ctx, workspace, id)
 	if err != nil {

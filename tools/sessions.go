@@ -63,7 +63,8 @@ type Sessions interface {
 	FindSession(ctx context.Context, caller allowlist.Caller, id string) (s Session, ended bool, ok bool, err error)
 	// SessionEnded notes that a session is over, by its key, and why.
 	SessionEnded(ctx context.Context, key, reason string) error
-	// IdleSession takes the turn of a session that was not used for so long, to end it;
-	// ok is false when there is none. Nobody else gets it while the lease lasts.
-	IdleSession(ctx context.Context, idle, lease time.Duration) (s Session, ok bool, err error)
+	// IdleSession takes the turn of a session of a workspace that was not used for so
+	// long, to end it; ok is false when there is none. Nobody else gets it while the
+	// lease lasts.
+	IdleSession(ctx context.Context, workspace string, idle, lease time.Duration) (s Session, ok bool, err error)
 }

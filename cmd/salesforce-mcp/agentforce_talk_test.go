@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -40,6 +41,9 @@ func newTalker(t *testing.T, endpoint, hostToken, agent, user string) *talker {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			token := fmt.Sprint(r.Params.ProgressToken)
+			if !strings.HasPrefix(token, "progress-"+k.user+"-") {
+				t.Errorf("%s was told %q of %s", k.user, r.Params.Message, token)
+			}
 			if r.Params.Progress <= k.last[token] {
 				t.Errorf("progress %v after %v", r.Params.Progress, k.last[token])
 			}
@@ -50,7 +54,10 @@ func newTalker(t *testing.T, endpoint, hostToken, agent, user string) *talker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = session.Close() })
+	t.Cleanup(func() {
+		_ = session.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	})
 	k.session = session
 	return k
 }
@@ -98,15 +105,20 @@ func (k *talker) try(action string, args map[string]any, stream bool) (out spoke
 
 func (k *talker) token() string { return fmt.Sprint("progress-", k.user, "-", k.sent) }
 
-// progress is what the last streamed call was told, once there is as much as wanted.
-func (k *talker) progress(pieces string) (all []string) {
+// progress is what the last streamed call was told, once its end is the reply, which
+// may come after the answer.
+func (k *talker) progress(reply string) (all []string) {
 	k.t.Helper()
-	eventually(k.t, "progress "+pieces, func() bool {
+	for range 500 {
 		k.mu.Lock()
-		defer k.mu.Unlock()
-		all = k.told[k.token()]
-		return strings.HasSuffix(strings.Join(all, ""), pieces)
-	})
+		all = slices.Clone(k.told[k.token()])
+		k.mu.Unlock()
+		if strings.HasSuffix(strings.Join(all, ""), reply) {
+			return all
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	k.t.Errorf("told %q, and not %q", all, reply)
 	return all
 }
 
@@ -149,25 +161,27 @@ func sessionOf(t *testing.T, org *fakeorg.Org, id string) fakeorg.AgentSession {
 	return fakeorg.AgentSession{}
 }
 
-// agentWorld is a world whose org gives the tokens that the Agent API takes. Beside
-// the admin agent there is "other", which may do as much, and "asker", for which a
-// person decides; beside the host of the demo there is "desk", with the token "token-desk".
-func agentWorld(t *testing.T, change ...func(*config.Config)) *world {
+// agentWorld is a world where beside the admin agent there is "other", which may do as
+// much, and "asker", for which a person decides; beside the host of the demo there is
+// "desk", with the token "token-desk".
+func agentWorld(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, append([]func(*config.Config){func(c *config.Config) {
+	quickly(t)
+	return newWorld(t, func(c *config.Config) {
 		for i := range c.Workspaces {
-			rules := append(slices.Clone(c.Workspaces[i].Rules), allowlist.Rule{Agent: "other", Preset: "all"}, allowlist.Rule{Agent: "asker", Preset: "all", Confirm: []string{"act"}})
-			c.Workspaces[i].Rules = rules
+			c.Workspaces[i].Rules = append(slices.Clone(c.Workspaces[i].Rules), allowlist.Rule{Agent: "other", Preset: "all"}, allowlist.Rule{Agent: "asker", Preset: "all", Confirm: []string{"act"}})
 		}
 		desk := *c.Workspaces[0].Profiles[0]
 		desk.Name, desk.Tokens = "desk", []string{allowlist.HashToken("token-desk")}
 		c.Workspaces[0].Profiles = append(c.Workspaces[0].Profiles, &desk)
 		c.Admins = allowlist.Admins{{Name: "maria", Tokens: []string{allowlist.HashToken("admin-maria")}, Workspaces: []string{"a"}}}
-	}}, change...)...)
-	if err := w.org.org.SetClient(agentClient(w.org.ready)); err != nil {
-		t.Fatal(err)
-	}
-	return w
+	})
+}
+
+// quickly has agents of orgs that are started from now on write without a pause.
+func quickly(t *testing.T) {
+	harnessed.pace = time.Nanosecond
+	t.Cleanup(func() { harnessed.pace = 0 })
 }
 
 // agentClient is the app of the server, for which the org makes tokens that are JWTs

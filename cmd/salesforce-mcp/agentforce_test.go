@@ -25,13 +25,18 @@ func TestAgentforceBySDK(t *testing.T) {
 	if !strings.Contains(order.Text, "Order SO-71000 of ") || order.SequenceID != 1 || order.PlanID == "" || order.FeedbackID == "" {
 		t.Errorf("%+v", order)
 	}
+	once := spoke(session, "What is in order SO-71000?")
+	once["idempotencyKey"] = "again"
+	if first, second := k.do("sendMessage", once), k.do("sendMessage", once); first.SequenceID != 2 || second.SequenceID != 2 || second.PlanID != first.PlanID {
+		t.Errorf("with one idempotency key: %+v, %+v", first, second)
+	}
 	if len(order.Citations) != 2 || !strings.HasPrefix(order.Citations[0].RecordID, "801") || !strings.HasSuffix(order.Citations[0].Value, order.Citations[0].RecordID) ||
 		!strings.HasPrefix(order.Citations[1].RecordID, "802") {
 		t.Errorf("citations %+v", order.Citations)
 	}
 
 	refund, problem := k.try("sendMessage", spoke(session, "And my refund?"), true)
-	if problem != "" || refund.SequenceID != 2 || !strings.Contains(refund.Text, "of order SO-71000 is") {
+	if problem != "" || refund.SequenceID != 3 || !strings.Contains(refund.Text, "of order SO-71000 is") {
 		t.Errorf("%+v %s", refund, problem)
 	}
 	if told := k.progress(refund.Text); told[0] != "(Looking up returns)" || len(told) < 3 || strings.Join(told[1:], "") != refund.Text {
@@ -55,7 +60,7 @@ func TestAgentforceBySDK(t *testing.T) {
 		t.Errorf("%+v", ended)
 	}
 	kept := sessionOf(t, w.org.org, session)
-	if len(kept.Said) != 4 || kept.Ended != "Transfer" || len(kept.Feedback) != 1 || kept.Feedback[0] != "GOOD clear" {
+	if len(kept.Said) != 5 || kept.Ended != "Transfer" || len(kept.Feedback) != 1 || kept.Feedback[0] != "GOOD clear" {
 		t.Errorf("%+v", kept)
 	}
 	for i, s := range kept.Said {

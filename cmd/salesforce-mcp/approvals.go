@@ -165,6 +165,7 @@ func (e *env) beside(ctx context.Context, file, workspace string, work func(*con
 	if err != nil {
 		return err
 	}
+	c = withStored(ctx, c)
 	name, err := (&records{config: c}).workspace(workspace)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"salesforce-mcp/audit/proof"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
 	"salesforce-mcp/salesforce"
@@ -50,6 +51,9 @@ func (e *env) withRecords(ctx context.Context, file string, work func(*records) 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if merged, _, _, err := settings.Merge(ctx, st, c); err == nil {
+		c = merged
+	}
 	return work(&records{c, st, e})
 }
 

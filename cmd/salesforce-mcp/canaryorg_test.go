@@ -59,14 +59,14 @@ func (o *tellingOrg) next(answers ...string) {
 	o.answers = answers
 }
 
-const dataPaths, tokenPath, userinfoPath, revokePath = "/services/", "/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke"
+const dataPaths, agentPaths, tokenPath, userinfoPath, revokePath = "/services/", "/einstein/ai-agent/", "/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke"
 
 func (o *tellingOrg) tell(w http.ResponseWriter, r *http.Request, body string) bool {
 	o.mu.Lock()
 	var mode string
-	isData := strings.HasPrefix(r.URL.Path, dataPaths) && !strings.Contains(r.URL.Path, "/oauth2/")
+	isData := (strings.HasPrefix(r.URL.Path, dataPaths) || strings.HasPrefix(r.URL.Path, agentPaths)) && !strings.Contains(r.URL.Path, "/oauth2/")
 	for path, m := range o.modes {
-		if strings.Contains(r.URL.Path, path) && (path != dataPaths || isData) {
+		if path == dataPaths && isData || path != dataPaths && strings.Contains(r.URL.Path, path) {
 			mode = m
 		}
 	}

@@ -89,6 +89,7 @@ func (e *env) certifyWorkspace(ctx context.Context, file, workspace string, days
 	if err != nil {
 		return nil, err
 	}
+	c = withStored(ctx, c)
 	w, err := c.Workspace(workspace)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ It changes nothing, and may run beside the server.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, l.close()) }()
-			if err := say(finding{"configuration", statusOK, fmt.Sprintf("%s, workspaces: %d", file, len(c.Workspaces))}); err != nil {
+			if err := say(finding{"configuration", statusOK, fmt.Sprintf("%s, workspaces: %d%s", file, len(c.Workspaces), l.stored(c))}); err != nil {
 				return err
 			}
 			return runChecks(ctx, l.checks(), say)

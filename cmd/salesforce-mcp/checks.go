@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/rs/zerolog"
 	"golang.org/x/oauth2"
 
 	"salesforce-mcp/allowlist"
@@ -32,13 +33,23 @@ func (l *look) checks() []check {
 	if l.config.Login != nil {
 		all = append(all, check{"login", l.login})
 	}
-	keys, seen := issuerKeys(l.config), map[[2]string]bool{}
-	for _, w := range l.config.Workspaces {
+	type issuer struct {
+		keys         *allowlist.Keys
+		issuer, jwks string
+	}
+	keysOf, seen := newIssuers(l.config, zerolog.Nop()), map[issuer]bool{}
+	for i := range l.config.Workspaces {
+		w := &l.config.Workspaces[i]
 		for _, p := range w.Profiles {
-			if p.JWT == nil || seen[[2]string{p.JWT.Issuer, p.JWT.JWKSURL}] {
+			if p.JWT == nil {
 				continue
 			}
-			seen[[2]string{p.JWT.Issuer, p.JWT.JWKSURL}] = true
+			keys := keysOf.of(w)
+			this := issuer{keys, p.JWT.Issuer, p.JWT.JWKSURL}
+			if seen[this] {
+				continue
+			}
+			seen[this] = true
 			all = append(all, check{"issuer " + p.JWT.Issuer, func(ctx context.Context) (string, error) {
 				n, err := keys.Check(ctx, p.JWT)
 				return "gives " + count(n, "key") + " to check signatures with", err
@@ -46,9 +57,20 @@ func (l *look) checks() []check {
 		}
 	}
 	all = append(all, l.sinks()...)
+	for _, a := range l.aside {
+		all = append(all, check{"workspace " + a.Workspace + " of the database", func(context.Context) (string, error) {
+			if a.Hidden {
+				return "", skipped(a.Err.Error())
+			}
+			return "", fmt.Errorf("is not in force: %w", a.Err)
+		}})
+	}
 	for i := range l.config.Workspaces {
 		w := &l.config.Workspaces[i]
 		all = append(all, check{"workspace " + w.Name, func(ctx context.Context) (string, error) { return l.workspace(ctx, w) }})
+		if w.Agentforce != nil {
+			all = append(all, check{"agents of " + w.Name, func(ctx context.Context) (string, error) { return l.agents(ctx, w) }})
+		}
 		if w.Returns != nil {
 			all = append(all, check{"returns of " + w.Name, func(ctx context.Context) (string, error) { return l.returns(ctx, w) }})
 		}
@@ -102,6 +124,9 @@ func (l *look) login(ctx context.Context) (string, error) {
 
 // workspace looks whether the workspace's org can be used.
 func (l *look) workspace(ctx context.Context, w *config.Workspace) (string, error) {
+	if w.Suspended {
+		return "", skipped("it is suspended: every call is refused")
+	}
 	if w.Auth == nil {
 		return "", errors.New("every call is refused: give it auth, with a mode and credentials")
 	}

@@ -22,6 +22,7 @@ import (
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/salesforce"
 	"salesforce-mcp/tools"
 )
@@ -75,11 +76,13 @@ func (e *env) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			org, err := startOrg(ctx, orgListen, &key.PublicKey, "http://"+l.Addr().String()+"/oauth/callback")
+			orgCtx, stopOrg := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the server, which ends its sessions there
+			defer stopOrg()
+			org, err := startOrg(orgCtx, orgListen, &key.PublicKey, "http://"+l.Addr().String()+"/oauth/callback")
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
-			defer func() { cancel(); err = errors.Join(err, org.wait()) }()
+			defer func() { cancel(); stopOrg(); err = errors.Join(err, org.wait()) }()
 			token := "demo-" + rand.Text()
 			admin := "admin-" + rand.Text()
 			c, err := demoConfig(l.Addr().String(), data, org.ready, key, token)
@@ -87,11 +90,18 @@ func (e *env) demo() *cobra.Command {
 				return errors.Join(err, l.Close())
 			}
 			c.Admins = allowlist.Admins{{Name: demoAdmin, Tokens: []string{allowlist.HashToken(admin)}, Workspaces: []string{demoWorkspace, demoPeople}}}
+			workspaces := c.Workspaces // these are the newcomer's to change
+			c.Workspaces = nil
 			a, err := build(ctx, c, logger(e.stderr, "warn"))
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
 			defer func() { err = errors.Join(err, a.close()) }()
+			for _, w := range workspaces {
+				if err := a.addDemo(ctx, w); err != nil {
+					return errors.Join(err, l.Close())
+				}
+			}
 			var work sync.WaitGroup
 			work.Go(func() { a.driveReturns(ctx) })
 			defer func() { cancel(); work.Wait() }()
@@ -100,7 +110,13 @@ func (e *env) demo() *cobra.Command {
 			ready := demoReady{MCP: fmt.Sprintf("http://%s/w/%s/mcp", l.Addr(), demoWorkspace), HostToken: token,
 				AgentID: demoAgent, UserID: demoUser, AdminToken: admin, Org: org.ready.Org, OrgToken: org.ready.OrgToken,
 				Instructions: fmt.Sprintf("http://%s/w/%s/instructions", l.Addr(), demoWorkspace),
-				Config:       a.pages.SetupLink("http://" + l.Addr().String())}
+				Config:       "http://" + l.Addr().String()}
+			if link, err := a.firstLink(ctx, ready.Config); err != nil {
+				cancel()
+				return errors.Join(err, <-served)
+			} else if link != "" {
+				ready.Config = link
+			}
 			if err := ready.print(e.stdout, asJSON); err != nil {
 				cancel()
 				return errors.Join(err, <-served)
@@ -146,12 +162,46 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 				source(allowlist.FromHeader, "user-id")),
 		},
 	}
+	c.Workspaces[0].Agentforce = &config.Agentforce{ClientID: org.AgentClientID}
 	c.Workspaces[0].Returns = &config.Returns{Gateway: config.GatewaySalesforcePayments, Company: "Alder Ridge Tools (simulated)"}
 	c.Workspaces[0].Catalog = &config.Catalog{Public: true}
 	if err := yaml.Unmarshal([]byte(demoMapping), &c.Workspaces[0].Returns.Mapping); err != nil {
 		return nil, err
 	}
 	return c, c.LoadReturns(data)
+}
+
+// addDemo makes a workspace in the database. One that is there from an earlier start is
+// as it was left, but for the token that is printed and the org, which is another one.
+func (a *app) addDemo(ctx context.Context, w config.Workspace) error {
+	by := settings.Author{ID: "demo", Name: "demo"}
+	account, secret := *w.Auth, *w.Auth.Secret().Value
+	name := w.Auth.Secret().Name
+	account.PrivateKey, account.ClientSecret = "", ""
+	w.Auth = &account
+	err := a.settings.Change(ctx, w.Name, by, func(known *config.Workspace) error {
+		if known.Auth != nil && known.Auth.Mode == account.Mode {
+			known.Auth.LoginURL, known.Auth.ClientID, known.Auth.Username = account.LoginURL, account.ClientID, account.Username
+		}
+		for _, p := range known.Profiles {
+			if p.Name == w.Profiles[0].Name && len(p.Tokens) > 0 {
+				p.Tokens[0] = w.Profiles[0].Tokens[0]
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, settings.ErrNone) {
+		err = a.settings.Create(ctx, by, w)
+	}
+	var taken *settings.Invalid
+	if errors.As(err, &taken) && taken.Problems[0].Field == "name" { // it was deleted
+		a.log.Warn().Str("workspace", w.Name).Msg("the demo's workspace was deleted, and is not made again")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.settings.SetSecret(ctx, w.Name, name, by, secret)
 }
 
 // demoMapping is what the simulated org has that no standard object has.

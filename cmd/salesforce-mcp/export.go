@@ -39,7 +39,7 @@ same bytes. See docs/returns-permissions.md.`,
 		Example: `  salesforce-mcp export package --config config.yaml --workspace sales --out returns.zip
   sf project deploy start --metadata-dir returns.zip --single-package`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := &config.Workspace{APIVersion: salesforce.DefaultVersion}
 			if file == "" && workspace != "" {
 				return errors.New("--workspace: is a workspace of a configuration; give --config too")
@@ -49,7 +49,7 @@ same bytes. See docs/returns-permissions.md.`,
 				if err != nil {
 					return err
 				}
-				if w, err = oneWorkspace(c, workspace); err != nil {
+				if w, err = oneWorkspace(withStored(cmd.Context(), c), workspace); err != nil {
 					return err
 				}
 			}

@@ -25,6 +25,9 @@ type orgReady struct {
 	ClientID     string `json:"client_id"`
 	ClientSecret string `json:"client_secret"`
 	Username     string `json:"username"`
+	// AgentClientID and AgentClientSecret are those of an app whose tokens are JWTs, for the Agent API.
+	AgentClientID     string `json:"agent_client_id"`
+	AgentClientSecret string `json:"agent_client_secret"`
 	// Password is that of every user, on the login page for people.
 	Password string `json:"password"`
 	// CallbackURLs are those of the app, to which people who have logged in are sent back, separated by spaces.
@@ -41,21 +44,24 @@ type runningOrg struct {
 // wait returns when the org's context has ended and its requests are answered.
 func (o *runningOrg) wait() error { return errors.Join(<-o.served, o.org.Close()) }
 
-// startOrg serves a simulated org until ctx ends. The one app it knows may log in
-// with its secret and, when a key is given, with JWTs signed by it. People may log
-// in for it when it has callback URLs.
+// startOrg serves a simulated org until ctx ends. The two apps it knows may log in
+// with their secrets and, when a key is given, with JWTs signed by it. People may log
+// in for the first when it has callback URLs. The tokens of the other are for the
+// Agent API, and SOAP does not take them.
 func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks ...string) (*runningOrg, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return nil, err
 	}
 	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: "3MVG9" + rand.Text(), ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser,
+		AgentClientID: "3MVG9" + rand.Text(), AgentClientSecret: rand.Text(),
 		Password: fakeorg.Password, CallbackURLs: strings.Join(callbacks, " ")}
 	org, err := fakeorg.New(fakeorg.Options{
 		BaseURL:    ready.Org,
 		Pace:       harnessed.pace,
 		DailyCalls: 5_000_000, // that of a full sandbox, so that nobody meets it by trying
-		Clients: []fakeorg.Client{{Key: ready.ClientID, Name: "salesforce-mcp", Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username,
+		Clients: []fakeorg.Client{{Key: ready.AgentClientID, Name: "salesforce-mcp for agents", Secret: ready.AgentClientSecret, PublicKey: key, RunAs: ready.Username,
+			RequireSecret: true, JWTAccessTokens: true, Scopes: []string{"api", "refresh_token", "chatbot_api", "sfap_api"}}, {Key: ready.ClientID, Name: "salesforce-mcp", Secret: ready.ClientSecret, PublicKey: key, RunAs: ready.Username,
 			RedirectURIs: callbacks, RequireSecret: true, RequirePKCE: true, RotateRefreshTokens: true}},
 	})
 	if err != nil {

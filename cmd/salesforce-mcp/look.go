@@ -10,6 +10,7 @@ import (
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
 )
@@ -18,15 +19,22 @@ import (
 // or without one. Nothing is changed: no database and no master key is made.
 type look struct {
 	config *config.Config
-	store  *store.Store // nil when it could not be opened
-	failed error        // why; fs.ErrNotExist when there is none yet
+	store  *store.Store     // nil when it could not be opened
+	failed error            // why; fs.ErrNotExist when there is none yet
+	aside  []settings.Aside // workspaces of the database that are not in force
 	orgs   *orgs
 }
 
 // lookAt opens what is there. Close the look.
 func lookAt(ctx context.Context, c *config.Config) (*look, error) {
 	l := &look{config: c}
-	l.store, l.failed = lookStore(ctx, c)
+	if l.store, l.failed = lookStore(ctx, c); l.failed == nil {
+		merged, _, aside, err := settings.Merge(ctx, l.store, c)
+		if err != nil {
+			return nil, errors.Join(err, l.close())
+		}
+		c, l.config, l.aside = merged, merged, aside
+	}
 	if c.Secrets.Store == config.StoreVault {
 		vault, err := secrets.NewVault(ctx, c.Secrets.Vault, zerolog.Nop())
 		if err != nil {
@@ -68,4 +76,26 @@ func (u unopened) Get(context.Context, string, string) (salesforce.Secret, int64
 		return "", 0, secrets.ErrNone
 	}
 	return "", 0, &secrets.Unavailable{Why: fmt.Sprintf("the database cannot be used: %v", u.err), Err: u.err}
+}
+
+// stored says how many workspaces the database adds to those of the file.
+func (l *look) stored(file *config.Config) string {
+	if n := len(l.config.Workspaces) - len(file.Workspaces); n > 0 {
+		return fmt.Sprintf(", and %d in the database", n)
+	}
+	return ""
+}
+
+// withStored adds the workspaces of the database to a configuration, as far as there
+// is one that can be read.
+func withStored(ctx context.Context, c *config.Config) *config.Config {
+	st, err := lookStore(ctx, c)
+	if err != nil {
+		return c
+	}
+	defer func() { _ = st.Close() }() // it was only read
+	if merged, _, _, err := settings.Merge(ctx, st, c); err == nil {
+		return merged
+	}
+	return c
 }

@@ -115,6 +115,8 @@ func (a *app) checkReturns(ctx context.Context) error {
 		err := a.orgs.fits(ctx, w)
 		var misfit *returnrecords.Misfit
 		switch {
+		case errors.As(err, &misfit) && w.Stored: // what one workspace's admin has written keeps no other from being served
+			a.log.Error().Err(misfit).Str("workspace", w.Name).Msg("the mapping of returns does not fit the org")
 		case errors.As(err, &misfit):
 			for _, p := range misfit.Problems {
 				problems = append(problems, fmt.Errorf("workspaces[%d].returns.mapping.%s", i, p))

@@ -27,6 +27,7 @@ const largestAnswer = 16 << 20
 // tools.Orgs. Its fields are set before use; it is safe for concurrent use.
 type orgs struct {
 	client     *salesforce.Client
+	government *salesforce.Client // for agents of Government Cloud
 	resolver   *auth.Resolver
 	workspaces atomic.Pointer[map[string]*config.Workspace]
 	secrets    secrets.Store   // of administrators
@@ -36,8 +37,10 @@ type orgs struct {
 }
 
 func newOrgs(c *config.Config, kept secrets.Store, vault *secrets.Vault, log zerolog.Logger) *orgs {
-	client := salesforce.New(salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()})
-	o := &orgs{client: client, resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)},
+	options := salesforce.Options{Hosts: hosts(c), BodyLimit: largestAnswer, UserAgent: "salesforce-mcp/" + version()}
+	client := salesforce.New(options)
+	options.AgentHost = salesforce.AgentHosts[1]
+	o := &orgs{client: client, government: salesforce.New(options), resolver: &auth.Resolver{HTTP: client.HTTP(), Hosts: hosts(c)},
 		secrets: secrets.NewLastKnown(kept), vault: vault, log: log}
 	o.replace(c.Workspaces)
 	return o
@@ -71,6 +74,14 @@ func (o *orgs) auth(workspace string) *config.Auth {
 
 // Connect makes sure of an access token for the caller.
 func (o *orgs) Connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (tools.Org, error) {
+	org, err := o.connect(ctx, caller, sent)
+	if err != nil {
+		return nil, err
+	}
+	return agentOrg{org, o, caller}, nil
+}
+
+func (o *orgs) connect(ctx context.Context, caller allowlist.Caller, sent func(salesforce.Exchange)) (*salesforce.Org, error) {
 	settings, err := o.settings(ctx, caller.Workspace)
 	if err != nil {
 		return nil, o.explain(ctx, caller, settings, err)
@@ -135,6 +146,9 @@ func (o *orgs) explain(ctx context.Context, caller allowlist.Caller, s auth.Sett
 // an administrator changes there holds from the next call on.
 func (o *orgs) settings(ctx context.Context, workspace string) (auth.Settings, error) {
 	w := o.workspace(workspace)
+	if w.Suspended {
+		return auth.Settings{}, &tools.Error{Code: tools.NotAuthorized, Message: strings.ToUpper(allowlist.SuspendedText[:1]) + allowlist.SuspendedText[1:]}
+	}
 	if w.Auth == nil {
 		return auth.Settings{}, &tools.Error{Code: tools.NotConnected,
 			Message: "Salesforce is not configured for this workspace: an administrator has to give it an auth mode and credentials"}
@@ -194,13 +208,13 @@ func (o *orgs) Status(ctx context.Context, caller allowlist.Caller) (connect.Sta
 // Test gets a token for a caller, makes one request with it, and returns the
 // org's URL. The error says what to mend.
 func (o *orgs) Test(ctx context.Context, caller allowlist.Caller) (instanceURL string, err error) {
-	org, err := o.Connect(ctx, caller, nil)
+	org, err := o.connect(ctx, caller, nil)
 	if err != nil {
 		return "", err
 	}
 	if _, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/"}); err != nil { // which needs no permission, as /limits does
 		return "", err
 	}
-	token, err := org.(*salesforce.Org).Credentials.Token(ctx)
+	token, err := org.Credentials.Token(ctx)
 	return token.InstanceURL, err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"maps"
 	"os"
 	"reflect"
@@ -13,20 +14,22 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 )
 
 // rereadEvery is how often the configuration file is read to see whether it has
 // changed.
 const rereadEvery = 500 * time.Millisecond
 
-// follow reads the configuration file, and the policies of returns that it names, again
-// and again until ctx ends. When they have changed, what its workspaces say (hosts, rules, credentials) holds from then on
-// for every call, those of open connections too. A file that is not valid changes
-// nothing.
+// follow reads the configuration file, with the policies of returns that it names, and
+// the settings in the database again and again until ctx ends. When they have changed,
+// what the workspaces say (hosts, rules, credentials) holds from then on for every call,
+// those of open connections too. A file that is not valid changes nothing.
 func (a *app) follow(ctx context.Context, load func() (*config.Config, error), file string) {
 	// The first time it may have changed since the server read it.
 	var last [sha256.Size]byte
 	first := true
+	problem := "" // with the database, as it was logged
 	tick := time.NewTicker(rereadEvery)
 	defer tick.Stop()
 	for {
@@ -35,16 +38,28 @@ func (a *app) follow(ctx context.Context, load func() (*config.Config, error), f
 			return
 		case <-tick.C:
 		}
-		now, err := digest(append([]string{file}, a.orgs.policyFiles()...)...)
-		if err != nil || now == last {
+		now := ""
+		if err := a.settings.Follow(ctx); err != nil && ctx.Err() == nil {
+			if now = err.Error(); now != problem {
+				a.log.Error().Err(err).Msg("the settings in the database cannot be read; those of before go on, and it is tried again")
+			}
+		}
+		problem = now
+		sum, err := digest(append([]string{file}, a.orgs.policyFiles()...)...)
+		if err != nil || sum == last {
 			continue // while it is replaced it may not be there
 		}
-		last = now
 		c, err := load()
 		if err == nil {
-			err = a.take(c, first)
+			a.quiet.Store(first)
+			err = a.settings.Take(ctx, c)
+			a.quiet.Store(false)
 		}
-		first = false
+		var away *settings.Unread
+		if errors.As(err, &away) {
+			continue // it is read again
+		}
+		last, first = sum, false
 		if err != nil {
 			a.log.Error().Err(err).Msg("the changed configuration is not valid; the one of before goes on")
 		}
@@ -76,9 +91,8 @@ func (o *orgs) policyFiles() (files []string) {
 }
 
 // take puts the workspaces of a configuration in the place of those that the app
-// has. Of anything else that has changed the log says that it needs a restart;
-// quietly it says nothing else.
-func (a *app) take(c *config.Config, quietly bool) error {
+// has. Of anything else that has changed the log says that it needs a restart.
+func (a *app) take(c *config.Config) error {
 	if err := a.gate.Replace(policies(c, a.keys)...); err != nil {
 		return err
 	}
@@ -86,7 +100,7 @@ func (a *app) take(c *config.Config, quietly bool) error {
 	if fields := needRestart(a.config, c); fields != nil {
 		a.log.Warn().Strs("needRestart", fields).Msg("the configuration has changed where the server reads it at the start only")
 	}
-	if !quietly {
+	if !a.quiet.Load() {
 		warnOfAll(c, a.log)
 		a.log.Info().Int("workspaces", len(c.Workspaces)).Msg("the configuration has changed")
 	}
@@ -119,11 +133,11 @@ func needRestart(started, now *config.Config) (fields []string) {
 }
 
 // policies are the hosts and rules of a configuration's workspaces.
-func policies(c *config.Config, keys *allowlist.Keys) []*allowlist.Workspace {
+func policies(c *config.Config, keys issuers) []*allowlist.Workspace {
 	all := make([]*allowlist.Workspace, len(c.Workspaces))
 	for i := range c.Workspaces {
 		all[i] = &c.Workspaces[i].Workspace
-		all[i].Keys = keys
+		all[i].Keys = keys.of(&c.Workspaces[i])
 	}
 	return all
 }

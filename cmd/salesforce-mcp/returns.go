@@ -273,7 +273,7 @@ func (e *env) printReturns(views []returns.View) error {
 		if v.Escalated {
 			person = "wanted"
 		}
-		cells := []string{v.ID, v.Status, person, v.Started.Format(time.DateTime), v.Moved.Format(time.DateTime), v.Workspace, v.Subject, v.Step, reasonOf(v)}
+		cells := []string{v.ID, v.Status, person, v.Started.Format(time.DateTime), v.Moved.Format(time.DateTime), v.Workspace, v.Subject, v.Step, v.Because()}
 		for i, cell := range cells {
 			cells[i] = cmp.Or(oneLine(cell), "-")
 		}
@@ -282,22 +282,6 @@ func (e *env) printReturns(views []returns.View) error {
 		}
 	}
 	return out.Flush()
-}
-
-// reasonOf is a run's reason for people: what a fault, a question, a person or the
-// rules say, or all of it.
-func reasonOf(v returns.View) string {
-	var r struct {
-		Message, Text, Note string
-		Reasons             []struct{ Verdict, Text string }
-	}
-	_ = json.Unmarshal(v.Reason, &r) // another reason is shown as it is
-	for _, rule := range r.Reasons {
-		if rule.Verdict == "deny" {
-			r.Text = strings.TrimSpace(r.Text + " " + rule.Text)
-		}
-	}
-	return cmp.Or(r.Message, r.Text, r.Note, string(v.Reason))
 }
 
 // printReturn prints a run, for people.
@@ -317,7 +301,7 @@ func (e *env) printReturn(v returns.View) error {
 	if v.Escalated {
 		line("person", "wanted")
 	}
-	line("reason", reasonOf(v))
+	line("reason", v.Because())
 	line("answer", string(v.Answer))
 	line("needed", v.Needed)
 	line("started", v.Started.Format(time.DateTime))

@@ -75,6 +75,7 @@ func (e *env) try(ctx context.Context, t trial) (found tried, err error) {
 	if err != nil {
 		return found, err
 	}
+	c = withStored(ctx, c)
 	if t.workspace == "" && len(c.Workspaces) == 1 {
 		t.workspace = c.Workspaces[0].Name
 	}

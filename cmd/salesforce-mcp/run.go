@@ -19,6 +19,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/sight"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/trail"
@@ -55,7 +56,7 @@ func (e *env) root() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.returns(), e.check(), e.secret(), e.keys(), e.export(), e.fakeorg(), e.version())
+	root.AddCommand(e.demo(), e.serve(), e.stdio(), e.call(), e.runFile(), e.audit(), e.approvals(), e.returns(), e.check(), e.secret(), e.keys(), e.signInLink(), e.export(), e.fakeorg(), e.version())
 	return root
 }
 
@@ -65,24 +66,30 @@ const callTimeout = 2 * time.Minute
 // app is the server with everything joined.
 type app struct {
 	gate    *allowlist.Gate
-	keys    *allowlist.Keys // of the issuers of hosts' tokens
+	keys    issuers // of hosts' tokens
 	store   *store.Store
 	secrets secrets.Store
 	journal *audit.Journal
 	signed  func() // signs the last entries and ends the work on the trail
 	// recovered ends the care for what other servers left open.
 	recovered func()
-	draining  atomic.Bool // no more calls are wanted
-	orgs      *orgs
-	people    *connect.People
-	server    *tools.Server
-	loop      *loop.Loop // drives returns
-	mcp       *tools.MCP
-	metrics   *sight.Metrics // nil when nobody scrapes them
-	traced    func()         // sends the last spans
-	pages     *configapp.App // the configuration app; nil without one
-	config    *config.Config
-	log       zerolog.Logger
+	// agentsLeft ends the care for sessions with agents, and perhaps the sessions.
+	agentsLeft func()
+	draining   atomic.Bool // no more calls are wanted
+	orgs       *orgs
+	people     *connect.People
+	server     *tools.Server
+	loop       *loop.Loop // drives returns
+	mcp        *tools.MCP
+	metrics    *sight.Metrics     // nil when nobody scrapes them
+	traced     func()             // sends the last spans
+	pages      *configapp.App     // the configuration app; nil without one
+	settings   *settings.Settings // the workspaces, of the file and of the database
+	quiet      atomic.Bool        // nothing has changed since the start, as far as is known
+	config     *config.Config
+	log        zerolog.Logger
+	places     []place // that get audit entries
+	noted      func()  // ends the notes of how API calls are used
 }
 
 // build joins the parts that the configuration describes. Close the app when
@@ -91,17 +98,19 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	if err := errors.Join(tools.All.Check()...); err != nil {
 		return nil, fmt.Errorf("the table of operations: %w", err)
 	}
-	keys := issuerKeys(c)
-	keys.Failed = func(issuer string, err error) {
-		log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
-	}
-	gate, err := allowlist.NewGate(policies(c, keys)...)
-	if err != nil {
-		return nil, err
-	}
 	st, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	file := c
+	c, asOf, aside, err := settings.Merge(ctx, st, file)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	keys := newIssuers(c, log)
+	gate, err := allowlist.NewGate(policies(c, keys)...)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
 	}
 	journal := audit.NewJournal(st)
 	if n, err := journal.Recover(ctx, st); err != nil {
@@ -128,7 +137,7 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 		Claims:     st,
 		Sealer:     secrets.NewSealer(kept),
 		Approvals:  st,
-		Agentforce: agentforceOf(st, o),
+		Agentforce: o.agentforce(st),
 		Schemas:    new(tools.Schemas),
 		Timeout:    callTimeout,
 		Log:        log,
@@ -142,18 +151,39 @@ func build(ctx context.Context, c *config.Config, log zerolog.Logger) (*app, err
 	}
 	t := &trail.Trail{Store: st, Secrets: kept, Checkpoints: c.Audit.Checkpoints, Sinks: sinksOf(sinks), Log: log}
 	a := &app{gate: gate, keys: keys, store: st, secrets: kept, journal: journal, signed: t.Start(ctx), orgs: o, people: o.people, server: server, mcp: mcp, config: c, log: log}
+	a.settings = &settings.Settings{Store: st, Secrets: kept, Journal: journal, Log: log, Apply: a.take}
+	a.settings.Start(file, asOf, aside)
 	a.loop = a.newLoop(server.Sealer)
 	server.Returns = returnsOf{a.loop}
 	a.recovered = a.recoverOthers(ctx)
+	a.agentsLeft = a.tendAgents(ctx)
 	a.measure(sinks)
 	a.traced = a.trace()
+	a.places, a.noted = sinks, a.noteUsage(ctx)
 	a.pages = a.newPages()
 	return a, nil
 }
 
-// issuerKeys are the keys with which the issuers of hosts' tokens sign.
-func issuerKeys(c *config.Config) *allowlist.Keys {
-	return &allowlist.Keys{HTTP: salesforce.New(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}).HTTP(), Loopback: c.AllowLoopbackOrg}
+// issuers have the keys with which the issuers of hosts' tokens sign. Those that the
+// settings in the database name are not asked in the networks that the operator has
+// named for the file's.
+type issuers struct{ file, stored *allowlist.Keys }
+
+func newIssuers(c *config.Config, log zerolog.Logger) issuers {
+	keys := func(o salesforce.Options) *allowlist.Keys {
+		return &allowlist.Keys{HTTP: salesforce.New(o).HTTP(), Loopback: c.AllowLoopbackOrg, Failed: func(issuer string, err error) {
+			log.Warn().Str("issuer", issuer).Err(err).Msg("the keys of a token issuer cannot be fetched")
+		}}
+	}
+	return issuers{keys(salesforce.Options{Hosts: hosts(c), Internal: c.IssuerNetworks.Contain}), keys(salesforce.Options{Hosts: hosts(c)})}
+}
+
+// of are the keys for a workspace.
+func (k issuers) of(w *config.Workspace) *allowlist.Keys {
+	if w.Stored {
+		return k.stored
+	}
+	return k.file
 }
 
 // login returns the OpenID provider of the configuration, or nil.
@@ -185,6 +215,11 @@ func (e *env) withApp(file *string, work func(context.Context, *app) error, chan
 }
 
 func (a *app) close() error {
+	a.agentsLeft()
+	if a.pages != nil {
+		a.pages.Close()
+	}
+	a.noted()
 	a.recovered()
 	a.journal.Close()
 	a.signed()

@@ -45,7 +45,7 @@ func (e *env) setSecret() *cobra.Command {
   salesforce-mcp secret set sales privateKey --config config.yaml --file key.pem`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, w, err := e.secretOf(file, args[0])
+			c, w, err := e.secretOf(cmd.Context(), file, args[0])
 			if err != nil {
 				return err
 			}
@@ -62,8 +62,10 @@ func (e *env) setSecret() *cobra.Command {
 			return e.withSecrets(cmd.Context(), c, func(ctx context.Context, st *store.Store, kept secrets.Store) error {
 				entry := audit.Entry{Workspace: w.Name, Tool: "secret", Action: "set", Effect: "set"}
 				if err := recorded(ctx, st, entry, map[string]any{"name": args[1]}, func() error {
-					_, err := kept.Put(ctx, w.Name, args[1], value, secrets.Any)
-					return err
+					if _, err := kept.Put(ctx, w.Name, args[1], value, secrets.Any); err != nil {
+						return err
+					}
+					return st.NoteSecret(ctx, w.Name, args[1], store.Author{ID: osUser(), Name: osUser()})
 				}); err != nil {
 					return err
 				}
@@ -88,7 +90,7 @@ func (e *env) deleteSecret() *cobra.Command {
 		Short: "Forget a stored secret",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, w, err := e.secretOf(file, args[0])
+			c, w, err := e.secretOf(cmd.Context(), file, args[0])
 			if err != nil {
 				return err
 			}
@@ -100,7 +102,9 @@ func (e *env) deleteSecret() *cobra.Command {
 				}
 				return e.withSecrets(cmd.Context(), c, func(ctx context.Context, st *store.Store, kept secrets.Store) error {
 					entry := audit.Entry{Workspace: w.Name, Tool: "secret", Action: "delete", Effect: "remove"}
-					if err := recorded(ctx, st, entry, map[string]any{"name": args[1]}, func() error { return kept.Delete(ctx, w.Name, args[1]) }); err != nil {
+					if err := recorded(ctx, st, entry, map[string]any{"name": args[1]}, func() error {
+						return errors.Join(kept.Delete(ctx, w.Name, args[1]), st.ForgetNote(ctx, w.Name, args[1]))
+					}); err != nil {
 						return err
 					}
 					_, err := fmt.Fprintf(e.stdout, "workspace %s has no stored %s any more\n", w.Name, args[1])
@@ -115,11 +119,12 @@ func (e *env) deleteSecret() *cobra.Command {
 }
 
 // secretOf returns the configuration and a workspace of it that has credentials.
-func (e *env) secretOf(file, workspace string) (*config.Config, *config.Workspace, error) {
+func (e *env) secretOf(ctx context.Context, file, workspace string) (*config.Config, *config.Workspace, error) {
 	c, err := config.Load(file, e.getenv)
 	if err != nil {
 		return nil, nil, err
 	}
+	c = withStored(ctx, c)
 	w, err := c.Workspace(workspace)
 	if err == nil && w.Auth == nil {
 		err = fmt.Errorf("workspace %s has no auth, which says what secret it needs", workspace)

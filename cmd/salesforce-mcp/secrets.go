@@ -52,7 +52,7 @@ func (o *orgs) missing(ctx context.Context, workspace string) (string, error) {
 func (o *orgs) warnOfMissing(ctx context.Context) {
 	warn := func() {
 		for name, w := range *o.workspaces.Load() {
-			if w.Auth == nil {
+			if w.Auth == nil || w.Suspended {
 				continue
 			}
 			missing, err := o.missing(ctx, name)

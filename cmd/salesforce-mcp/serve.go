@@ -20,12 +20,18 @@ func (e *env) serve() *cobra.Command {
 		Short: "Run the server",
 		Args:  cobra.NoArgs,
 		RunE: e.withApp(&file, func(ctx context.Context, a *app) error {
+			if len(a.config.Workspaces) == 0 && a.pages == nil {
+				return errors.New("workspaces: at least one is needed, because there is no configuration app in which to make one")
+			}
 			if err := a.checkReturns(ctx); err != nil {
 				return err
 			}
 			l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.config.Listen)
 			if err != nil {
 				return err
+			}
+			if err := e.offerFirstLink(ctx, a, l.Addr().String()); err != nil {
+				return errors.Join(err, l.Close())
 			}
 			stop, err := a.serveMetrics(ctx)
 			if err != nil {

@@ -32,6 +32,9 @@ func (e *env) stdio() *cobra.Command {
 				return fmt.Errorf("--workspace is needed: the configuration has %s", strings.Join(names, ", "))
 			}
 			if workspace == "" {
+				if len(a.config.Workspaces) == 0 {
+					return errors.New("there is no workspace: write one under workspaces in the configuration file, or make one in the configuration app")
+				}
 				workspace = a.config.Workspaces[0].Name
 			}
 			w, ok := a.gate.Workspace(workspace)

@@ -50,14 +50,14 @@ func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := startWorld(t, org.ready, change...)
-	w.org = org
-	t.Cleanup(func() {
+	t.Cleanup(func() { // after the server, which ends its sessions with agents
 		stop()
 		if err := org.wait(); err != nil {
 			t.Error(err)
 		}
 	})
+	w := startWorld(t, org.ready, change...)
+	w.org = org
 	return w
 }
 

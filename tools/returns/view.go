@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"salesforce-mcp/audit"
@@ -79,6 +80,22 @@ func ViewOf(r audit.Run, steps map[string]audit.Step, approval string) View {
 		v.Needed = "Put right what the reason says: the step is tried again by itself."
 	}
 	return v
+}
+
+// Because is the reason of a run for people: what a fault, a question, a person or the
+// rules say, or all of it.
+func (v View) Because() string {
+	var r struct {
+		Message, Text, Note string
+		Reasons             []struct{ Verdict, Text string }
+	}
+	_ = json.Unmarshal(v.Reason, &r) // another reason is shown as it is
+	for _, rule := range r.Reasons {
+		if rule.Verdict == "deny" {
+			r.Text = strings.TrimSpace(r.Text + " " + rule.Text)
+		}
+	}
+	return cmp.Or(r.Message, r.Text, r.Note, string(v.Reason))
 }
 
 // shown is JSON, whatever it was.

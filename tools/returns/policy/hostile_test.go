@@ -31,7 +31,7 @@ func TestParseRefuses(t *testing.T) {
 		{"limits: {amount: {USD: 1, USD: 2}}\nrules: []", "already defined"},
 		{"limits: {confidence: .nan}\nrules: []", "from 0 to 1"},
 		{"limits: {confidence: 1.1}\nrules: []", "from 0 to 1"},
-		{"rule: []", "field rule not found"},
+		{"rule: []", "there is no field rule here"},
 		{rule("x", "") + "---\nrules: []", "more than one document"},
 		{rule("name", "A b"), "lower case"},
 		{"rules: [{name: a, when: 'true', verdict: deny, reason: r}, {name: a, when: 'true', verdict: deny, reason: r}]", "another rule has it"},

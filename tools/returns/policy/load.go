@@ -15,6 +15,8 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"go.yaml.in/yaml/v3"
+
+	"salesforce-mcp/spelling"
 )
 
 // Bounds of a policy.
@@ -124,7 +126,7 @@ func Parse(text []byte) (*Policy, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&f); err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return nil, unread(err)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("policy: more than one document; put all the rules into the first")
@@ -140,9 +142,14 @@ func Parse(text []byte) (*Policy, error) {
 		p.limits.Confidence = &confidence
 	}
 	seen := map[string]bool{}
+	lines := ruleLines(text)
 	for i, r := range f.Rules {
 		refuse := func(format string, args ...any) {
-			errs = append(errs, fmt.Errorf("policy: rule %d (%.64q): %w", i+1, r.Name, fmt.Errorf(format, args...)))
+			err := fmt.Errorf(format, args...)
+			if i < len(lines) && !strings.Contains(err.Error(), "line ") {
+				err = fmt.Errorf("line %d: %w", lines[i], err)
+			}
+			errs = append(errs, fmt.Errorf("policy: rule %d (%.64q): %w", i+1, r.Name, err))
 		}
 		if !ruleName.MatchString(r.Name) {
 			refuse("name: must be lower case letters, digits and hyphens, from a letter, at most 64")
@@ -180,6 +187,50 @@ func Parse(text []byte) (*Policy, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// unknownField is what the YAML library says of a field that is not among those of a
+// type.
+var unknownField = regexp.MustCompile(`^line (\d+): field (.{1,64}) not found in type (.*)`)
+
+// unread is the error of a file that is no policy, in words for its author.
+func unread(err error) error {
+	var unfit *yaml.TypeError
+	if !errors.As(err, &unfit) {
+		return fmt.Errorf("policy: %w", err)
+	}
+	var errs []error
+	for _, problem := range unfit.Errors {
+		if m := unknownField.FindStringSubmatch(problem); m != nil {
+			among := []string{"name", "when", "verdict", "reason", "amount", "fee"}
+			switch m[3] {
+			case "policy.file":
+				among = []string{"limits", "rules"}
+			case "policy.limits":
+				among = []string{"amount", "confidence"}
+			}
+			problem = fmt.Sprintf("line %s: there is no field %s here, but %s", m[1], m[2], strings.Join(among, ", "))
+			if near := spelling.Near(m[2], among); near != "" {
+				problem += fmt.Sprintf(" (did you mean %s?)", near)
+			}
+		}
+		errs = append(errs, errors.New("policy: "+problem))
+	}
+	return errors.Join(errs...)
+}
+
+// ruleLines are the lines on which the rules of a policy begin.
+func ruleLines(text []byte) (lines []int) {
+	var f struct {
+		Rules []yaml.Node `yaml:"rules"`
+	}
+	if err := yaml.Unmarshal(text, &f); err != nil {
+		return nil
+	}
+	for _, node := range f.Rules {
+		lines = append(lines, node.Line)
+	}
+	return lines
 }
 
 // Digest returns the version of the policy: the SHA-256 of its file, in hexadecimal.

@@ -19,7 +19,9 @@ import (
 // The page Authorized agents: which agents may call at all. What each may do is in the
 // rule editor (rules.go).
 
-var agentsRoutes = []route{
+var agentsRoutes = slices.Concat(listRoutes, hostedRoutes)
+
+var listRoutes = []route{
 	{"GET /workspaces/{workspace}/agents", see, agentsPage},
 	{"GET /workspaces/{workspace}/agents/found", see, agentsFound},
 	{"POST /workspaces/{workspace}/agents/allow", administer, allowAgent},
@@ -47,10 +49,12 @@ func ruledBy(rules []allowlist.Rule, agent, host string) int {
 	return slices.IndexFunc(rules, func(r allowlist.Rule) bool { return r.Agent == agent && r.Host == host })
 }
 
-// covers reports whether a rule says something about an agent of a host, other than the
-// rule for all.
+// covers reports whether a rule says something about an agent of a host. One for all
+// agents that is switched off does not.
 func covers(rules []allowlist.Rule, agent, host string) bool {
-	return ruledBy(rules, agent, host) >= 0 || ruledBy(rules, agent, "") >= 0
+	return slices.ContainsFunc(rules, func(r allowlist.Rule) bool {
+		return (r.Agent == agent || r.Agent == everyAgent && !r.Off) && (r.Host == "" || r.Host == host)
+	})
 }
 
 // allowsAll reports whether a rule lets all agents in.
@@ -91,7 +95,11 @@ func agentsPage(r *request) error {
 	p.agents(w.Rules, search, changeable)
 	p.Put(`</div>`)
 	if changeable {
+		if len(r.app.Hosts) > 0 {
+			p.more(r.t("Find agents of the platform by their names, and install the capability on them"), r.agentsPath("/platform"))
+		}
 		p.newAgent(w)
+		p.more(r.t("Write a rule for an agent that is not on the list"), r.agentsPath("/rule"))
 	}
 	p.Put(`</section>`)
 	p.refusedAgents(w, refused, changeable)
@@ -280,7 +288,10 @@ func (r *request) refusedLately(w config.Workspace) ([]store.RefusedAgent, error
 	if r.app.Refused == nil {
 		return nil, nil
 	}
-	known := len(w.Rules) * max(1, len(w.Profiles)) // at most so many are covered
+	if slices.ContainsFunc(w.Rules, func(rule allowlist.Rule) bool { return rule.Agent == everyAgent && rule.Host == "" && !rule.Off }) {
+		return nil, nil
+	}
+	known := len(w.Rules) * max(1, len(w.Profiles)) // at most so many are covered by rules of their own
 	agents, err := r.app.Refused.RefusedAgents(r.Context(), r.workspace, mostRefused+known)
 	agents = slices.DeleteFunc(agents, func(a store.RefusedAgent) bool { return covers(w.Rules, a.Agent, a.Host) })
 	return agents[:min(len(agents), mostRefused)], err

@@ -1,19 +1,12 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 )
-
-// workspaceSettings are the settings of workspaces. *settings.Settings is one.
-type workspaceSettings interface {
-	Workspace(ctx context.Context, name string) (settings.Workspace, error)
-	Change(ctx context.Context, name string, by settings.Author, change func(*config.Workspace) error) error
-}
 
 // ruled is the workspace of the path, and whether it can be changed here.
 func (r *request) ruled() (w config.Workspace, changeable bool, err error) {
@@ -32,7 +25,7 @@ func (r *request) declared() error {
 // changeRules changes the workspace of the path, in force when it returns. What change
 // returns is returned; it may be called several times.
 func (r *request) changeRules(change func(*config.Workspace) error) error {
-	err := r.app.Settings.Change(r.Context(), r.workspace, settings.Author{ID: r.person.ID, Name: r.person.Name}, change)
+	err := r.app.Settings.Change(r.Context(), r.workspace, settings.Author{ID: r.person.Account, Name: r.person.Name}, change)
 	var invalid *settings.Invalid
 	switch {
 	case errors.Is(err, settings.ErrDeclared):

@@ -22,11 +22,18 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
+	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 	"salesforce-mcp/tools"
 )
 
@@ -37,30 +44,76 @@ type App struct {
 	Version   string // of the program
 	Log       zerolog.Logger
 	Tools     *tools.Server
-	Settings  workspaceSettings
+	Settings  *settings.Settings
 	Refused   refusals
-	Hosts     []*host.Platform // in whose catalogs people publish; the operator's
+	Hosts     []*host.Platform // the host platforms of the configuration, in the order of it
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
+	// Runs are the runs of returns, and Entries what the audit trail has.
+	Runs    Runs
+	Entries audit.Reader
+	// Returns returns how a workspace does returns now; nil when it does none.
+	Returns func(workspace string) *config.Returns
+
+	Users    users.Rows
+	Attempts users.Attempts
+	Sessions Sessions
+	Links    Links
+	Journal  *audit.Journal
+	// Login is the OpenID provider with which people may sign in; nil without one.
+	Login *connect.Login
+	// Claims say who of those that the provider knows has which roles here.
+	Claims []Claim
+	// Source is where a request comes from, as one sender has it: an address, or a network.
+	Source func(*http.Request) string
+
+	Trail       Trail
+	Verifier    Verifier
+	AuditKey    func(context.Context) (string, error) // public keys that the trail is verified with
+	SecondPlace bool                                  // checkpoints are kept in one
+	Health      func(context.Context) (*Health, error)
+
+	exporting  atomic.Int64    // exports of the trail that are being written
+	background context.Context // of work that goes on when its request has ended; Close ends it
+	stop       context.CancelFunc
+	work       sync.WaitGroup
 
 	sessions *scs.SessionManager
+	refusals *rate.Limiter    // of lines of the security log
+	peopled  atomic.Bool      // there are users
 	rights   map[string]right // by the pattern of the route
-	ticket   string           // of the first start
-	mu       sync.Mutex
 }
 
 // Handler returns the pages. Who may connect to this server at all is checked before.
 func (a *App) Handler() http.Handler {
+	return a.handler(routes())
+}
+
+func (a *App) handler(routes []route) http.Handler {
+	if a.background == nil {
+		a.background, a.stop = context.WithCancel(context.Background())
+	}
 	a.sessions = a.newSessions()
+	a.refusals = rate.NewLimiter(5, 20)
 	mux := http.NewServeMux()
-	mux.Handle("GET /assets/", http.HandlerFunc(serveAsset))
 	a.rights = map[string]right{}
-	for _, route := range routes() {
+	for _, route := range routes {
 		a.rights[route.pattern] = route.right
 		mux.Handle(route.pattern, a.serve(route))
 	}
 	mux.Handle("/", a.serve(route{right: signedIn, serve: func(*request) error { return errNothing }}))
-	return a.guard(a.sessions.LoadAndSave(mux))
+	whole := http.NewServeMux()
+	whole.HandleFunc("GET /assets/", serveAsset)
+	whole.Handle("/", a.sessions.LoadAndSave(mux))
+	return a.guard(whole)
+}
+
+// Close ends what goes on beside requests, and waits for that. No request comes after it.
+func (a *App) Close() {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.work.Wait()
 }
 
 // policy is what pages may load: files of this server, and nothing from elsewhere

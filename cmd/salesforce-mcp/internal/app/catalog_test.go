@@ -2,13 +2,10 @@ package app
 
 import (
 	"archive/zip"
-	"bytes"
-	"context"
 	"encoding/json"
 	"html"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -21,61 +18,31 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 )
 
-var platformAdmin = Person{ID: "pat", Name: "Pat", Platform: PlatformAdmin}
-
-// newShop is an office with a host platform.
-func newShop(t testing.TB) (*office, *fakehost.Host) {
+// newMarket is an office with a host platform.
+func newMarket(t *testing.T) (*office, *fakehost.Host) {
 	o := newOffice(t, allowlist.Rule{Agent: "a", Preset: "read"})
 	h := fakehost.New(t)
 	o.app.Hosts = []*host.Platform{{Name: "prisme", API: h.URL, HTTP: http.DefaultClient}}
 	o.app.PublicURL = "https://mcp.example.com"
-	o.app.Names = func(ctx context.Context) (names []string, err error) {
-		all, err := o.app.Settings.(*settings.Settings).Workspaces(ctx)
-		for _, w := range all {
-			names = append(names, w.Name)
-		}
-		return names, err
-	}
 	return o, h
 }
 
-// shop is what a person is answered by the pages of the catalog.
-func (o *office) shop(person Person, path string, form url.Values) visit {
+const platformAdmin = "platform-admin"
+
+// A visit is what a page of the catalog answers.
+type visit answer
+
+// market asks for a page of the catalog. No secret is ever on one.
+func (o *office) market(who, path string, form url.Values) visit {
 	o.t.Helper()
-	path, partial := strings.CutPrefix(path, "hx:")
-	method := http.MethodGet
-	if form != nil {
-		method = http.MethodPost
-	}
-	hr := httptest.NewRequestWithContext(o.t.Context(), method, path, strings.NewReader(form.Encode()))
-	if form != nil {
-		hr.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	if partial {
-		hr.Header.Set("HX-Request", "true")
-	}
-	mux := http.NewServeMux()
-	for _, route := range catalogRoutes {
-		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, hr *http.Request) {
-			r := &request{Request: hr, w: w, app: o.app, person: person, workspace: hr.PathValue("workspace"), language: languageOf(hr)}
-			err := errNothing
-			if r.may(route.right) {
-				err = route.serve(r)
-			}
-			if err != nil {
-				r.failed(err)
-			}
-		})
-	}
-	w := httptest.NewRecorder()
-	o.app.sessions.LoadAndSave(mux).ServeHTTP(w, hr)
-	v := visit{w.Code, html.UnescapeString(w.Body.String()), w.Header()}
+	a := o.visit(who, path, form)
+	a.body = html.UnescapeString(a.body)
 	for _, secret := range []string{"owner-token", "member-token", factoryToken, allowlist.HashToken(factoryToken)} {
-		if strings.Contains(v.body, secret) {
-			o.t.Errorf("%s %s shows %s", method, path, secret)
+		if strings.Contains(a.body, secret) {
+			o.t.Errorf("%s shows %s", path, secret)
 		}
 	}
-	return v
+	return visit(a)
 }
 
 func (v visit) has(t testing.TB, status int, texts ...string) {
@@ -90,30 +57,30 @@ func (v visit) has(t testing.TB, status int, texts ...string) {
 	}
 }
 
-const shopURL = "/platform/catalog/demo"
+const marketURL = "/platform/catalog/demo"
 
 func as(token string) url.Values { return url.Values{"platform": {"prisme"}, "token": {token}} }
 
 // TestCatalogPages: whoever looks after the platform sees what is published, and nobody
 // else sees anything.
 func TestCatalogPages(t *testing.T) {
-	o, h := newShop(t)
-	o.shop(platformAdmin, "/platform/catalog", nil).has(t, 200, "demo", "filed", "other", "https://mcp.example.com/w/demo/mcp", "not in it")
-	page := o.shop(platformAdmin, shopURL, nil)
+	o, h := newMarket(t)
+	o.market(platformAdmin, "/platform/catalog", nil).has(t, 200, "demo", "filed", "other", "https://mcp.example.com/w/demo/mcp", "not in it")
+	page := o.market(platformAdmin, marketURL, nil)
 	page.has(t, 200, "Publish demo", "salesforce_demo", "context_id,agent_id,user_id", `"Authorization": "Bearer {{secrets.SALESFORCE_MCP_DEMO_TOKEN}}"`, "Not checked.", `type="password"`, "/platform/catalog/demo/salesforce.zip")
 	if strings.Contains(page.body, "other") && strings.Contains(page.body, "hidden-agent") {
 		t.Error("another workspace is shown")
 	}
-	o.shop(platformAdmin, "/platform/catalog/nobody", nil).has(t, 404)
-	for _, person := range []Person{adminOf, approverOf, auditorOf, outsider, {}} {
+	o.market(platformAdmin, "/platform/catalog/nobody", nil).has(t, 404)
+	for _, person := range []string{"admin", "approver", "auditor", "neighbour", "nobody"} {
 		for _, route := range catalogRoutes {
-			method, path, _ := strings.Cut(strings.ReplaceAll(route.pattern, "{workspace}", "demo"), " ")
+			method, path, _ := strings.Cut(strings.ReplaceAll(route.pattern, "{name}", "demo"), " ")
 			form := as("owner-token")
 			if method == http.MethodGet {
 				form = nil
 			}
-			if v := o.shop(person, path, form); v.status != http.StatusNotFound || strings.Contains(v.body, "salesforce_demo") {
-				t.Errorf("%s: %s %d", person.Name, route.pattern, v.status)
+			if v := o.market(person, path, form); v.status != http.StatusNotFound || strings.Contains(v.body, "salesforce_demo") {
+				t.Errorf("%s: %s %d", person, route.pattern, v.status)
 			}
 		}
 	}
@@ -121,35 +88,35 @@ func TestCatalogPages(t *testing.T) {
 		t.Errorf("the host was asked: %v", n)
 	}
 	o.app.Hosts = nil
-	o.shop(platformAdmin, shopURL, nil).has(t, 200, "No host platform is configured", "Declare it by hand")
+	o.market(platformAdmin, marketURL, nil).has(t, 200, "No host platform is configured", "Declare it by hand")
 	o.app.PublicURL = ""
-	o.shop(platformAdmin, shopURL, nil).has(t, 200, "no public address")
+	o.market(platformAdmin, marketURL, nil).has(t, 200, "no public address")
 }
 
 // TestPublish: the states of an entry, from absent to removed, by what the host says of
 // the person.
 func TestPublish(t *testing.T) {
-	o, h := newShop(t)
+	o, h := newMarket(t)
 	h.MostPerPage = 3
 	for range 8 {
 		h.AddEntry(fakehost.Entry("salesforce_demo_2", "https://other.example/mcp"))
 	}
-	o.shop(platformAdmin, "hx:"+shopURL+"/check", as("owner-token")).has(t, 200, "Absent: the catalog of acme")
-	if v := o.shop(platformAdmin, "hx:"+shopURL+"/check", as("owner-token")); strings.Contains(v.body, "<html") {
+	o.market(platformAdmin, "hx:"+marketURL+"/check", as("owner-token")).has(t, 200, "Absent: the catalog of acme")
+	if v := o.market(platformAdmin, "hx:"+marketURL+"/check", as("owner-token")); strings.Contains(v.body, "<html") {
 		t.Error("htmx gets a whole page")
 	}
-	o.shop(platformAdmin, shopURL+"/check", as("owner-token")).has(t, 200, "Absent", "<html")
+	o.market(platformAdmin, marketURL+"/check", as("owner-token")).has(t, 200, "Absent", "<html")
 	const said = "Forbidden — you need catalog write rights in this org."
 	for _, path := range []string{"/check", "/publish", "/withdraw"} {
-		o.shop(platformAdmin, shopURL+path, as("member-token")).has(t, 200, said)
+		o.market(platformAdmin, marketURL+path, as("member-token")).has(t, 200, said)
 	}
-	o.shop(platformAdmin, shopURL+"/publish", as("wrong")).has(t, 200, "The check failed: the host does not take your access token")
-	o.shop(platformAdmin, shopURL+"/publish", as("")).has(t, 200, "access token is missing")
-	o.shop(platformAdmin, shopURL+"/publish", url.Values{"platform": {"http://169.254.169.254"}, "token": {"owner-token"}}).has(t, 400, "There is no such host platform.")
+	o.market(platformAdmin, marketURL+"/publish", as("wrong")).has(t, 200, "The check failed: the host does not take your access token")
+	o.market(platformAdmin, marketURL+"/publish", as("")).has(t, 422, "Paste your access token of the platform.", "token-problem")
+	o.market(platformAdmin, marketURL+"/publish", url.Values{"platform": {"http://169.254.169.254"}, "token": {"owner-token"}}).has(t, 422, "There is no such platform.", "platform-problem")
 	if n := len(h.Entries()); n != 8 {
 		t.Fatalf("%d entries", n)
 	}
-	if v := o.shop(platformAdmin, shopURL+"/publish", as("owner-token")); v.status != http.StatusSeeOther || v.header.Get("Location") != shopURL {
+	if v := o.market(platformAdmin, marketURL+"/publish", as("owner-token")); v.status != http.StatusSeeOther || v.header.Get("Location") != marketURL {
 		t.Fatalf("%d %s", v.status, v.body)
 	}
 	entries := h.Entries()
@@ -157,20 +124,20 @@ func TestPublish(t *testing.T) {
 	if len(entries) != 9 || !strings.Contains(string(text), "https://mcp.example.com/w/demo/mcp") {
 		t.Fatalf("%s", text)
 	}
-	o.shop(platformAdmin, "hx:"+shopURL+"/check", as("owner-token")).has(t, 200, "Present: the catalog of acme has it as salesforce_demo")
-	if v := o.shop(platformAdmin, shopURL+"/publish", as("admin-token")); v.status != http.StatusSeeOther || len(h.Entries()) != 9 {
+	o.market(platformAdmin, "hx:"+marketURL+"/check", as("owner-token")).has(t, 200, "Present: the catalog of acme has it as salesforce_demo")
+	if v := o.market(platformAdmin, marketURL+"/publish", as("admin-token")); v.status != http.StatusSeeOther || len(h.Entries()) != 9 {
 		t.Errorf("%d, %d entries", v.status, len(h.Entries()))
 	}
 	h.AddEntry(fakehost.Entry("twin", "https://mcp.example.com/w/demo/mcp"))
-	o.shop(platformAdmin, "hx:"+shopURL+"/check", as("owner-token")).has(t, 200, "1 more entry leads to this endpoint")
+	o.market(platformAdmin, "hx:"+marketURL+"/check", as("owner-token")).has(t, 200, "1 more entry leads to this endpoint")
 	h.SetBefore(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = io.WriteString(w, `{"message":"<b>owner-token</b>"}`)
 		return true
 	})
-	o.shop(platformAdmin, "hx:"+shopURL+"/check", as("owner-token")).has(t, 200, "The check failed: the host answers 502", "You can still try")
+	o.market(platformAdmin, "hx:"+marketURL+"/check", as("owner-token")).has(t, 200, "The check failed: the host answers 502", "You can still try")
 	h.SetBefore(nil)
-	if v := o.shop(platformAdmin, shopURL+"/withdraw", as("owner-token")); v.status != http.StatusSeeOther || len(h.Entries()) != 8 {
+	if v := o.market(platformAdmin, marketURL+"/withdraw", as("owner-token")); v.status != http.StatusSeeOther || len(h.Entries()) != 8 {
 		t.Errorf("%d, %d entries", v.status, len(h.Entries()))
 	}
 
@@ -180,7 +147,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept, _ := json.Marshal(logged)
-	if n := strings.Count(string(kept), `"tool":"catalog"`); n < 4 || !strings.Contains(string(kept), "you need catalog write rights") || !strings.Contains(string(kept), `"by":"Pat"`) || strings.Contains(string(kept), "owner-token") || strings.Contains(string(kept), "member-token") {
+	if n := strings.Count(string(kept), `"tool":"catalog"`); n < 4 || !strings.Contains(string(kept), "you need catalog write rights") || !strings.Contains(string(kept), `"by":"platform-admin"`) || strings.Contains(string(kept), "owner-token") || strings.Contains(string(kept), "member-token") {
 		t.Errorf("%d entries: %s", n, kept)
 	}
 }
@@ -188,7 +155,7 @@ func TestPublish(t *testing.T) {
 // TestListing: who sees a workspace in the catalog of this server is changed here, with
 // what is wrong beside its field.
 func TestListing(t *testing.T) {
-	o, _ := newShop(t)
+	o, _ := newMarket(t)
 	saved := func() *config.Catalog {
 		w, err := o.app.Settings.Workspace(t.Context(), "demo")
 		if err != nil {
@@ -204,40 +171,37 @@ func TestListing(t *testing.T) {
 		t.Fatal(err)
 	}
 	form := url.Values{"who": {"everybody"}, "displayName": {" Sales CRM "}, "bridge": {"https://api.studio.prisme.ai/v2/workspaces/slug:sales/webhooks/Salesforce.mcp"}}
-	if v := o.shop(platformAdmin, shopURL+"/listing", form); v.status != http.StatusSeeOther {
+	if v := o.market(platformAdmin, marketURL+"/listing", form); v.status != http.StatusSeeOther {
 		t.Fatalf("%d %s", v.status, v.body)
 	}
 	if c := saved(); c == nil || !c.Public || c.DisplayName != "Sales CRM" || !strings.HasSuffix(c.Bridge, "/webhooks/Salesforce") || c.Name != "kept" || c.Category != "custom" || !c.NoAuth {
 		t.Fatalf("%+v", c)
 	}
-	o.shop(platformAdmin, "/platform/catalog", nil).has(t, 200, "everybody sees it")
-	o.shop(platformAdmin, shopURL, nil).has(t, 200, "Sales CRM", "webhooks/Salesforce.mcp")
+	o.market(platformAdmin, "/platform/catalog", nil).has(t, 200, "everybody sees it")
+	o.market(platformAdmin, marketURL, nil).has(t, 200, "Sales CRM", "webhooks/Salesforce.mcp")
 	form.Set("who", "nobody")
-	if v := o.shop(platformAdmin, shopURL+"/listing", form); v.status != http.StatusSeeOther || saved() == nil || !saved().Unlisted || saved().Bridge == "" {
+	if v := o.market(platformAdmin, marketURL+"/listing", form); v.status != http.StatusSeeOther || saved() == nil || !saved().Unlisted || saved().Bridge == "" {
 		t.Errorf("%d %+v", v.status, saved())
 	}
 	form.Set("bridge", "ftp://x.example")
 	form.Set("documentationURL", "javascript:alert(1)")
 	form.Set("hostSecret", "not a name")
-	v := o.shop(platformAdmin, shopURL+"/listing", form)
+	v := o.market(platformAdmin, marketURL+"/listing", form)
 	v.has(t, 422, "Nothing was saved", "ftp://x.example", "bridge-problem", "documentationURL-problem", "hostSecret-problem", "Sales CRM")
 	if strings.Contains(v.body, `href="javascript:`) || saved().DocumentationURL != "" {
 		t.Errorf("%s", v.body)
 	}
-	o.shop(platformAdmin, shopURL+"/listing", url.Values{"who": {"somebody"}}).has(t, 400, "There is no such choice.")
-	o.shop(platformAdmin, "/platform/catalog/filed/listing", url.Values{"who": {"hosts"}}).has(t, 409, "configuration file")
-	o.shop(platformAdmin, "/platform/catalog/filed", nil).has(t, 200, "changed there")
+	o.market(platformAdmin, marketURL+"/listing", url.Values{"who": {"somebody"}}).has(t, 400, "There is no such choice.")
+	o.market(platformAdmin, "/platform/catalog/filed/listing", url.Values{"who": {"hosts"}}).has(t, 409, "configuration file")
+	o.market(platformAdmin, "/platform/catalog/filed", nil).has(t, 200, "changed there")
 }
 
 func TestDownloadBridge(t *testing.T) {
-	o, _ := newShop(t)
-	w := httptest.NewRecorder()
-	r := &request{Request: httptest.NewRequest(http.MethodGet, shopURL+"/salesforce.zip", nil), w: w, app: o.app, person: platformAdmin, workspace: "demo"}
-	if err := downloadBridge(r); err != nil {
-		t.Fatal(err)
-	}
-	files, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
-	if err != nil || w.Header().Get("Content-Type") != "application/zip" {
+	o, _ := newMarket(t)
+	got := o.market(platformAdmin, marketURL+"/salesforce.zip", nil)
+	raw := o.visit(platformAdmin, marketURL+"/salesforce.zip", nil).body
+	files, err := zip.NewReader(strings.NewReader(raw), int64(len(raw)))
+	if err != nil || got.header.Get("Content-Type") != "application/zip" {
 		t.Fatal(err)
 	}
 	f, err := files.Open("index.yml")

@@ -21,13 +21,13 @@ type page struct {
 // page begins a page. Its title is its heading too.
 func (r *request) page(title string) *page { return &page{r: r, title: title} }
 
-// A link of the navigation leads to a page for whoever has the right of that.
-type link struct {
+// A way of the navigation leads to a page for whoever has the right of that.
+type way struct {
 	label string
 	path  string // below /workspaces/{workspace} for those of a workspace
 }
 
-var workspaceLinks = []link{
+var workspaceLinks = []way{
 	{words("Overview"), ""},
 	{words("Authentication"), "/authentication"},
 	{words("MCP endpoint"), "/endpoint"},
@@ -38,10 +38,11 @@ var workspaceLinks = []link{
 	{words("History"), "/history"},
 }
 
-var platformLinks = []link{
+var platformLinks = []way{
 	{words("Workspaces"), "/platform/workspaces"},
 	{words("Users and roles"), "/platform/users"},
 	{words("Catalog"), "/platform/catalog"},
+	{words("Audit of the server"), "/platform/audit"},
 	{words("Health"), "/platform/health"},
 }
 
@@ -51,7 +52,7 @@ func (p *page) send(status int) error {
 	r, whole := p.r, []string{p.String()}
 	flash := ""
 	if !r.partial() {
-		flash = r.app.sessions.PopString(r.Context(), "flash")
+		flash = r.app.sessions.PopString(r.Context(), inFlash)
 		whole = []string{p.before(flash), p.String(), p.after()}
 	}
 	h := r.w.Header()

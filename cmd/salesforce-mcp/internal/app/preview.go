@@ -1,11 +1,12 @@
 package app
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
@@ -42,6 +43,8 @@ type seen struct {
 	tools      []string
 	characters int
 	tokens     int64 // an estimate
+	union      bool  // it is what any agent of the host may do
+	own        int   // how many actions of it the agent itself may use
 }
 
 // charactersPerToken is by what the characters of a list are divided to estimate what
@@ -53,7 +56,7 @@ const charactersPerToken = 4
 // named an agent, a host is sent what any of its agents may do.
 func (r *request) listed(w config.Workspace, d draft) (seen, error) {
 	policy := w.Workspace
-	policy.Rules = slices.Clone(policy.Rules)
+	policy.Rules, policy.Suspended = slices.Clone(policy.Rules), false // what it sees when the workspace takes calls
 	if i := ruledBy(policy.Rules, d.rule.Agent, d.rule.Host); i >= 0 {
 		policy.Rules[i] = d.rule
 	} else {
@@ -63,9 +66,16 @@ func (r *request) listed(w config.Workspace, d draft) (seen, error) {
 	if err != nil {
 		return seen{}, err
 	}
-	caller := allowlist.Caller{Workspace: w.Name, Host: d.through, Agent: d.rule.Agent}
-	if host, ok := bytes.CutPrefix([]byte(d.through), []byte(unnamed)); ok {
-		caller.Host, caller.Agent = string(host), ""
+	host, union := strings.CutPrefix(d.through, unnamed)
+	caller := allowlist.Caller{Workspace: w.Name, Host: host, Agent: d.rule.Agent}
+	s := seen{union: union}
+	for _, op := range r.app.Tools.Table.Operations() {
+		if gate.Lists(caller, op) {
+			s.own++
+		}
+	}
+	if union {
+		caller.Agent = ""
 	}
 	list, err := r.app.Tools.ToolsList(r.Context(), tried{gate, caller}, d.view)
 	if err != nil {
@@ -75,7 +85,7 @@ func (r *request) listed(w config.Workspace, d draft) (seen, error) {
 	if err := json.Unmarshal(list, &result); err != nil {
 		return seen{}, err
 	}
-	s := seen{json: list, characters: len([]rune(string(list)))}
+	s.json, s.characters = list, utf8.RuneCount(list)
 	s.tokens = int64((s.characters + charactersPerToken - 1) / charactersPerToken)
 	for _, tool := range result.Tools {
 		s.tools = append(s.tools, tool.Name)
@@ -104,7 +114,7 @@ func (r *request) ways(w config.Workspace, rule allowlist.Rule) (options []optio
 // previewForm is the preview in the editor, which follows what is typed.
 func (p *page) previewForm(w config.Workspace, d draft) {
 	r := p.r
-	p.Put(`<section aria-labelledby="sees-title"><h2 id="sees-title">{}</h2>`, r.t("What it sees"))
+	p.Put(`<section class="rule-sees" aria-labelledby="sees-title"><h2 id="sees-title">{}</h2>`, r.t("What it sees"))
 	p.seenBy(w, &d)
 	p.Put(`<button class="second" formaction="{}" formnovalidate>{}</button>`, r.agentsPath("/rule/preview"), r.t("Show what it sees"))
 	p.Put(`<div id="sees" hx-post="{}" hx-trigger="change from:closest form delay:200ms" hx-include="closest form" hx-sync="this:replace">`, r.agentsPath("/rule/preview"))
@@ -148,6 +158,10 @@ func (p *page) sees(w config.Workspace, d draft) {
 	}
 	p.Put(`<p role="status">{} {}</p>`, r.count(len(s.tools), "%d tool.", "%d tools."),
 		r.t("Each conversation of the agent carries the list: %s characters, about %s tokens (an estimate: characters divided by %d).", r.number(int64(s.characters)), r.number(s.tokens), charactersPerToken))
+	if s.union {
+		p.Put(`<p>{} {}</p>`, r.t("This host names its agent in calls only, so that its list shows what any of its agents may do; each call is decided by the rule of its own agent."),
+			r.count(s.own, "This one may use %d action.", "This one may use %d actions."))
+	}
 	if len(s.tools) > 0 {
 		p.Put(`<ul class="tools">`)
 		for _, name := range s.tools {

@@ -81,7 +81,11 @@ func (a *App) answer(route route, r *request) (err error) {
 // failed shows an error.
 func (r *request) failed(err error) {
 	var problem *Problem
+	var proof errProof
 	switch {
+	case errors.As(err, &proof):
+		r.toConfirm()
+		return
 	case errors.As(err, &problem):
 	case errors.Is(err, errNothing):
 		r.workspace = "" // which may not be there
@@ -120,13 +124,30 @@ func (r *request) toSignIn() error {
 	if r.Method == http.MethodGet && r.URL.Path != "/" && !r.partial() {
 		to += "?next=" + url.QueryEscape(r.URL.RequestURI())
 	}
-	if r.partial() {
-		r.w.Header().Set("HX-Redirect", to)
-		r.w.WriteHeader(http.StatusUnauthorized)
-		return nil
-	}
-	http.Redirect(r.w, r.Request, to, http.StatusSeeOther)
+	r.lead(to)
 	return nil
+}
+
+// lead sends the browser to a page of this server; htmx leaves its page for it.
+func (r *request) lead(path string) {
+	if r.partial() {
+		r.w.Header().Set("HX-Redirect", path)
+		r.w.WriteHeader(http.StatusOK)
+		return
+	}
+	http.Redirect(r.w, r.Request, path, http.StatusSeeOther)
+}
+
+// toConfirm sends the browser to prove again who this is, and back to the page that it
+// was on.
+func (r *request) toConfirm() {
+	next := "/"
+	if r.Method == http.MethodGet && !r.partial() {
+		next = r.URL.RequestURI()
+	} else if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
+		next = from.RequestURI()
+	}
+	r.lead("/confirm?next=" + url.QueryEscape(ownPath(next)))
 }
 
 // redirect sends the browser to a page of this server after a form was taken (Post,
@@ -136,14 +157,9 @@ func (r *request) redirect(path, flash string) error {
 		return fmt.Errorf("redirect to %q: it is no path of this server", path)
 	}
 	if flash != "" {
-		r.app.sessions.Put(r.Context(), "flash", flash)
+		r.app.sessions.Put(r.Context(), inFlash, flash)
 	}
-	if r.partial() {
-		r.w.Header().Set("HX-Redirect", path)
-		r.w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	http.Redirect(r.w, r.Request, path, http.StatusSeeOther)
+	r.lead(path)
 	return nil
 }
 
@@ -176,9 +192,3 @@ func (r *request) form() (url.Values, error) {
 	}
 	return r.PostForm, nil
 }
-
-// confirmed returns nil if the person has proven themselves within the last ten
-// minutes, and else the error that asks them to. It is called before secrets, tokens
-// and approvals over a limit; by the page with the form too, so that nobody fills a
-// form in for nothing.
-func (r *request) confirmed() error { return nil }

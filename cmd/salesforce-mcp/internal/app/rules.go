@@ -60,6 +60,8 @@ func rulePage(r *request) error {
 		d.rule, d.known, d.was = w.Rules[i], true, print(w.Rules[i])
 	} else if !changeable || !r.may(administer) {
 		return errNothing
+	} else if d.rule.Agent == everyAgent {
+		return r.redirect(r.agentsPath("/everybody"), "")
 	}
 	return r.editor(w, d, changeable && r.may(administer), http.StatusOK)
 }
@@ -67,8 +69,11 @@ func rulePage(r *request) error {
 // editor shows a rule, to be changed or to be read, and what its agent sees.
 func (r *request) editor(w config.Workspace, d draft, changeable bool, status int) error {
 	title := r.t("Rule of %s", d.rule.Agent)
-	if d.rule.Agent == everyAgent {
+	switch {
+	case d.rule.Agent == everyAgent:
 		title = r.t("Rule for all agents")
+	case !d.known:
+		title = r.t("New rule")
 	}
 	p := r.page(title)
 	p.Put(`<p><a href="{}">{}</a></p>`, r.agentsPath(""), r.t("All agents on the list"))
@@ -77,9 +82,11 @@ func (r *request) editor(w config.Workspace, d draft, changeable bool, status in
 	} else if unusual(d.rule.Agent) != "" {
 		p.notice("warn", r.t("The name of this agent has characters that are not plain ASCII; some look like others. Allow it only if its host really calls it that."))
 	}
-	p.Put(`<p>`)
-	p.identifier(d.rule.Agent)
-	p.Put(`</p>`)
+	if d.rule.Agent != "" {
+		p.Put(`<p>`)
+		p.identifier(d.rule.Agent)
+		p.Put(`</p>`)
+	}
 	if !changeable {
 		p.readRule(d.rule)
 		if err := p.preview(w, d); err != nil {
@@ -132,16 +139,21 @@ func (p *page) ruleForm(w config.Workspace, d draft) {
 	r, rule := p.r, d.rule
 	f := d.fields(r, w)
 	p.problems(f.all()...)
-	p.Put(`<form method="post" action="{}" class="rule"><input type="hidden" name="agent" value="{}"><input type="hidden" name="was" value="{}">`, r.agentsPath("/rule"), rule.Agent, d.was)
+	p.Put(`<form method="post" action="{}" class="rule"><div class="rule-fields"><input type="hidden" name="was" value="{}">`, r.agentsPath("/rule"), d.was)
 	if d.known {
-		p.Put(`<input type="hidden" name="host" value="{}">`, rule.Host)
+		p.Put(`<input type="hidden" name="agent" value="{}"><input type="hidden" name="host" value="{}">`, rule.Agent, rule.Host)
 		if rule.Host != "" {
 			p.Put(`<p>{}</p>`, r.t("through %s", rule.Host))
 		}
 	} else {
+		p.field(f["agent"])
 		p.choice(f["host"])
 	}
-	p.ticked("allowed", "yes", r.t("Allowed"), r.t("Without this tick the agent is refused, and its rule is kept."), d.has("allowed", "yes", !rule.Off))
+	if rule.Agent != everyAgent {
+		p.ticked("allowed", "yes", r.t("Allowed"), r.t("Without this tick the agent is refused, and its rule is kept."), d.has("allowed", "yes", !rule.Off))
+	} else if d.has("allowed", "yes", !rule.Off) { // that is decided elsewhere, with a warning
+		p.Put(`<input type="hidden" name="allowed" value="yes">`)
+	}
 
 	p.Put(`<fieldset><legend>{}</legend><p class="hint">{}</p>`, r.t("What the agent may do"),
 		r.t("A preset lets actions through by their effect. Ticks below narrow it: then an action must have such an effect and be ticked. Without a preset the ticks decide alone."))
@@ -180,6 +192,7 @@ func (p *page) ruleForm(w config.Workspace, d draft) {
 	p.textarea(f["changesOf"])
 	p.Put(`</fieldset>`)
 	p.button(r.t("Save the rule"))
+	p.Put(`</div>`)
 	p.previewForm(w, d)
 	p.Put(`</form>`)
 }
@@ -310,7 +323,7 @@ func (r *request) summary(rule allowlist.Rule) string {
 		}
 		text := strings.Join(effects, ", ")
 		if len(rule.Actions) > 0 {
-			text = r.t("%s, of %s", text, few(rule.Actions))
+			text = r.t("%s in %s", text, few(rule.Actions))
 		}
 		parts = append(parts, text)
 	}
@@ -359,6 +372,8 @@ func saveRule(r *request) error {
 		switch {
 		case i < 0 && d.was != "", i >= 0 && d.was != print(rules[i]):
 			return r.problem(http.StatusConflict, "Somebody changed this rule since you opened it. Open it again: nothing was saved.")
+		case d.rule.Agent == everyAgent && !d.rule.Off && (i < 0 || rules[i].Off):
+			return r.problem(http.StatusUnprocessableEntity, "All agents are allowed on a page of their own, with its warning.")
 		case i < 0:
 			rules = append(rules, d.rule)
 		default:

@@ -41,7 +41,7 @@ func (r *request) limits(l allowlist.Limits) []limit {
 type fields map[string]field
 
 // order is that of the fields in the editor.
-var order = []string{"host", "preset", "sObjectsAllow", "sObjectsDeny", "fieldsAllow", "fieldsDeny", "confirmWithin", "callsPerMinute", "callsPerDay", "writesPerDay", "changes", "changesOf"}
+var order = []string{"agent", "host", "preset", "sObjectsAllow", "sObjectsDeny", "fieldsAllow", "fieldsDeny", "confirmWithin", "callsPerMinute", "callsPerDay", "writesPerDay", "changes", "changesOf"}
 
 // all are the fields in their order.
 func (f fields) all() (all []field) {
@@ -57,6 +57,7 @@ func (d draft) fields(r *request, w config.Workspace) fields {
 	lines := func(names []string) string { return strings.Join(names, "\n") }
 	objects, someFields := r.t("API names, one a line, as in Account or Invoice__c"), r.t("One a line, as in Contact.Email, *.SSN__c (of every object) or Contact.* (every field)")
 	f := fields{
+		"agent":         {label: r.t("Agent id"), value: rule.Agent, hint: r.t("As its host sends it, letter by letter."), required: true, autocomplete: "off"},
 		"host":          {label: r.t("Host"), value: rule.Host, options: r.hosts(w), hint: r.t("Where the hosts of a workspace do not trust each other, name the one through which the agent comes: a host can claim any agent.")},
 		"preset":        {label: r.t("Preset"), value: rule.Preset, options: r.presets(true)},
 		"sObjectsAllow": {label: r.t("Only these objects"), value: lines(rule.SObjects.Allow), hint: objects},
@@ -193,7 +194,7 @@ func (r *request) ruleOf(form url.Values) (rule allowlist.Rule, problems []probl
 // fieldOf are the fields of the editor by the members of a rule that they are for, as
 // [allowlist.Workspace.Validate] names them.
 var fieldOf = []struct{ member, field string }{
-	{"agent", "host"}, {"host", "host"}, {"preset", "preset"},
+	{"agent", "agent"}, {"host", "host"}, {"preset", "preset"},
 	{"sObjects.allow", "sObjectsAllow"}, {"sObjects.deny", "sObjectsDeny"}, {"fields.allow", "fieldsAllow"}, {"fields.deny", "fieldsDeny"},
 	{"confirmWithin", "confirmWithin"}, {"confirm", "confirmWithin"}, {"changes", "changesOf"},
 	{"limits.callsPerMinute", "callsPerMinute"}, {"limits.callsPerDay", "callsPerDay"}, {"limits.writesPerDay", "writesPerDay"}, {"actions", "preset"},

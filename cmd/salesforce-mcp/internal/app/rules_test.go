@@ -191,14 +191,14 @@ func TestSaveRule(t *testing.T) {
 	o := newOffice(t, allowlist.Rule{Agent: "desk", Preset: "read"})
 	open := func() url.Values {
 		t.Helper()
-		return formOf(t, o.visit(adminOf, agentsURL+"/rule?agent=desk&host=", nil).body, agentsURL+"/rule")
+		return formOf(t, o.visit("admin", agentsURL+"/rule?agent=desk&host=", nil).body, agentsURL+"/rule")
 	}
 	wrong := open()
 	for name, value := range map[string]string{"sObjectsDeny": "Opportunity, not a name!", "fieldsAllow": "Email", "callsPerMinute": "-1", "confirmWithin": "soon", "changes": "some"} {
 		wrong.Set(name, value)
 	}
 	wrong["confirm"] = []string{"remove"}
-	v := o.visit(adminOf, agentsURL+"/rule", wrong)
+	v := o.visit("admin", agentsURL+"/rule", wrong)
 	for _, has := range []string{`id="sObjectsDeny-problem"`, `id="fieldsAllow-problem"`, `id="callsPerMinute-problem"`, `id="confirmWithin-problem"`, `id="changesOf-problem"`, "Opportunity, not a name!", `href="#fieldsAllow"`, `value="soon"`} {
 		if !strings.Contains(v.body, has) {
 			t.Errorf("what comes back does not have %q", has)
@@ -213,12 +213,12 @@ func TestSaveRule(t *testing.T) {
 	first, second := open(), open()
 	first.Set("preset", "all")
 	second.Set("preset", "read+add")
-	if v := o.visit(adminOf, agentsURL+"/rule", first); v.status != http.StatusSeeOther {
+	if v := o.visit("admin", agentsURL+"/rule", first); v.status != http.StatusSeeOther {
 		t.Fatalf("the first: %d %.300s", v.status, v.body)
 	}
 	remove := url.Values{"agent": {"desk"}, "host": {""}, "was": second["was"]}
 	for path, form := range map[string]url.Values{"/rule": second, "/rule/remove": remove} {
-		if v := o.visit(adminOf, agentsURL+path, form); v.status != http.StatusConflict || !strings.Contains(v.body, "Somebody changed this rule") {
+		if v := o.visit("admin", agentsURL+path, form); v.status != http.StatusConflict || !strings.Contains(v.body, "Somebody changed this rule") {
 			t.Errorf("%s of the second: %d", path, v.status)
 		}
 	}
@@ -226,11 +226,11 @@ func TestSaveRule(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	remove.Set("was", open().Get("was"))
-	if v := o.visit(adminOf, agentsURL+"/rule/remove", remove); v.status != http.StatusSeeOther || len(o.rules("demo")) != 0 || o.mayRead("desk") {
+	if v := o.visit("admin", agentsURL+"/rule/remove", remove); v.status != http.StatusSeeOther || len(o.rules("demo")) != 0 || o.mayRead("desk") {
 		t.Errorf("removed: %d, %+v", v.status, o.rules("demo"))
 	}
 	made := url.Values{"agent": {"desk"}, "host": {"factory"}, "allowed": {"yes"}, "preset": {"read"}, "actions": {"records.getThem"}, "changes": {"none"}}
-	if v := o.visit(adminOf, agentsURL+"/rule", made); v.status != http.StatusUnprocessableEntity || len(o.rules("demo")) != 0 {
+	if v := o.visit("admin", agentsURL+"/rule", made); v.status != http.StatusUnprocessableEntity || len(o.rules("demo")) != 0 {
 		t.Errorf("an action that is not in the table: %d, %+v", v.status, o.rules("demo"))
 	}
 }

@@ -100,6 +100,9 @@ func (w *Workspace) Credentials() (all []Credential) {
 	if w.Returns != nil {
 		all = append(all, w.Returns.stripeKey())
 	}
+	if w.Agentforce != nil {
+		all = append(all, w.Agentforce.secret())
+	}
 	return all
 }
 
@@ -118,7 +121,7 @@ func (w *Workspace) Instead(name string, getenv func(string) string) string {
 		return "transitKey"
 	case *secret.File != "":
 		return secret.Name + "File"
-	case getenv(env) != "":
+	case getenv(env) != "" && !w.Stored:
 		return env
 	case *secret.Value != "":
 		return secret.Name + " in the configuration"
@@ -135,6 +138,9 @@ func (c *Config) readSecrets(dir string, getenv func(string) string) error {
 			section := "auth"
 			if w.Returns != nil && s.Value == &w.Returns.StripeKey {
 				section = "returns"
+			}
+			if w.Agentforce != nil && s.Value == &w.Agentforce.AgentClientSecret {
+				section = "agentforce"
 			}
 			problems = append(problems, s.read(fmt.Sprintf("workspaces[%d].%s.", i, section), dir, EnvName(w.Name, s.Name), getenv))
 		}

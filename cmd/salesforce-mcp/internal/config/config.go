@@ -82,6 +82,8 @@ type Config struct {
 	Login *Login `yaml:"login"`
 	// Admins are the people who decide about calls that wait for one. Default none.
 	Admins allowlist.Admins `yaml:"admins"`
+	// App says how people use the configuration app.
+	App App `yaml:"app"`
 	// HostPlatforms are the platforms in whose catalogs people can publish. Default
 	// none.
 	HostPlatforms []HostPlatform `yaml:"hostPlatforms"`
@@ -105,6 +107,8 @@ type Workspace struct {
 	// Catalog says how the workspace stands in catalogs. Nil: GET /catalog does not
 	// show it.
 	Catalog *Catalog `yaml:"catalog"`
+	// Agentforce says how the org's agents are spoken with. Nil: with the defaults.
+	Agentforce *Agentforce `yaml:"agentforce"`
 
 	// Stored says that the workspace stands in the database ([Config.Stored]).
 	Stored bool `yaml:"-"`
@@ -230,7 +234,7 @@ func (c *Config) Workspace(name string) (*Workspace, error) {
 		}
 		names = append(names, c.Workspaces[i].Name)
 	}
-	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("the configuration has no workspace %q; it has %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
 // Origin is where clients and browsers reach the server, as in
@@ -295,7 +299,7 @@ func (c *Config) validate(secrets bool) error {
 	if c.Login != nil {
 		problems = append(problems, c.Login.validate())
 	}
-	problems = append(problems, c.validateHostPlatforms(), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
+	problems = append(problems, c.validateHostPlatforms(), c.App.validate(c.Login != nil), c.checkSecrets(), c.Audit.validate(c.AllowLoopbackOrg, secrets), c.Tracing.validate())
 	if err := c.Secrets.checkKeys(c.Database != ""); err != nil && secrets {
 		bad("secrets: %w", err)
 	}
@@ -365,6 +369,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	}
 	if w.Returns != nil {
 		problems = append(problems, w.Returns.validate(at+"returns.", w.Auth, loopback))
+	}
+	if w.Agentforce != nil {
+		problems = append(problems, w.Agentforce.validate(at+"agentforce.", w.Auth))
 	}
 	if w.Auth != nil && secrets {
 		if err := w.Auth.check(salesforce.Hosts{Loopback: loopback}); err != nil {

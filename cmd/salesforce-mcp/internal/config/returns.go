@@ -73,6 +73,9 @@ func (w *Workspace) SecretNames() (names []string) {
 	if w.Returns != nil && w.Returns.Gateway == GatewayStripe {
 		names = append(names, w.Returns.stripeKey().Name)
 	}
+	if w.HasAgentSecret() {
+		names = append(names, w.Agentforce.secret().Name)
+	}
 	return names
 }
 

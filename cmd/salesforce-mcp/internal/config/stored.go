@@ -35,6 +35,9 @@ func (w Workspace) Document() ([]byte, error) {
 	if w.Returns != nil { // as a block, whatever a browser has made of it
 		r := *w.Returns
 		r.PolicyText = strings.TrimLeft(strings.ReplaceAll(r.PolicyText, "\r\n", "\n"), "\n")
+		if r.Mapping.Kind == yaml.DocumentNode && len(r.Mapping.Content) == 1 {
+			r.Mapping = *r.Mapping.Content[0]
+		}
 		w.Returns = &r
 	}
 	var node yaml.Node

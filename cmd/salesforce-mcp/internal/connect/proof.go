@@ -60,40 +60,71 @@ func (l *Login) URL(ctx context.Context, callback, state, nonce, verifier string
 	return config.AuthCodeURL(state, append(options, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))...), nil
 }
 
-// Claims are those of the ID token of the person that came back with a code, which is
-// checked.
+// Claims are those of the person that came back with a code: of the ID token, which is
+// checked, and what the provider's userinfo endpoint adds to them, where there is one:
+// many providers tell the e-mail address and groups there only (OpenID Connect Core 1.0,
+// section 5.4).
 func (l *Login) Claims(ctx context.Context, callback, code, nonce, verifier string) (map[string]any, error) {
-	provider, err := l.discover(ctx)
+	claims, tokens, err := l.idToken(ctx, callback, code, nonce, verifier)
 	if err != nil {
 		return nil, err
+	}
+	provider, err := l.discover(ctx)
+	if err != nil || provider.UserInfoEndpoint() == "" {
+		return claims, err
+	}
+	info, err := provider.UserInfo(oidc.ClientContext(ctx, l.HTTP), oauth2.StaticTokenSource(tokens))
+	if err != nil {
+		return nil, fmt.Errorf("the OpenID provider does not say who this is: %w", err)
+	}
+	more := map[string]any{}
+	if err := info.Claims(&more); err != nil {
+		return nil, fmt.Errorf("the OpenID provider's userinfo cannot be read: %w", err)
+	}
+	if info.Subject == "" || claims["sub"] != info.Subject {
+		return nil, fmt.Errorf("the OpenID provider's userinfo is of another person")
+	}
+	for name, value := range more {
+		if _, said := claims[name]; !said {
+			claims[name] = value
+		}
+	}
+	return claims, nil
+}
+
+// idToken exchanges a code, and returns the claims of the ID token.
+func (l *Login) idToken(ctx context.Context, callback, code, nonce, verifier string) (map[string]any, *oauth2.Token, error) {
+	provider, err := l.discover(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	ctx = oidc.ClientContext(ctx, l.HTTP)
 	config := l.config(provider, callback)
 	tokens, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return nil, fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err, l.ClientSecret.Reveal(), code, verifier))
+		return nil, nil, fmt.Errorf("the OpenID provider refused the code: %w", withoutBody(err, l.ClientSecret.Reveal(), code, verifier))
 	}
 	raw, ok := tokens.Extra("id_token").(string)
 	if !ok {
-		return nil, fmt.Errorf("the OpenID provider gave no ID token")
+		return nil, nil, fmt.Errorf("the OpenID provider gave no ID token")
 	}
 	token, err := provider.Verifier(&oidc.Config{ClientID: l.ClientID}).Verify(ctx, raw)
 	if err != nil {
-		return nil, fmt.Errorf("the ID token is not good: %w", err)
+		return nil, nil, fmt.Errorf("the ID token is not good: %w", err)
 	}
 	if token.Nonce != nonce {
-		return nil, fmt.Errorf("the ID token is of another login")
+		return nil, nil, fmt.Errorf("the ID token is of another login")
 	}
 	claims := map[string]any{}
 	if err := token.Claims(&claims); err != nil {
-		return nil, fmt.Errorf("the ID token cannot be read: %w", err)
+		return nil, nil, fmt.Errorf("the ID token cannot be read: %w", err)
 	}
-	return claims, nil
+	return claims, tokens, nil
 }
 
 // user is the host's user id of the person that came back with a code.
 func (l *Login) user(ctx context.Context, callback, code, nonce, verifier string) (string, error) {
-	claims, err := l.Claims(ctx, callback, code, nonce, verifier)
+	claims, _, err := l.idToken(ctx, callback, code, nonce, verifier)
 	if err != nil {
 		return "", err
 	}

@@ -40,8 +40,9 @@ type Settings struct {
 	Apply func(*config.Config) error
 
 	mu      sync.Mutex
-	file    *config.Config // as it was read last
-	version int64          // of the database's part of what is in force
+	file    *config.Config    // as it was read last
+	version int64             // of the database's part of what is in force
+	said    map[string]string // what was logged of workspaces that are left aside
 }
 
 // A Workspace is one as it is now, with defaults filled in. It is not changed: what the
@@ -96,29 +97,46 @@ func invalid(err error) *Invalid {
 	return e
 }
 
+// An Aside is a workspace of the database that is not in force.
+type Aside struct {
+	Workspace string
+	Hidden    bool  // the file has one of this name, which counts
+	Err       error // why not
+}
+
+// Unread is the error for a database that cannot be read now.
+type Unread struct{ Err error }
+
+// Error returns what is wrong.
+func (e *Unread) Error() string { return "read the workspaces of the database: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Unread) Unwrap() error { return e.Err }
+
 // Merge adds the workspaces of the database to a configuration that the file has given,
-// and returns that as another one. Those that are not valid are left out, and said why
-// of; nothing of them is in force.
-func Merge(ctx context.Context, st *store.Store, file *config.Config) (c *config.Config, version int64, left []error, err error) {
+// and returns that as another one, with the version of the database's part. Those that
+// are not valid, or have a name that the file has too, are left aside: nothing of them
+// is in force. The error is an [*Unread].
+func Merge(ctx context.Context, st *store.Store, file *config.Config) (c *config.Config, version int64, aside []Aside, err error) {
 	stored, version, err := st.StoredWorkspaces(ctx)
 	if err != nil {
-		return nil, 0, nil, fmt.Errorf("read the workspaces of the database: %w", err)
+		return nil, 0, nil, &Unread{err}
 	}
 	all := *file
 	all.Workspaces = slices.Clone(file.Workspaces)
 	for _, s := range stored {
 		if has(file, s.Workspace) {
-			left = append(left, fmt.Errorf("workspace %s: is in the configuration file and in the database; the file's counts", s.Workspace))
+			aside = append(aside, Aside{s.Workspace, true, errors.New("a workspace of this name is in the configuration file and in the database; the file's counts")})
 			continue
 		}
 		w, err := complete(file, s)
 		if err != nil {
-			left = append(left, fmt.Errorf("workspace %s of the database is not in force: %w", s.Workspace, err))
+			aside = append(aside, Aside{s.Workspace, false, err})
 			continue
 		}
 		all.Workspaces = append(all.Workspaces, w)
 	}
-	return &all, version, left, nil
+	return &all, version, aside, nil
 }
 
 // complete is a workspace of the database as it is in force with a configuration.
@@ -148,13 +166,11 @@ func (s *Settings) Take(ctx context.Context, file *config.Config) error {
 }
 
 func (s *Settings) take(ctx context.Context, file *config.Config) error {
-	c, version, left, err := Merge(ctx, s.Store, file)
+	c, version, aside, err := Merge(ctx, s.Store, file)
 	if err != nil {
 		return err
 	}
-	for _, err := range left {
-		s.Log.Warn().Err(err).Msg("a workspace of the database does not count")
-	}
+	s.warn(aside)
 	if s.Apply != nil {
 		if err := s.Apply(c); err != nil {
 			return err
@@ -164,11 +180,24 @@ func (s *Settings) take(ctx context.Context, file *config.Config) error {
 	return nil
 }
 
+// warn says once of each workspace that is left aside why it is.
+func (s *Settings) warn(aside []Aside) {
+	said := map[string]string{}
+	for _, a := range aside {
+		said[a.Workspace] = a.Err.Error()
+		if s.said[a.Workspace] != said[a.Workspace] {
+			s.Log.Warn().Err(a.Err).Str("workspace", a.Workspace).Msg("a workspace of the database is not in force")
+		}
+	}
+	s.said = said
+}
+
 // Start says what is in force at the start, as [Merge] gave it.
-func (s *Settings) Start(file *config.Config, version int64) {
+func (s *Settings) Start(file *config.Config, version int64, aside []Aside) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file, s.version = file, version
+	s.warn(aside)
 }
 
 // Follow puts in force what other servers, or commands, have changed in the database
@@ -191,6 +220,16 @@ func (s *Settings) configured() *config.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.file
+}
+
+// Names are those of all workspaces, sorted.
+func (s *Settings) Names(ctx context.Context) ([]string, error) {
+	all, err := s.Workspaces(ctx)
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return names, err
 }
 
 // Workspaces are all of them, by name.

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -334,9 +333,10 @@ func TestMerge(t *testing.T) {
 	if got, want := strings.Join(said, ", "), "both true true false, declared true false false, file false false true, kept false false false, older false false true, sly false false true"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	_, _, left, err := Merge(context.Background(), st, file)
-	if text := errors.Join(left...).Error(); err != nil || !strings.Contains(text, "both: is in the configuration file and in the database; the file's counts") || !strings.Contains(text, "there is no field nonsense here") {
-		t.Errorf("%v, %v", left, err)
+	_, _, aside, err := Merge(ctx, st, file)
+	if text := fmt.Sprint(aside); err != nil || !strings.Contains(text, "{both true a workspace of this name is in the configuration file and in the database; the file's counts}") ||
+		!strings.Contains(text, "there is no field nonsense here") || len(aside) != 4 {
+		t.Errorf("%v, %v", aside, err)
 	}
 	if len(file.Workspaces) != 2 {
 		t.Error("the file's configuration was changed")

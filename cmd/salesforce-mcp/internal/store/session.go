@@ -123,14 +123,14 @@ func (s *Store) SessionEnded(ctx context.Context, key, reason string) error {
 
 // IdleSession implements [tools.Sessions]. One that never got an ID ends here: nobody
 // can speak in it.
-func (s *Store) IdleSession(ctx context.Context, idle, lease time.Duration) (tools.Session, bool, error) {
+func (s *Store) IdleSession(ctx context.Context, workspace string, idle, lease time.Duration) (tools.Session, bool, error) {
 	if err := s.note(ctx, "end sessions that did not begin", `UPDATE agent_session SET ended = NOW(), owner = '', reason = 'Error' WHERE ended = 0 AND session_id = '' AND `+free); err != nil {
 		return tools.Session{}, false, err
 	}
 	a, ok, err := s.session(ctx, s.writer, `UPDATE agent_session SET owner = ?, lease_until = NOW() + CAST(? AS BIGINT)
-		WHERE session_key = (SELECT session_key FROM agent_session WHERE ended = 0 AND session_id <> '' AND used <= NOW() - CAST(? AS BIGINT) AND `+free+` ORDER BY used LIMIT 1)
+		WHERE session_key = (SELECT session_key FROM agent_session WHERE workspace = ? AND ended = 0 AND session_id <> '' AND used <= NOW() - CAST(? AS BIGINT) AND `+free+` ORDER BY used LIMIT 1)
 		AND ended = 0 AND used <= NOW() - CAST(? AS BIGINT) AND `+free+` RETURNING `+sessionColumns,
-		s.process.current(), lease.Milliseconds(), idle.Milliseconds(), idle.Milliseconds())
+		s.process.current(), lease.Milliseconds(), workspace, idle.Milliseconds(), idle.Milliseconds())
 	if err != nil {
 		return a, false, fmt.Errorf("find an idle session: %w", err)
 	}

@@ -107,13 +107,16 @@ func TestSessions(t *testing.T) {
 				t.Errorf("%+v, %v, %v", a, turn, err)
 			}
 		}
-		if _, ok, err := s.IdleSession(ctx, time.Hour, time.Hour); ok || err != nil {
+		if _, ok, err := s.IdleSession(ctx, "demo", time.Hour, time.Hour); ok || err != nil {
 			t.Errorf("idle: %v, %v", ok, err)
 		}
-		if a, ok, err := s.IdleSession(ctx, 0, time.Hour); !ok || err != nil || a.ID != "id 1" || a.Caller.User != "u" || a.Endpoint == "" {
+		if _, ok, err := s.IdleSession(ctx, "other", 0, time.Hour); ok || err != nil {
+			t.Errorf("idle elsewhere: %v, %v", ok, err)
+		}
+		if a, ok, err := s.IdleSession(ctx, "demo", 0, time.Hour); !ok || err != nil || a.ID != "id 1" || a.Caller.User != "u" || a.Endpoint == "" {
 			t.Errorf("idle: %+v, %v, %v", a, ok, err)
 		}
-		if _, ok, err := s.IdleSession(ctx, 0, time.Hour); ok || err != nil {
+		if _, ok, err := s.IdleSession(ctx, "demo", 0, time.Hour); ok || err != nil {
 			t.Errorf("idle twice: %v, %v", ok, err)
 		}
 	})

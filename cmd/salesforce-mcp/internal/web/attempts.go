@@ -30,7 +30,7 @@ const (
 func (a *attempts) wait(from netip.Addr, token string) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	limit, ok := a.failures.get(block(from))
+	limit, ok := a.failures.get(Block(from))
 	if !ok || limit.Tokens() >= 1 {
 		return 0
 	}
@@ -44,10 +44,10 @@ func (a *attempts) wait(from netip.Addr, token string) time.Duration {
 func (a *attempts) failed(from netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	limit, ok := a.failures.get(block(from))
+	limit, ok := a.failures.get(Block(from))
 	if !ok {
 		limit = rate.NewLimiter(rate.Every(failurePause), failuresAtOnce)
-		a.failures.put(block(from), limit)
+		a.failures.put(Block(from), limit)
 	}
 	limit.Allow()
 }
@@ -59,8 +59,8 @@ func (a *attempts) proven(token string) {
 	a.good.put(sha256.Sum256([]byte(token)), struct{}{})
 }
 
-// block is what one sender has of addresses: one, or the /64 of IPv6.
-func block(addr netip.Addr) netip.Prefix {
+// Block is what one sender has of addresses: one, or the /64 of IPv6.
+func Block(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64

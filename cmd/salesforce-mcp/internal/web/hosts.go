@@ -139,12 +139,15 @@ func peer(r *http.Request) netip.Addr {
 	return at.Addr().Unmap()
 }
 
-// source is the address that a request comes from: the peer's, or the last one
-// in X-Forwarded-For that no trusted proxy has written.
-func (s *Server) source(r *http.Request) netip.Addr {
+// source is the address that a request comes from.
+func (s *Server) source(r *http.Request) netip.Addr { return Source(r, s.TrustedProxies) }
+
+// Source is the address that a request comes from: the peer's, or the last one in
+// X-Forwarded-For that no trusted proxy has written.
+func Source(r *http.Request, trusted allowlist.Networks) netip.Addr {
 	from := peer(r)
 	passed := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(passed) - 1; i >= 0 && s.TrustedProxies.Contain(from); i-- {
+	for i := len(passed) - 1; i >= 0 && trusted.Contain(from); i-- {
 		before, err := netip.ParseAddr(strings.TrimSpace(passed[i]))
 		if err != nil {
 			break
