@@ -30,6 +30,25 @@ func newGate(t *testing.T, rules ...Rule) *Gate {
 	return g
 }
 
+// TestSuspended: a workspace that is suspended refuses everybody, shows nothing, and says
+// why; what is under way finds that its rule is gone.
+func TestSuspended(t *testing.T) {
+	w := &Workspace{Name: "w", Suspended: true, Rules: []Rule{{Agent: "*", Preset: PresetAll}}}
+	g, err := NewGate(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, op := Caller{Workspace: "w", Agent: "a"}, Operation{Tool: "records", Action: "get", Effect: "read"}
+	decision, err := g.Allow(caller, op)
+	var refusal *Refusal
+	if decision.Allowed || !errors.As(err, &refusal) || refusal.Code != Suspended || !strings.HasPrefix(refusal.Message, notAuthorized+": this workspace is suspended") {
+		t.Errorf("%+v, %v", decision, err)
+	}
+	if _, ok := g.Rule(caller); ok || g.MayEver("w", "", op) {
+		t.Error("it has a rule, or shows an operation")
+	}
+}
+
 func TestRulePermits(t *testing.T) {
 	for name, test := range map[string]struct {
 		rule Rule

@@ -22,6 +22,7 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets/fakevault"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/salesforce"
 )
@@ -310,7 +311,7 @@ func readCertificate(t *testing.T, file string) *x509.Certificate {
 
 // TestCertificate: what Salesforce reads of a certificate is right.
 func TestCertificate(t *testing.T) {
-	text, err := selfSigned(testKey(), "salesforce-mcp sales", 730)
+	text, err := settings.SelfSigned(testKey(), "salesforce-mcp sales", 730)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,22 +3,16 @@ package main
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/spf13/cobra"
 
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 )
 
 func (e *env) certificate() *cobra.Command {
@@ -68,19 +62,15 @@ it away. With --new, make the key too.`,
 
 // certifyNew makes a key, writes it to a file, and returns its certificate.
 func certifyNew(file string, days int) ([]byte, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := settings.NewKey()
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	text, err := settings.Certificate(key, "salesforce-mcp", days)
 	if err != nil {
 		return nil, err
 	}
-	text, err := selfSigned(key, "salesforce-mcp", days)
-	if err != nil {
-		return nil, err
-	}
-	return text, writeNew(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return text, writeNew(file, []byte(key.Reveal()), 0o600)
 }
 
 // certifyWorkspace returns the certificate of a workspace's key.
@@ -113,7 +103,7 @@ func (e *env) certifyWorkspace(ctx context.Context, file, workspace string, days
 	if err != nil {
 		return nil, err
 	}
-	return selfSigned(key, "salesforce-mcp "+workspace, days)
+	return settings.SelfSigned(key, "salesforce-mcp "+workspace, days)
 }
 
 // privateKey reads the key of a workspace.
@@ -126,24 +116,4 @@ func (l *look) privateKey(ctx context.Context, w *config.Workspace) (crypto.Sign
 		return nil, err
 	}
 	return jwt.ParseRSAPrivateKeyFromPEM([]byte(strings.ReplaceAll(s.PrivateKey.Reveal(), `\n`, "\n")))
-}
-
-// selfSigned returns a certificate of a key, by itself, in PEM. Salesforce takes
-// the key out of it, and refuses it when it has expired.
-func selfSigned(key crypto.Signer, name string, days int) ([]byte, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 0, days), // clocks differ
-		KeyUsage: x509.KeyUsageDigitalSignature, SignatureAlgorithm: x509.SHA256WithRSA, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, fmt.Errorf("the certificate cannot be made: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }

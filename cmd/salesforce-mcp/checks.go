@@ -22,9 +22,11 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
+	configapp "salesforce-mcp/cmd/salesforce-mcp/internal/app"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/salesforce"
+	"salesforce-mcp/tools"
 )
 
 // checks are all that the configuration gives cause for.
@@ -176,30 +178,59 @@ func loginURL(w *config.Workspace) string {
 
 // org makes a request as the workspace's user.
 func (l *look) org(ctx context.Context, w *config.Workspace) (string, error) {
-	s, err := l.orgs.settings(ctx, w.Name)
+	at, err := l.orgs.reach(ctx, w)
 	if err != nil {
 		return "", err
 	}
-	credentials, err := l.orgs.resolver.Credentials(w.Name, s)
-	if err != nil {
-		return "", err
+	text := at.Origin
+	if at.Username != "" {
+		text += " as " + at.Username
 	}
-	if _, err := credentials.Token(ctx); err != nil {
-		return "", err
-	}
-	org := &salesforce.Org{Client: l.orgs.client, Credentials: credentials, Version: w.APIVersion}
-	answer, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/", Semantics: salesforce.Safe})
-	if err != nil {
-		return "", err
-	}
-	text := answer.Origin
-	if user := cmp.Or(username(ctx, org), w.Auth.Username); user != "" {
-		text += " as " + user
-	}
-	if used, allowed, ok := l.orgs.client.Limits(answer.Origin); ok {
-		text += fmt.Sprintf(", %s of %s API calls left today", thousands(allowed-used), thousands(allowed))
+	if at.Allowed > 0 {
+		text += fmt.Sprintf(", %s of %s API calls left today", thousands(at.Left), thousands(at.Allowed))
 	}
 	return text, nil
+}
+
+// reach mints a token of a workspace, makes a request with it and reads the limits. The
+// error says what to mend.
+func (o *orgs) reach(ctx context.Context, w *config.Workspace) (at configapp.Connection, err error) {
+	s, err := o.settings(ctx, w.Name)
+	if err != nil {
+		return at, err
+	}
+	source, err := auth.New(s, o.resolver.HTTP, o.resolver.Hosts)
+	if err != nil {
+		return at, err
+	}
+	credentials := auth.NewCached(source)
+	if _, err := credentials.Token(ctx); err != nil {
+		return at, err
+	}
+	org := &salesforce.Org{Client: o.client, Credentials: credentials, Version: w.APIVersion}
+	answer, err := org.Do(ctx, &salesforce.Request{Method: http.MethodGet, Path: "/", Semantics: salesforce.Safe})
+	if err != nil {
+		return at, err
+	}
+	at = configapp.Connection{Origin: answer.Origin, Username: cmp.Or(username(ctx, org), w.Auth.Username)}
+	if used, allowed, ok := o.client.Limits(answer.Origin); ok {
+		at.Left, at.Allowed = max(allowed-used, 0), allowed
+	}
+	return at, nil
+}
+
+// Try looks whether the org of a workspace can be used: with a new token or, where people
+// connect, as far as that shows without one. The error says what to mend.
+func (o *orgs) Try(ctx context.Context, c *config.Config, workspace string) (configapp.Connection, error) {
+	w := o.workspace(workspace)
+	if w.Auth == nil {
+		return configapp.Connection{}, &tools.Error{Code: tools.NotConnected, Message: "Salesforce is not configured for this workspace: choose a mode and save its settings first"}
+	}
+	if w.Auth.Mode == auth.ModeOAuth {
+		_, err := o.knowsApp(ctx, c, w)
+		return configapp.Connection{Origin: loginURL(w), People: true}, err
+	}
+	return o.reach(ctx, w)
 }
 
 // username is whom the org's token stands for, or "" where the app's scopes do
@@ -221,16 +252,20 @@ func username(ctx context.Context, org *salesforce.Org) string {
 // is none: what is wrong with the client is said first (RFC 6749, section 5.2,
 // leaves the order open; Salesforce's was not found in a source).
 func (l *look) app(ctx context.Context, w *config.Workspace) (string, error) {
+	return l.orgs.knowsApp(ctx, l.config, w)
+}
+
+func (o *orgs) knowsApp(ctx context.Context, c *config.Config, w *config.Workspace) (string, error) {
 	if connect.Proof(w.Auth.Proof) == connect.ByBridge && !slices.ContainsFunc(w.Profiles, func(p *allowlist.Profile) bool { return p.Vouches }) {
 		return "", errors.New("nobody can connect: its proof is bridge, and none of its profiles has vouches: true")
 	}
-	s, err := l.orgs.settings(ctx, w.Name)
+	s, err := o.settings(ctx, w.Name)
 	if err != nil {
 		return "", err
 	}
-	callback := l.config.Origin() + "/oauth/callback"
-	client := l.orgs.client.HTTP()
-	app, err := auth.NewApp(s, callback, client, hosts(l.config))
+	callback := c.Origin() + "/oauth/callback"
+	client := o.client.HTTP()
+	app, err := auth.NewApp(s, callback, client, hosts(c))
 	if err != nil {
 		return "", err
 	}

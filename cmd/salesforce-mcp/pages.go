@@ -47,6 +47,13 @@ func (a *app) newPages() *configapp.App {
 		Runs:      a.store,
 		Entries:   a.store,
 		Returns:   func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
+		Origin:    c.Origin(),
+		Try: func(ctx context.Context, workspace string) (configapp.Connection, error) {
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			return a.orgs.Try(ctx, c, workspace)
+		},
+		People: a.people,
 	}
 	a.trailPages(pages)
 	for _, role := range c.App.Roles {

@@ -209,3 +209,58 @@ func TestStoredMisfit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTry: the test of a connection mints a token and reads the limits, and says which
+// setting to change when that fails.
+func TestTry(t *testing.T) {
+	w := newWorld(t)
+	s, ctx, ann := w.app.settings, t.Context(), settings.Author{ID: "ann", Name: "Ann"}
+	known := w.app.config.Workspaces[0].Auth
+	change := func(work func(*config.Auth)) {
+		t.Helper()
+		if err := s.Change(ctx, "new", ann, func(c *config.Workspace) error {
+			if c.Auth == nil {
+				c.Auth = &config.Auth{Mode: known.Mode, LoginURL: known.LoginURL, ClientID: known.ClientID, Username: known.Username}
+			}
+			work(c.Auth)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fails := func(what, want string) {
+		t.Helper()
+		if at, err := w.app.pages.Try(ctx, "new"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v", what, at, err)
+		}
+	}
+	var made config.Workspace
+	made.Name = "new"
+	if err := s.Create(ctx, ann, made); err != nil {
+		t.Fatal(err)
+	}
+	fails("without settings", "Salesforce is not configured for this workspace")
+	change(func(*config.Auth) {})
+	fails("without a key", "the private key is missing")
+	if err := s.SetSecret(ctx, "new", "privateKey", ann, known.PrivateKey); err != nil {
+		t.Fatal(err)
+	}
+	at, err := w.app.pages.Try(ctx, "new")
+	if err != nil || at.Origin != w.org.ready.Org || at.Username != known.Username || at.Allowed == 0 || at.Left == 0 {
+		t.Errorf("%+v, %v", at, err)
+	}
+	change(func(a *config.Auth) { a.Username = "nobody@acme.example" })
+	fails("another user", "user")
+	change(func(a *config.Auth) { a.Username, a.ClientID = known.Username, "3MVG9another" })
+	fails("another app", "client id")
+	change(func(a *config.Auth) {
+		*a = config.Auth{Mode: "oauth", LoginURL: known.LoginURL, ClientID: known.ClientID, Proof: "username"}
+	})
+	if _, err := w.app.pages.Try(ctx, "new"); err == nil || !strings.Contains(err.Error(), "callback URL is") && !strings.Contains(err.Error(), "secret") {
+		t.Errorf("oauth: %v", err)
+	}
+	if err := s.Suspend(ctx, ann, "new"); err != nil {
+		t.Fatal(err)
+	}
+	fails("suspended", "suspended")
+}

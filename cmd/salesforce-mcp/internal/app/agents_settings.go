@@ -25,7 +25,7 @@ func (r *request) declared() error {
 // changeRules changes the workspace of the path, in force when it returns. What change
 // returns is returned; it may be called several times.
 func (r *request) changeRules(change func(*config.Workspace) error) error {
-	err := r.app.Settings.Change(r.Context(), r.workspace, settings.Author{ID: r.person.Account, Name: r.person.Name}, change)
+	err := r.app.Settings.Change(r.Context(), r.workspace, r.author(), change)
 	var invalid *settings.Invalid
 	switch {
 	case errors.Is(err, settings.ErrDeclared):

@@ -111,6 +111,10 @@ func TestApprovalOfCall(t *testing.T) {
 	approver.post("/confirm", url.Values{"password": {goodPassword}})
 	approver.post(path+"/approve", nil).shows(t, "a decision about it", 403, "somebody else has to decide")
 	approver.post(path+"/deny", nil).shows(t, "a denial of it", 403, "somebody else has to decide")
+	for _, user := range []string{"ID-APPROVER", "Approver"} { // by whichever name the host knows them
+		a := s.park("updateRecord", "update", "set", user, `{"user":"`+user+`"}`)
+		approver.post(approvalsURL+"/"+a.ID+"/approve", nil).shows(t, "a decision about what was asked for "+user, 403, "somebody else has to decide")
+	}
 	admin := s.as("admin")
 	admin.post("/test/age", nil)
 	admin.get(path).shows(t, "a removal", 200, "<del>"+html.EscapeString(company)+"</del>", "(removed)", "fresh proof", "!formaction")
@@ -187,6 +191,8 @@ func TestQueueIsPaged(t *testing.T) {
 		s.park("updateRecord", "update", "set", "dora", `{"n":`+strings.Repeat("1", i+1)+`}`)
 	}
 	s.decideAll(owner)
+	s.park("updateRecord", "update", "set", "dora", `{"waits":1}`)
+	s.park("updateRecord", "update", "set", "dora", `{"waits":2}`)
 	found := map[string]int{}
 	for path, pages := approvalsURL, 0; path != "" && pages < 5; pages++ {
 		a := owner.get(path)
@@ -199,7 +205,7 @@ func TestQueueIsPaged(t *testing.T) {
 			path = approvalsURL + "?before=" + between(a.body, `<p><a href="`+approvalsURL+`?before=`, `"`)
 		}
 	}
-	if len(found) != all {
+	if len(found) != all+2 {
 		t.Errorf("%d of %d are shown", len(found), all)
 	}
 	for id, n := range found {

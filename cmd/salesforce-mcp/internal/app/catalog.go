@@ -87,20 +87,11 @@ func (s *entryState) status() int {
 }
 
 func entryPage(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
 	return r.entryPage(http.StatusOK, w, nil, nil)
-}
-
-// published is the workspace that the path names.
-func (r *request) published() (settings.Workspace, error) {
-	w, err := r.app.Settings.Workspace(r.Context(), r.PathValue("name"))
-	if errors.Is(err, settings.ErrNone) {
-		return w, errNothing
-	}
-	return w, err
 }
 
 // entryPage shows a workspace's entry, what was found of it on the host, and what is
@@ -155,12 +146,12 @@ func (p *page) onHost(w settings.Workspace, state *entryState) {
 	p.Put(`<button class="plain" hx-post="{}" hx-target="#state" hx-swap="innerHTML" hx-indicator="#checking" hx-disabled-elt="this">{}</button> `, at+"/check", r.t("Check"))
 	p.Put(`<button formaction="{}">{}</button> <button class="danger" formaction="{}">{}</button>`, at+"/publish", r.t("Add to catalog, or update"), at+"/withdraw", r.t("Remove from catalog"))
 	p.Put(`<p id="checking" class="htmx-indicator" role="status">{}</p></form><div id="state" aria-live="polite">`, r.t("Checking…"))
-	p.state(state)
+	p.standing(state)
 	p.Put(`</div>`)
 }
 
-// state says what is known of the entry on the host.
-func (p *page) state(s *entryState) {
+// standing says what is known of the entry on the host.
+func (p *page) standing(s *entryState) {
 	r := p.r
 	switch {
 	case s == nil:
@@ -214,7 +205,7 @@ func (r *request) hostSays(err error) string {
 // onPlatform reads the form that was sent: the workspace, and what the person lets this
 // server do on the platform.
 func (r *request) onPlatform() (w settings.Workspace, s host.Session, problems []problemOf, err error) {
-	if w, err = r.published(); err != nil {
+	if w, err = r.named(); err != nil {
 		return w, s, nil, err
 	}
 	form, err := r.form()
@@ -237,7 +228,7 @@ func checkEntry(r *request) error {
 	}
 	if r.partial() {
 		p := r.page("")
-		p.state(state)
+		p.standing(state)
 		return p.send(http.StatusOK)
 	}
 	return r.entryPage(state.status(), w, state, nil)
@@ -417,7 +408,7 @@ func catalogOf(form url.Values) config.Catalog {
 // changeListing saves the workspace's settings for catalogs. What the form does not show
 // stays as it is.
 func changeListing(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}
@@ -462,7 +453,7 @@ func (p *page) throughBridge(w *config.Workspace) {
 
 // downloadBridge is the app for the host platform.
 func downloadBridge(r *request) error {
-	w, err := r.published()
+	w, err := r.named()
 	if err != nil {
 		return err
 	}

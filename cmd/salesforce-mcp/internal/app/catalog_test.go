@@ -23,7 +23,7 @@ func newMarket(t *testing.T) (*office, *fakehost.Host) {
 	o := newOffice(t, allowlist.Rule{Agent: "a", Preset: "read"})
 	h := fakehost.New(t)
 	o.app.Hosts = []*host.Platform{{Name: "prisme", API: h.URL, HTTP: http.DefaultClient}}
-	o.app.PublicURL = "https://mcp.example.com"
+	o.app.PublicURL, o.app.Origin = "https://mcp.example.com", "https://mcp.example.com"
 	return o, h
 }
 
@@ -89,7 +89,7 @@ func TestCatalogPages(t *testing.T) {
 	}
 	o.app.Hosts = nil
 	o.market(platformAdmin, marketURL, nil).has(t, 200, "No host platform is configured", "Declare it by hand")
-	o.app.PublicURL = ""
+	o.app.PublicURL, o.app.Origin = "", "http://127.0.0.1:8080"
 	o.market(platformAdmin, marketURL, nil).has(t, 200, "no public address")
 }
 

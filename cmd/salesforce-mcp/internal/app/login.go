@@ -37,17 +37,15 @@ func rolesOf(all []Claim, claims map[string]any) (roles users.Roles) {
 
 // holds reports whether claims say what the claim wants.
 func (c Claim) holds(claims map[string]any) bool {
-	value, ok := claims[c.Name]
-	for name, path := "", c.Name; !ok && path != ""; {
-		if name, path, _ = strings.Cut(path, "."); path == "" {
-			value, ok = claims[name]
-			break
-		}
-		inner, is := claims[name].(map[string]any)
-		if !is {
+	value, whole := claims[c.Name]
+	for path := c.Name; !whole && path != ""; {
+		name, rest, _ := strings.Cut(path, ".")
+		value, path = claims[name], rest
+		if inner, is := value.(map[string]any); is && path != "" {
+			claims = inner
+		} else if path != "" {
 			return false
 		}
-		claims = inner
 	}
 	switch value := value.(type) {
 	case string:
@@ -109,7 +107,7 @@ func toProvider(r *request) error {
 		return err
 	}
 	r.app.sessions.Put(r.Context(), inDance, string(text))
-	http.Redirect(r.w, r.Request, to, http.StatusSeeOther) //nolint:gosec // to the provider of the configuration
+	http.Redirect(r.w, r.Request, to, http.StatusSeeOther)
 	return nil
 }
 

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -220,7 +222,8 @@ func checkPolicy(r *request) error {
 }
 
 // savePolicy keeps a text as the policy of the workspace: returns are decided by it at
-// once, and those that wait for a person are looked at anew when that person decides.
+// once, and those that wait for a person are looked at anew when that person decides. It
+// asks for a fresh proof, as approving money does: what was typed stays meanwhile.
 func savePolicy(r *request) error {
 	d, err := r.sentDraft()
 	if err != nil {
@@ -233,10 +236,13 @@ func savePolicy(r *request) error {
 		return r.showPolicy(d, http.StatusUnprocessableEntity, func(p *page) {
 			p.notice("error", r.t("Nothing was saved: the policy has problems, which stand below it."))
 		})
-	case d.base != digestOf(d.present):
-		return r.showPolicy(d.rebased(), http.StatusConflict, r.changedMeanwhile(d))
+	case r.confirmed() != nil:
+		return r.showPolicy(d, http.StatusForbidden, func(p *page) {
+			p.notice("error", r.t("Nothing was saved: what decides about money is saved with a proof of who you are that is not older than ten minutes. Open the link below in another tab, prove it there, and save again here."))
+			p.more(r.t("Prove who you are"), "/confirm?next="+url.QueryEscape("/workspaces/"+r.workspace+"/policy"))
+		})
 	}
-	if err := r.keepPolicy(d.text, d.base); errors.Is(err, errChangedMeanwhile) {
+	if err := r.keepPolicy(d.text, cmp.Or(d.base, "none")); errors.Is(err, errChangedMeanwhile) {
 		now, err := r.draft()
 		if err != nil {
 			return err

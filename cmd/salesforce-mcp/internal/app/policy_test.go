@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"salesforce-mcp/audit"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
 	returnpolicy "salesforce-mcp/tools/returns/policy"
 )
 
@@ -57,17 +59,27 @@ func TestPolicyVersions(t *testing.T) {
 	if a := s.waiting(run); !strings.Contains(a.Rule, "look") {
 		t.Errorf("the new policy does not decide: %+v", a)
 	}
+	admin.post("/test/age", nil)
+	admin.post(policyURL, url.Values{"policy": {"# typed\n" + strictPolicy}, "base": {base}}).shows(t, "with an old proof", 403, "Nothing was saved", "# typed", "/confirm?next=")
+	if a := admin.post(policyURL+"/versions/1/restore", nil); !strings.HasPrefix(a.to(), "/confirm") || s.returns(testWorkspace).PolicyText != strictPolicy {
+		t.Errorf("restored with an old proof: %d %s", a.status, a.to())
+	}
+	admin.post("/confirm", url.Values{"password": {goodPassword}})
 	another := strings.Replace(strictPolicy, "look", "watch", 1)
 	admin.post(policyURL, url.Values{"policy": {another}, "base": {base}}).shows(t, "an old text", 409, "somebody has changed the policy meanwhile", "<del>-   - name: look</del>", "<ins>+   - name: watch</ins>", "name: watch")
 	base = between(admin.get(policyURL).body, `name="base" value="`, `"`)
 	if a := admin.post(policyURL, url.Values{"policy": {another}, "base": {base}}); a.status != http.StatusSeeOther {
 		t.Fatalf("%d %s", a.status, excerpt(a.body))
 	}
+	if err := s.settings.Change(t.Context(), testWorkspace, settings.Author{Name: "admin"}, func(w *config.Workspace) error { w.Returns.Company = "Acme"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	admin.post(policyURL, url.Values{"policy": {strictPolicy}}).shows(t, "a form that does not say what it is of", 409, "meanwhile")
 	for _, who := range []string{"auditor", "approver"} {
 		b := s.as(who)
 		b.post(policyURL, url.Values{"policy": {strictPolicy}}).shows(t, who+" saves", 404)
 		b.post(policyURL+"/versions/1/restore", nil).shows(t, who+" restores", 404)
-		b.get(policyURL+"/versions").shows(t, "versions for "+who, 200, "Revision 3", "Revision 2", "Revision 1")
+		b.get(policyURL+"/versions").shows(t, "versions for "+who, 200, "!Revision 4", "Revision 3", "Revision 2", "Revision 1") // the fourth is about something else
 		b.get(policyURL+"/versions/2").shows(t, "a version for "+who, 200, "&lt;all&gt;", "!Restore this version", "!<all>")
 	}
 	admin.get(policyURL+"/versions/3").shows(t, "the one in force", 200, "This version is in force.", "<del>-   - name: look</del>", "!Restore")
@@ -81,7 +93,10 @@ func TestPolicyVersions(t *testing.T) {
 	if got := s.returns(testWorkspace).PolicyText; got != string(returnpolicy.Default()) {
 		t.Errorf("restored: %q", got)
 	}
-	admin.get(policyURL+"/versions").shows(t, "after the restoration", 200, "Revision 4")
+	if got := s.returns(testWorkspace).Company; got != "Acme" {
+		t.Errorf("the company is %q after it", got)
+	}
+	admin.get(policyURL+"/versions").shows(t, "after the restoration", 200, "Revision 5")
 
 	// The workspace of the file is shown and tried, not changed.
 	s.as("owner").get("/workspaces/other/policy").shows(t, "the file's", 200, "stands in the configuration file", "within-14-days", "!Save as a new version")

@@ -24,12 +24,11 @@ const (
 
 // A triedCase is what two policies say about one case.
 type triedCase struct {
-	number   string
-	facts    returnpolicy.Facts
-	now      returnpolicy.Decision // of the policy in force
-	then     returnpolicy.Decision // of the text
-	currency string
-	problem  string // why it cannot be tried
+	number  string
+	facts   returnpolicy.Facts
+	now     returnpolicy.Decision // of the policy in force
+	then    returnpolicy.Decision // of the text
+	problem string                // why it cannot be tried
 }
 
 // tryFields are what a policy is tried on.

@@ -140,6 +140,9 @@ func restorePolicy(r *request) error {
 	if _, err := r.form(); err != nil {
 		return err
 	}
+	if err := r.confirmed(); err != nil {
+		return err
+	}
 	if problems := policyProblems(v.text); problems != nil {
 		return r.problem(http.StatusUnprocessableEntity, "Nothing was restored: that text cannot be used any more: %s", problems[0].text)
 	}

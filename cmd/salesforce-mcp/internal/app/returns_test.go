@@ -33,8 +33,9 @@ func TestRunStory(t *testing.T) {
 	if again := auditor.send(http.MethodGet, runsURL+"?seen="+between(part.body, "seen=", `"`), nil, "HX-Request", "true"); again.status != http.StatusNoContent {
 		t.Errorf("a list that the browser has: %d", again.status)
 	}
-	auditor.get(runsURL+"/"+done).shows(t, "a return that is done", 200, "made, or none was needed", "gw-refund-", "ret/demo/", "<del>Working</del>", "The customer says &lt;b&gt;", "POST /services/data/", "149", "!<b>it is", "!What you can do")
+	auditor.get(runsURL+"/"+done).shows(t, "a return that is done", 200, "made, or none was needed", "gw-refund-", "ret/demo/", "<del>Working</del>", "The customer says &lt;b&gt;", "POST /services/data/", "149", "/audit/runs/"+done, "!<b>it is", "!What you can do")
 	auditor.get(runsURL+"/"+waits).shows(t, "one that waits", 200, "It waits for a decision.", approvalsURL+"/"+s.waiting(waits).ID, "!What you can do")
+	approver.get(runsURL+"/"+done).shows(t, "for an approver", 200, "gw-refund-", "!/audit/runs/")
 	auditor.get(runsURL+"/none").shows(t, "one that is not there", 404)
 	s.as("neighbour").get(runsURL+"/"+done).shows(t, "a neighbour's look", 404, "!gw-refund")
 	admin.get("/workspaces/other/returns/"+done).shows(t, "one of another workspace", 404)

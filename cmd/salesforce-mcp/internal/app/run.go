@@ -71,7 +71,7 @@ func (r *request) showRun(s runStory, status int, said string) error {
 	p.Put(`<p>`)
 	p.runBadges(s.Run)
 	p.Put(`</p>`)
-	if needed := r.needed(s); needed != "" {
+	if needed := r.todo(s); needed != "" {
 		p.notice("warn", needed)
 	}
 	if s.approval != "" {
@@ -106,8 +106,8 @@ var outcomeNames = []option{{"refund", words("the money back")}, {"replace", wor
 // pivotNames are what is known of a run's refund, for people.
 var pivotNames = []option{{"", words("not made")}, {"begun", words("perhaps made: nobody can tell yet")}, {"passed", words("made, or none was needed")}}
 
-// needed is what a person can do about a run; "" for nothing.
-func (r *request) needed(s runStory) string {
+// todo is what a person can do about a run; "" for nothing.
+func (r *request) todo(s runStory) string {
 	switch {
 	case returns.Ended(s.Status):
 		return ""
@@ -168,7 +168,11 @@ func (p *page) story(entries []audit.Entry) {
 		}
 		p.told(e, end)
 	}
-	p.Put(`</ol></section>`)
+	p.Put(`</ol>`)
+	if len(entries) > 0 && r.may(auditing) {
+		p.more(r.t("All entries of this run in the audit trail"), "/workspaces/"+r.workspace+"/audit/runs/"+url.PathEscape(entries[0].Run))
+	}
+	p.Put(`</section>`)
 }
 
 // told is one entry of a story, with its outcome.

@@ -18,10 +18,12 @@ func TestReturns(t *testing.T) {
 		problem string
 	}{
 		"least":            {"{gateway: record, mapping: {currency: {code: EUR}}}", ""},
-		"all":              {"{gateway: stripe, stripeKeyFile: key, policy: policy.yaml, mapping: {currency: {code: EUR}, case: {order: Order__c}}, approveWithin: 48h, company: Acme}", ""},
+		"all":              {"{gateway: stripe, stripeKeyFile: key, policy: policy.yaml, mapping: {currency: {code: EUR}, case: {order: Order__c}}, approveWithin: 48h, reauthenticateOver: {EUR: 5000}, company: Acme}", ""},
 		"no gateway":       {"{}", `workspaces[0].returns.gateway: "" is none of salesforcePayments, stripe, record`},
 		"a key for nobody": {"{gateway: record, stripeKey: sk_test}", `workspaces[0].returns.stripeKey, stripeURL: are for gateway stripe`},
 		"another server":   {"{gateway: stripe, stripeURL: 'http://127.0.0.1:1'}", `workspaces[0].returns.stripeURL: "http://127.0.0.1:1" must be on this machine, with allowLoopbackOrg`},
+		"a limit in words": {"{gateway: record, mapping: {currency: {code: EUR}}, reauthenticateOver: {euro: 5000}}", `workspaces[0].returns.reauthenticateOver: "euro": 5000 must be minor units of a currency`},
+		"a limit below 0":  {"{gateway: record, mapping: {currency: {code: EUR}}, reauthenticateOver: {EUR: -1}}", `reauthenticateOver: "EUR": -1 must be`},
 		"no policy":        {"{gateway: record, policy: gone.yaml}", "workspaces[0].returns.policy: open"},
 		"a wrong policy":   {"{gateway: record, policy: wrong.yaml}", "order.payed"},
 		"no currency":      {"{gateway: record}", "workspaces[0].returns.mapping.currency.code: "},

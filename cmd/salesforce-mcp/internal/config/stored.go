@@ -59,7 +59,7 @@ func (w Workspace) Document() ([]byte, error) {
 
 // secretMembers are the members of a document that are secrets.
 var secretMembers = func() (names []string) {
-	w := Workspace{Auth: &Auth{}, Returns: &Returns{}}
+	w := Workspace{Auth: &Auth{}, Returns: &Returns{}, Agentforce: &Agentforce{}}
 	for _, c := range w.Credentials() {
 		names = append(names, c.Name)
 	}

@@ -156,6 +156,23 @@ func (p *People) Explain(ctx context.Context, caller allowlist.Caller, w Workspa
 	return e
 }
 
+// Invite is a link with which a person connects, for somebody who has asked for it in the
+// configuration app. Whoever opens it still has to be proven to be that person.
+func (p *People) Invite(ctx context.Context, caller allowlist.Caller) (string, error) {
+	w, err := p.Workspace(ctx, caller.Workspace)
+	if err != nil {
+		return "", err
+	}
+	if !p.provable(w) {
+		return "", ErrUnprovable
+	}
+	return p.invite(ctx, caller)
+}
+
+// ErrUnprovable is the error for a workspace whose people connect in the settings of
+// their host only.
+var ErrUnprovable = errors.New("people of this workspace connect in their host's settings: with the proof bridge only the host can say who opens a link")
+
 // invite gives a ticket for the caller's person and returns the URL to open with
 // it. An agent that asks again soon gets the same one.
 func (p *People) invite(ctx context.Context, caller allowlist.Caller) (string, error) {

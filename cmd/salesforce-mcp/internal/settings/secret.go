@@ -2,10 +2,13 @@ package settings
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"salesforce-mcp/allowlist"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/secrets"
@@ -105,4 +108,101 @@ func CheckSecret(name string, value salesforce.Secret) error {
 		return fmt.Errorf("the %s has a blank, a line break or a letter that none has: is it the right text?", name)
 	}
 	return nil
+}
+
+// tokenNote is the name under which it is noted who made a host's token.
+func tokenNote(hash string) string { return "token/" + hash }
+
+// mostTokens is how many tokens a host may have at once.
+const mostTokens = 10
+
+// AddToken gives a host of a workspace one more token, and returns it: it is kept as a
+// hash only. Those that the host has go on being good, so that it can be replaced
+// without a gap.
+func (s *Settings) AddToken(ctx context.Context, workspace, host string, by Author) (salesforce.Secret, error) {
+	token := salesforce.Secret("smcp_" + rand.Text() + rand.Text())
+	hash := allowlist.HashToken(token.Reveal())
+	err := s.change(ctx, workspace, by, "add token of "+host, func(w *config.Workspace) error {
+		p, err := hostOf(w, host)
+		if err != nil {
+			return err
+		}
+		if len(p.Tokens) >= mostTokens {
+			return &Invalid{[]Problem{{"host", fmt.Sprintf("the host has %d tokens: revoke one first", mostTokens)}}}
+		}
+		p.Tokens = append(p.Tokens, hash)
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, s.Store.NoteSecret(ctx, workspace, tokenNote(hash), by)
+}
+
+// RevokeToken takes a token of a host away, by its hash. The last one stays: a host
+// without any is removed as a whole.
+func (s *Settings) RevokeToken(ctx context.Context, workspace, host, hash string, by Author) error {
+	err := s.change(ctx, workspace, by, "revoke token of "+host, func(w *config.Workspace) error {
+		p, err := hostOf(w, host)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(p.Tokens, hash) {
+			return ErrNone
+		}
+		if len(p.Tokens) == 1 {
+			return &Invalid{[]Problem{{"host", "this is the host's only token: make another one first, or remove the host"}}}
+		}
+		p.Tokens = slices.DeleteFunc(p.Tokens, func(t string) bool { return t == hash })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.Store.ForgetNote(ctx, workspace, tokenNote(hash))
+}
+
+// TokenInfo says who made a token, by its hash, as SecretInfo does.
+func (s *Settings) TokenInfo(ctx context.Context, workspace, hash string) (SecretInfo, bool, error) {
+	return s.SecretInfo(ctx, workspace, tokenNote(hash))
+}
+
+// hostOf is a host of a workspace that proves itself with tokens.
+func hostOf(w *config.Workspace, name string) (*allowlist.Profile, error) {
+	for _, p := range w.Profiles {
+		if p.Name == name && p.JWT == nil && p.ClientCert == nil && !p.Local {
+			return p, nil
+		}
+	}
+	return nil, ErrNone
+}
+
+// AddHost adds a host to a workspace, and returns its first token.
+func (s *Settings) AddHost(ctx context.Context, workspace string, host allowlist.Profile, by Author) (salesforce.Secret, error) {
+	token := salesforce.Secret("smcp_" + rand.Text() + rand.Text())
+	host.Tokens = []string{allowlist.HashToken(token.Reveal())}
+	err := s.change(ctx, workspace, by, "add host "+host.Name, func(w *config.Workspace) error {
+		if slices.ContainsFunc(w.Profiles, func(p *allowlist.Profile) bool { return p.Name == host.Name }) {
+			return &Invalid{[]Problem{{"name", "the workspace has a host of this name"}}}
+		}
+		added := host
+		w.Profiles = append(w.Profiles, &added)
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, s.Store.NoteSecret(ctx, workspace, tokenNote(host.Tokens[0]), by)
+}
+
+// RemoveHost takes a host away, with the rules that are for it alone.
+func (s *Settings) RemoveHost(ctx context.Context, workspace, host string, by Author) error {
+	return s.change(ctx, workspace, by, "remove host "+host, func(w *config.Workspace) error {
+		if _, err := hostOf(w, host); err != nil {
+			return err
+		}
+		w.Profiles = slices.DeleteFunc(w.Profiles, func(p *allowlist.Profile) bool { return p.Name == host })
+		w.Rules = slices.DeleteFunc(w.Rules, func(r allowlist.Rule) bool { return r.Host == host })
+		return nil
+	})
 }

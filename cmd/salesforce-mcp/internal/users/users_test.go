@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func TestCheckPassword(t *testing.T) {
 		strings.Repeat("xyzabc", 30): ErrLong,
 		"correct horse \xff battery": ErrLong,
 	} {
-		if got := CheckPassword(password, "ada@acme.example"); got != want {
+		if got := CheckPassword(password, "ada@acme.example"); !errors.Is(got, want) {
 			t.Errorf("%q: %v, want %v", password, got, want)
 		}
 	}
