@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 	"golang.org/x/tools/txtar"
 
 	"salesforce-mcp/allowlist"
@@ -28,13 +29,59 @@ import (
 	"salesforce-mcp/tools"
 )
 
-// asBridge makes every workspace's first profile that of the bridge, as
-// docs/host-platform.md has it.
+// hostPlatformDocs are the blocks of YAML of docs/host-platform.md, by their first word.
+func hostPlatformDocs() (map[string]string, error) {
+	text, err := os.ReadFile("../../docs/host-platform.md")
+	blocks := map[string]string{}
+	for _, block := range regexp.MustCompile("(?sm)^( *)```yaml\n(.*?)^ *```").FindAllStringSubmatch(string(text), -1) {
+		lines := strings.Split(block[2], "\n")
+		for i := range lines {
+			lines[i] = strings.TrimPrefix(lines[i], block[1])
+		}
+		first, _, _ := strings.Cut(lines[0], ":")
+		blocks[first] = strings.Join(lines, "\n")
+	}
+	return blocks, err
+}
+
+// asBridge gives every workspace's first profile what docs/host-platform.md says of the
+// bridge's, but for its tokens.
 func asBridge(c *config.Config) {
+	blocks, err := hostPlatformDocs()
+	var documented struct{ Profiles []allowlist.Profile }
+	if err == nil {
+		err = yaml.Unmarshal([]byte(blocks["profiles"]), &documented)
+	}
+	if err != nil || len(documented.Profiles) != 1 {
+		panic(fmt.Sprint("docs/host-platform.md: ", err, documented))
+	}
 	for i := range c.Workspaces {
-		p := c.Workspaces[i].Profiles[0]
-		p.Vouches = true
-		p.User = []allowlist.Source{{Kind: allowlist.FromHeader, Name: "user-id"}, {Kind: allowlist.FromArgument, Name: "user_id"}}
+		p := documented.Profiles[0]
+		p.Tokens = c.Workspaces[i].Profiles[0].Tokens
+		c.Workspaces[i].Profiles = []*allowlist.Profile{&p}
+	}
+}
+
+// TestHostPlatformDocs: the configuration that the page shows is one.
+func TestHostPlatformDocs(t *testing.T) {
+	blocks, err := hostPlatformDocs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	profiles := "    " + strings.ReplaceAll(strings.TrimSpace(blocks["profiles"]), "\n", "\n    ")
+	if err := os.WriteFile(file, []byte(blocks["hostPlatforms"]+"\n"+strings.TrimRight(blocks["workspaces"], "\n")+"\n"+profiles+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.HostPlatforms) != 1 || !c.Workspaces[0].Catalog.Public || c.Workspaces[0].Catalog.Bridge == "" || !c.Workspaces[0].Profiles[0].Vouches {
+		t.Errorf("%+v", c.Workspaces[0])
+	}
+	if _, err := dsul.Parse(strings.NewReader(strings.Replace(blocks["- Salesforce.runQuery"], "    output:", "  output:", 1)), knownInstruction, nil); err != nil {
+		t.Error(err)
 	}
 }
 

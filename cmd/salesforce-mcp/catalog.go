@@ -16,7 +16,7 @@ import (
 func (o *orgs) catalog(origin string) (all []web.Listed) {
 	workspaces := *o.workspaces.Load()
 	for _, name := range slices.Sorted(maps.Keys(workspaces)) {
-		if w := workspaces[name]; w.Catalog != nil {
+		if w := workspaces[name]; w.Catalog != nil && !w.Catalog.Unlisted {
 			all = append(all, web.Listed{Workspace: name, Public: w.Catalog.Public, Entry: catalog.Entry(w, origin, "")})
 		}
 	}

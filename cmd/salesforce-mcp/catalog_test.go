@@ -19,7 +19,9 @@ func TestCatalogForWhom(t *testing.T) {
 		c.Workspaces[1].Catalog = &config.Catalog{}
 		quiet := c.Workspaces[0]
 		quiet.Name, quiet.Catalog = "quiet", nil
-		c.Workspaces = append(c.Workspaces, quiet)
+		unlisted := quiet
+		unlisted.Name, unlisted.Catalog = "quiet-too", &config.Catalog{Unlisted: true}
+		c.Workspaces = append(c.Workspaces, quiet, unlisted)
 	})
 	get := func(token string) (int, []string, string) {
 		t.Helper()

@@ -164,6 +164,7 @@ func demoConfig(listen, data string, org orgReady, key *rsa.PrivateKey, token st
 	}
 	c.Workspaces[0].Agentforce = &config.Agentforce{ClientID: org.AgentClientID}
 	c.Workspaces[0].Returns = &config.Returns{Gateway: config.GatewaySalesforcePayments, Company: "Alder Ridge Tools (simulated)"}
+	c.Workspaces[0].Catalog = &config.Catalog{Public: true}
 	if err := yaml.Unmarshal([]byte(demoMapping), &c.Workspaces[0].Returns.Mapping); err != nil {
 		return nil, err
 	}

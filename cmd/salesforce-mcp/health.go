@@ -128,7 +128,7 @@ func (a *app) workspacesHealth(ctx context.Context, h *configapp.Health) (err er
 }
 
 // usageEvery is how often the use of orgs' API calls is noted.
-const usageEvery = time.Minute
+const usageEvery = 20 * time.Second
 
 // noteUsage keeps what orgs say about their API calls, for the charts, until the returned
 // function is called.

@@ -40,20 +40,20 @@ func (a *app) newPages() *configapp.App {
 		Links:     a.store,
 		Login:     a.people.Login,
 		Source:    func(r *http.Request) string { return web.Block(web.Source(r, c.TrustedProxies)).String() },
+		Names:     a.settings.Names,
+		Settings:  a.settings,
+		Refused:   a.store,
+		Hosts:     hostPlatforms(c),
+		Runs:      a.store,
+		Entries:   a.store,
+		Returns:   func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
 		Origin:    c.Origin(),
 		Try: func(ctx context.Context, workspace string) (configapp.Connection, error) {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
 			return a.orgs.Try(ctx, c, workspace)
 		},
-		People:   a.people,
-		Names:    a.settings.Names,
-		Settings: a.settings,
-		Refused:  a.store,
-		Hosts:    hostPlatforms(c),
-		Runs:     a.store,
-		Entries:  a.store,
-		Returns:  func(workspace string) *config.Returns { return a.orgs.workspace(workspace).Returns },
+		People: a.people,
 	}
 	a.trailPages(pages)
 	for _, role := range c.App.Roles {

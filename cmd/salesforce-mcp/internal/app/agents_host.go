@@ -292,7 +292,7 @@ func (r *request) install(w config.Workspace, form url.Values, agent string) ([]
 }
 
 // origin is where browsers and hosts reach this server.
-func (r *request) origin() string { return cmp.Or(r.app.PublicURL, "http://"+r.Host) }
+func (r *request) origin() string { return cmp.Or(r.app.Origin, "http://"+r.Host) }
 
 // letIn allows an agent, unless it is let in already: by its own rule, or by that for
 // all.

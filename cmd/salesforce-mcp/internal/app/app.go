@@ -45,12 +45,12 @@ type App struct {
 	Log       zerolog.Logger
 	Tools     *tools.Server
 	Settings  *settings.Settings
-	Origin    string // where clients reach this server, on loopback too
+	Refused   refusals
+	Hosts     []*host.Platform // the host platforms of the configuration, in the order of it
+	Origin    string           // where clients reach this server, on loopback too
 	// Try looks whether the org of a workspace can be used; the error says what to mend.
-	Try     func(ctx context.Context, workspace string) (Connection, error)
-	People  people
-	Refused refusals
-	Hosts   []*host.Platform // the host platforms of the configuration, in the order of it
+	Try    func(ctx context.Context, workspace string) (Connection, error)
+	People people
 	// Names returns the names of all workspaces, sorted.
 	Names func(context.Context) ([]string, error)
 	// Runs are the runs of returns, and Entries what the audit trail has.

@@ -255,7 +255,11 @@ func (p *page) auditFilter(fields map[string]*field, wrong bool) {
 	}
 	choose("tool", r.t("Tool"), named...)
 	line("action", r.t("Action"), "", "")
-	choose("effect", r.t("Effect"), option{"read", r.t("reads")}, option{"add", r.t("adds")}, option{"set", r.t("changes")}, option{"remove", r.t("removes")}, option{"act", r.t("acts")})
+	var effects []option
+	for _, o := range effectNames {
+		effects = append(effects, option{o.value, r.t(o.label)})
+	}
+	choose("effect", r.t("Effect"), effects...)
 	choose("decision", r.t("Decision"), option{audit.DecisionAllowed, r.t("allowed")}, option{audit.DecisionRefused, r.t("refused")})
 	choose("outcome", r.t("Outcome"), option{string(audit.OK), r.t("done")}, option{string(audit.Failed), r.t("error")}, option{string(audit.Refused), r.t("refused")},
 		option{string(audit.Unknown), r.t("unknown")}, option{underWay, r.t("under way")})

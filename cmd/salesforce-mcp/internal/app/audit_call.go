@@ -120,7 +120,7 @@ func (p *page) callFacts(first, last audit.Entry, leaves []proof.Leaf) {
 	linked(r.t("Conversation"), first.Context, filtered("context", first.Context))
 	fact(r.t("Way in"), first.Surface)
 	fact(r.t("Instruction"), first.Instruction)
-	fact(r.t("Effect"), first.Effect)
+	fact(r.t("Effect"), r.t(labelOf(effectNames, first.Effect)))
 	fact(r.t("Decision"), map[string]string{audit.DecisionAllowed: r.t("allowed"), audit.DecisionRefused: r.t("refused")}[first.Decision])
 	fact(r.t("Rule"), first.Rule)
 	fact(r.t("Decided by"), first.By)

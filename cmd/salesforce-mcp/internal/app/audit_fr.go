@@ -1,12 +1,12 @@
 package app
 
-var auditFrench = map[string]string{
+var auditFrench = map[string]string{ //nolint:gosec // G101: texts about keys and tokens
 	"%s by %s, in %s": "%s par %s, en %s",
-	"%s calls of agents ended, %s of them with an error or an unknown outcome. The most in one step: %s.": "%s appels d’agents se sont terminés, dont %s avec une erreur ou un résultat inconnu. Le plus dans une période : %s.",
-	"%s calls were refused. The most in one step: %s.":                                                    "%s appels ont été refusés. Le plus dans une période : %s.",
-	"%s of %s that it has of this trail":                                                                  "%s sur les %s qu’il a de ce journal",
-	"%s, attempt %d":                                                                                      "%s, tentative %d",
-	"%s, by the database's clock, which is no part of what is signed":                                     "%s, selon l’horloge de la base de données, qui ne fait pas partie de ce qui est signé",
+	"Calls of agents that ended: %s, of them with an error or an unknown outcome: %s. The most in one step: %s.": "Appels d’agents terminés : %s, dont avec une erreur ou un résultat inconnu : %s. Le plus dans une période : %s.",
+	"Refused calls: %s. The most in one step: %s.":                                                               "Appels refusés : %s. Le plus dans une période : %s.",
+	"%s of %s that it has of this trail":                                                                         "%s sur les %s qu’il a de ce journal",
+	"%s, attempt %d":                                                                                             "%s, tentative %d",
+	"%s, by the database's clock, which is no part of what is signed":                                            "%s, selon l’horloge de la base de données, qui ne fait pas partie de ce qui est signé",
 	"%s, in numbers":          "%s, en chiffres",
 	"24 hours":                "24 heures",
 	"30 days":                 "30 jours",
@@ -170,7 +170,7 @@ var auditFrench = map[string]string{
 	"used in 24 hours":        "utilisés en 24 heures",
 }
 
-var healthFrench = map[string]string{
+var healthFrench = map[string]string{ //nolint:gosec // G101: texts about secrets and tokens
 	"%d token":                    "%d jeton",
 	"%d tokens":                   "%d jetons",
 	"%s of %s":                    "%s sur %s",

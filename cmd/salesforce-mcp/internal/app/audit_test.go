@@ -391,7 +391,7 @@ func TestAuditCharts(t *testing.T) {
 	b := a.as("auditor")
 	for _, s := range spans {
 		page := b.get("/workspaces/demo/audit/charts?span=" + s.name).body
-		for _, want := range []string{"9 calls of agents ended, 1 of them", "3 calls were refused", "At most 1,234 of 5,000 API calls", "made 6 requests", "24.7 %", `<td class="number">9</td>`, "not_authorized"} {
+		for _, want := range []string{"Calls of agents that ended: 9, of them with an error or an unknown outcome: 1.", "Refused calls: 3.", "At most 1,234 of 5,000 API calls", "made 6 requests", "24.7 %", `<td class="number">9</td>`, "not_authorized"} {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s: it lacks %q", s.name, want)
 			}
@@ -412,7 +412,7 @@ func TestAuditCharts(t *testing.T) {
 	if page := b.get("/workspaces/demo/audit/charts?span=century").body; !strings.Contains(page, `aria-current="true">24 hours`) {
 		t.Error("an unknown span is not the first")
 	}
-	if page := a.as("neighbour").get("/workspaces/other/audit/charts").body; strings.Contains(page, "1,234") || !strings.Contains(page, "0 calls of agents ended") {
+	if page := a.as("neighbour").get("/workspaces/other/audit/charts").body; strings.Contains(page, "1,234") || !strings.Contains(page, "Calls of agents that ended: 0,") {
 		t.Error("a workspace has the numbers of another")
 	}
 }

@@ -1,5 +1,459 @@
 package app
 
-var catalogRoutes []route
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
 
-var catalogFrench map[string]string
+	"salesforce-mcp/audit"
+	"salesforce-mcp/auth"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/bridge"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/catalog"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
+	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
+	"salesforce-mcp/salesforce"
+)
+
+var catalogRoutes = []route{
+	{"GET /platform/catalog", platform, catalogPage},
+	{"GET /platform/catalog/{name}", platform, entryPage},
+	{"POST /platform/catalog/{name}/check", platform, checkEntry},
+	{"POST /platform/catalog/{name}/publish", platform, publishEntry},
+	{"POST /platform/catalog/{name}/withdraw", platform, withdrawEntry},
+	{"POST /platform/catalog/{name}/listing", platform, changeListing},
+	{"GET /platform/catalog/{name}/salesforce.zip", platform, downloadBridge},
+}
+
+// catalogPage lists the workspaces, each with how it stands in this server's catalog.
+func catalogPage(r *request) error {
+	names, err := r.app.Names(r.Context())
+	if err != nil {
+		return err
+	}
+	var all []settings.Workspace
+	for _, name := range names {
+		w, err := r.app.Settings.Workspace(r.Context(), name)
+		if errors.Is(err, settings.ErrNone) { // it has just been deleted
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		all = append(all, w)
+	}
+	p := r.page(r.t("Catalog"))
+	p.Put(`<p>{}</p>`, r.t("A workspace can be published as a capability, so that builders of agents find it. That makes it known, and lets nobody in: each agent is still allowed in the workspace."))
+	if len(all) == 0 {
+		p.notice("info", r.t("There is no workspace yet."))
+		return p.send(http.StatusOK)
+	}
+	p.table(r.t("Workspaces"), []string{r.t("Workspace"), r.t("MCP endpoint"), r.t("Catalog of this server")}, len(all), func(i int) {
+		w := &all[i]
+		p.Put(`<tr><th scope="row"><a href="{}">{}</a></th><td><code>{}</code></td><td>{}</td></tr>`,
+			"/platform/catalog/"+w.Name, w.Name, catalog.Endpoint(&w.Workspace, r.origin()), r.t(listed(w.Catalog)))
+	})
+	p.more(r.t("What everybody sees of the catalog of this server"), "/catalog")
+	return p.send(http.StatusOK)
+}
+
+// listed says who sees a workspace in the catalog of this server.
+func listed(c *config.Catalog) string {
+	switch {
+	case c == nil, c.Unlisted:
+		return words("not in it")
+	case c.Public:
+		return words("everybody sees it")
+	}
+	return words("its hosts see it")
+}
+
+// An entryState is what is known of a workspace's entry on the host platform.
+type entryState struct {
+	org   host.Org
+	found []host.Capability
+	err   error // why nothing is known
+}
+
+func entryPage(r *request) error {
+	w, err := r.named()
+	if err != nil {
+		return err
+	}
+	return r.entryPage(http.StatusOK, w, nil, nil)
+}
+
+// entryPage shows a workspace's entry, what was found of it on the host, and what is
+// wrong with its settings: nil for either when nobody has asked.
+func (r *request) entryPage(status int, w settings.Workspace, state *entryState, wrong *settings.Invalid) error {
+	entry := catalog.Entry(&w.Workspace, r.origin(), "")
+	p := r.page(r.t("Publish %s", w.Name))
+	if u, err := url.Parse(r.origin()); err == nil && u.Scheme != "https" {
+		p.notice("warn", r.t("This server has no public address, so that hosts elsewhere cannot reach it. The operator sets publicURL."))
+	}
+	p.facts(r.t("Name in the catalog"), entry.Name, r.t("Agents are led to"), entry.Endpoint(), r.t("Scope"), catalog.Scope, r.t("People connect"), r.connects(entry))
+	p.onHost(w, state)
+	p.manually(&w.Workspace, entry)
+	p.listing(w, wrong)
+	p.throughBridge(&w.Workspace)
+	return p.send(status)
+}
+
+// connects says where people connect who call through an entry.
+func (r *request) connects(e *host.Entry) string {
+	if e.Auth == nil {
+		return r.t("nowhere: the workspace has one Salesforce user, or the first call says it")
+	}
+	return e.Auth.ConnectURL
+}
+
+// onHost is the form that publishes on a host platform, and what is known there.
+func (p *page) onHost(w settings.Workspace, state *entryState) {
+	r := p.r
+	p.Put(`<section aria-labelledby="on-host"><h2 id="on-host">{}</h2>`, r.t("On the host platform"))
+	defer func() { p.Put(`</section>`) }()
+	if len(r.app.Hosts) == 0 {
+		p.notice("info", r.t("No host platform is configured. The operator of the server adds it to hostPlatforms; until then declare the capability by hand."))
+		return
+	}
+	at := "/platform/catalog/" + w.Name
+	p.Put(`<p>{}</p>`, r.t("This is done with your own rights on the host: owners and admins of an organisation may write its catalog. Your access token is used for what you press, and kept nowhere."))
+	p.Put(`<form method="post" action="{}">`, at+"/check")
+	options := make([]option, len(r.app.Hosts))
+	for i, h := range r.app.Hosts {
+		options[i] = option{h.Name, h.Name}
+	}
+	p.choice(field{name: "platform", label: r.t("Host platform"), options: options, value: r.PostForm.Get("platform")})
+	p.field(field{name: "token", label: r.t("Your access token of the host"), kind: "password", autocomplete: "off", required: true,
+		hint: r.t("Sign in to the host and copy it from there. It is not stored.")})
+	p.Put(`<button class="plain" hx-post="{}" hx-target="#state" hx-swap="innerHTML" hx-indicator="#checking" hx-disabled-elt="this">{}</button> `, at+"/check", r.t("Check"))
+	p.Put(`<button formaction="{}">{}</button> <button class="danger" formaction="{}">{}</button>`, at+"/publish", r.t("Add to catalog, or update"), at+"/withdraw", r.t("Remove from catalog"))
+	p.Put(`<p id="checking" class="htmx-indicator" role="status">{}</p></form><div id="state" aria-live="polite">`, r.t("Checking…"))
+	p.standing(state)
+	p.Put(`</div>`)
+}
+
+// standing says what is known of the entry on the host.
+func (p *page) standing(s *entryState) {
+	r := p.r
+	switch {
+	case s == nil:
+		p.Put(`<p>{}</p>`, r.t("Not checked."))
+	case host.Is(s.err, host.Forbidden):
+		p.notice("error", s.err.Error())
+		p.Put(`<p>{}</p>`, r.t("Ask an owner or admin of the organisation to publish it, or attach the endpoint to your agent yourself."))
+	case s.err != nil:
+		p.notice("error", r.t("The check failed: %s", r.hostSays(s.err)))
+		p.Put(`<p>{}</p>`, r.t("You can still try: nothing is added while the catalog cannot be read to its end."))
+	case len(s.found) == 0:
+		p.notice("info", r.t("Absent: the catalog of %s has no entry for this endpoint. Press Add to catalog.", orgName(s.org)))
+	default:
+		p.notice("ok", r.t("Present: the catalog of %s has it as %s. Press Update to bring it up to date.", orgName(s.org), s.found[0].Name))
+		if len(s.found) > 1 {
+			p.notice("warn", r.count(len(s.found)-1, "%d more entry leads to this endpoint. Remove from catalog removes all of them.", "%d more entries lead to this endpoint. Remove from catalog removes all of them."))
+		}
+	}
+}
+
+func orgName(o host.Org) string {
+	for _, name := range []string{o.Name, o.Slug} {
+		if name != "" {
+			return name
+		}
+	}
+	return "?"
+}
+
+// hostSays is an error of the host's in the reader's language, where it is one that is
+// known, and else its own words.
+func (r *request) hostSays(err error) string {
+	var e *host.Error
+	if !errors.As(err, &e) {
+		r.app.Log.Error().Err(err).Msg("the host platform could not be asked")
+		return r.t("The server failed; its log has the cause.")
+	}
+	switch {
+	case e.Kind == host.Unauthorized && e.Status != 0:
+		return r.t("the host does not take your access token; it may be over")
+	case e.Kind == host.Unreachable:
+		return r.t("the host does not answer: %s", e.Message)
+	}
+	return e.Message
+}
+
+// publisher is the person's action on the host, by the form that was sent.
+func (r *request) publisher() (host.Session, error) {
+	form, err := r.form()
+	if err != nil {
+		return host.Session{}, err
+	}
+	for _, h := range r.app.Hosts {
+		if h.Name == form.Get("platform") {
+			return host.Session{Platform: h, Token: salesforce.Secret(strings.TrimSpace(form.Get("token")))}, nil
+		}
+	}
+	return host.Session{}, r.problem(http.StatusBadRequest, "There is no such host platform.")
+}
+
+// checkEntry looks whether the entry is there.
+func checkEntry(r *request) error {
+	w, err := r.named()
+	if err != nil {
+		return err
+	}
+	s, err := r.publisher()
+	if err != nil {
+		return err
+	}
+	state := &entryState{}
+	var me host.Me
+	if me, state.err = s.Me(r.Context()); state.err == nil {
+		state.org = me.Org
+		if !me.MayPublish() {
+			state.err = host.ErrMayNotPublish
+		}
+	}
+	if state.err == nil {
+		state.found, state.err = s.Find(r.Context(), catalog.Entry(&w.Workspace, r.origin(), s.Platform.AuthType).Endpoint())
+	}
+	if r.partial() {
+		p := r.page("")
+		p.standing(state)
+		return p.send(http.StatusOK)
+	}
+	return r.entryPage(http.StatusOK, w, state, nil)
+}
+
+// publishEntry adds or updates the entry, with the person's rights on the host.
+func publishEntry(r *request) error {
+	w, err := r.named()
+	if err != nil {
+		return err
+	}
+	s, err := r.publisher()
+	if err != nil {
+		return err
+	}
+	entry := catalog.Entry(&w.Workspace, r.origin(), s.Platform.AuthType)
+	var done host.Published
+	err = r.recorded("publish", s.Platform.Name, entry.Endpoint(), func() (err error) {
+		done, err = s.Publish(r.Context(), entry)
+		return err
+	})
+	var refused *host.Error
+	switch {
+	case errors.As(err, &refused):
+		return r.entryPage(http.StatusOK, w, &entryState{err: err}, nil)
+	case err != nil:
+		return err
+	case done.Created:
+		return r.redirect("/platform/catalog/"+w.Name, r.t("The entry was added to the catalog of %s.", orgName(done.Org)))
+	}
+	return r.redirect("/platform/catalog/"+w.Name, r.t("The entry in the catalog of %s was updated.", orgName(done.Org)))
+}
+
+// withdrawEntry removes the entry from the host.
+func withdrawEntry(r *request) error {
+	w, err := r.named()
+	if err != nil {
+		return err
+	}
+	s, err := r.publisher()
+	if err != nil {
+		return err
+	}
+	endpoint := catalog.Entry(&w.Workspace, r.origin(), "").Endpoint()
+	n := 0
+	err = r.recorded("withdraw", s.Platform.Name, endpoint, func() (err error) {
+		n, err = s.Withdraw(r.Context(), endpoint)
+		return err
+	})
+	var refused *host.Error
+	switch {
+	case errors.As(err, &refused):
+		return r.entryPage(http.StatusOK, w, &entryState{err: err}, nil)
+	case err != nil:
+		return err
+	}
+	return r.redirect("/platform/catalog/"+w.Name, r.count(n, "%d entry was removed from the catalog.", "%d entries were removed from the catalog."))
+}
+
+// recorded does what goes beyond this server between an intent and an outcome in the
+// audit trail of the workspace. The person's token is in neither.
+func (r *request) recorded(action, platform, endpoint string, do func() error) error {
+	effect := "set"
+	if action == "withdraw" {
+		effect = "remove"
+	}
+	intent, err := r.app.Tools.Journal.Begin(r.Context(), audit.Entry{Workspace: r.PathValue("name"), User: r.person.ID, By: r.person.Name, Surface: "app", Tool: "catalog", Action: action,
+		Effect: effect, Decision: audit.DecisionAllowed, Arguments: audit.Redact(map[string]any{"platform": platform, "endpoint": endpoint}, nil)})
+	if err != nil {
+		return err
+	}
+	outcome := audit.Outcome{Status: audit.OK}
+	err = do()
+	if err != nil {
+		outcome = audit.Outcome{Status: audit.Failed, Code: "failed", Message: err.Error()}
+	}
+	return errors.Join(err, intent.End(r.Context(), outcome))
+}
+
+// manually shows what to paste into the host's own pages.
+func (p *page) manually(w *config.Workspace, e *host.Entry) {
+	r := p.r
+	p.Put(`<section aria-labelledby="by-hand"><h2 id="by-hand">{}</h2>`, r.t("Declare it by hand"))
+	p.Put(`<ol><li>{}</li><li>{}</li><li>{}</li></ol>`,
+		r.t("On the host open AI Governance, Capabilities, and create a capability of the type mcp."),
+		r.t("Paste the address, the scope and the headers."),
+		r.t("Put the host token of the workspace into the secret that the headers name. Never paste the token itself."))
+	p.Put(`<h3>{}</h3>`, "SSE/WebSocket URL")
+	p.code("SSE/WebSocket URL", e.Endpoint())
+	p.Put(`<h3>{}</h3>`, "Scope")
+	p.code("Scope", catalog.Scope)
+	if headers := catalog.Headers(w); headers != nil {
+		p.Put(`<h3>{}</h3>`, "Auth Headers (JSON)")
+		p.code("Auth Headers (JSON)", indented(headers))
+	}
+	p.Put(`<details><summary>{}</summary>`, r.t("The whole entry, as JSON"))
+	p.code(r.t("The whole entry, as JSON"), indented(e))
+	p.Put(`</details></section>`)
+}
+
+// indented is a document as people read it.
+func indented(v any) string {
+	var b strings.Builder
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	if out.Encode(v) != nil { // it is made of texts
+		return ""
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// listing is the form with the workspace's settings for catalogs.
+func (p *page) listing(w settings.Workspace, wrong *settings.Invalid) {
+	r := p.r
+	p.Put(`<section aria-labelledby="own"><h2 id="own">{}</h2>`, r.t("Catalog of this server"))
+	defer func() { p.Put(`</section>`) }()
+	p.Put(`<p>{}</p>`, r.t("Hosts that pull read /catalog. What stands here is in published entries too."))
+	if w.Declared {
+		p.notice("info", r.t("This workspace stands in the configuration file, and is changed there."))
+		return
+	}
+	c := config.Catalog{}
+	who := "nobody"
+	if w.Catalog != nil {
+		c = *w.Catalog
+		switch {
+		case c.Public:
+			who = "everybody"
+		case !c.Unlisted:
+			who = "hosts"
+		}
+	}
+	problem := map[string]string{}
+	if wrong != nil {
+		c, who = catalogOf(r.PostForm), r.PostForm.Get("who")
+		for _, one := range wrong.Problems {
+			problem[strings.TrimPrefix(one.Field, "catalog.")] = one.Text
+		}
+	}
+	fields := []field{
+		{name: "who", label: r.t("Who sees it in /catalog"), value: who, options: []option{{"nobody", r.t("nobody")}, {"hosts", r.t("hosts that prove themselves to this workspace")}, {"everybody", r.t("everybody")}}},
+		{name: "displayName", label: r.t("Title"), value: c.DisplayName, problem: problem["displayName"]},
+		{name: "description", label: r.t("Description"), value: c.Description, problem: problem["description"]},
+		{name: "documentationURL", label: r.t("Address of your own documentation"), kind: "url", value: c.DocumentationURL, problem: problem["documentationURL"]},
+		{name: "hostSecret", label: r.t("The host's secret with the host token"), value: c.HostSecret, problem: problem["hostSecret"],
+			hint: r.t("Its name alone. By default %s.", w.HostSecretName())},
+		{name: "bridge", label: r.t("Address of the bridge on the host"), kind: "url", value: c.Bridge, problem: problem["bridge"],
+			hint: r.t("Without the name of a webhook, as in https://api.studio.prisme.ai/v2/workspaces/slug:sales/webhooks/Salesforce. Agents are led there then.")},
+	}
+	if wrong != nil {
+		p.problems(fields...)
+	}
+	p.Put(`<form method="post" action="{}">`, "/platform/catalog/"+w.Name+"/listing")
+	for _, f := range fields {
+		switch f.name {
+		case "who":
+			p.choice(f)
+		case "description":
+			p.textarea(f)
+		default:
+			p.field(f)
+		}
+	}
+	p.button(r.t("Save"))
+	p.Put(`</form>`)
+}
+
+// catalogOf are the settings that the form has.
+func catalogOf(form url.Values) config.Catalog {
+	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
+	return config.Catalog{DisplayName: text("displayName"), Description: text("description"), DocumentationURL: text("documentationURL"),
+		HostSecret: text("hostSecret"), Bridge: strings.TrimSuffix(text("bridge"), ".mcp"), Public: form.Get("who") == "everybody", Unlisted: form.Get("who") == "nobody"}
+}
+
+// changeListing saves the workspace's settings for catalogs. What the form does not show
+// stays as it is.
+func changeListing(r *request) error {
+	form, err := r.form()
+	if err != nil {
+		return err
+	}
+	next := catalogOf(form)
+	err = r.app.Settings.Change(r.Context(), r.PathValue("name"), r.author(), func(w *config.Workspace) error {
+		if who := form.Get("who"); who != "nobody" && who != "hosts" && who != "everybody" {
+			return r.problem(http.StatusBadRequest, "There is no such choice.")
+		}
+		changed := next
+		if w.Catalog != nil {
+			changed.Name, changed.Category, changed.IconURL, changed.NoAuth = w.Catalog.Name, w.Catalog.Category, w.Catalog.IconURL, w.Catalog.NoAuth
+		}
+		w.Catalog = &changed
+		return nil
+	})
+	var invalid *settings.Invalid
+	switch {
+	case errors.Is(err, settings.ErrDeclared):
+		return r.problem(http.StatusConflict, "This workspace stands in the configuration file, and is changed there.")
+	case errors.As(err, &invalid):
+		w, err := r.named()
+		if err != nil {
+			return err
+		}
+		return r.entryPage(http.StatusUnprocessableEntity, w, nil, invalid)
+	case err != nil:
+		return err
+	}
+	return r.redirect("/platform/catalog/"+r.PathValue("name"), r.t("The settings for catalogs were saved."))
+}
+
+// throughBridge offers the app for the host platform.
+func (p *page) throughBridge(w *config.Workspace) {
+	r := p.r
+	p.Put(`<section aria-labelledby="bridge-app"><h2 id="bridge-app">{}</h2><p>{}</p>`, r.t("Bridge"),
+		r.t("An app for the host platform: an instruction for each operation, and the webhooks by which agents call and people connect. The platform says who is signed in, and no token is in it."))
+	if w.Auth != nil && w.Auth.Mode == auth.ModeOAuth {
+		p.notice("info", r.t("In this workspace people connect their own Salesforce user. The host's own addresses cannot tell this server who they are, so that the bridge is the way to connect from there."))
+	}
+	p.Put(`<p><a href="{}" download="salesforce.zip">{}</a></p></section>`, "/platform/catalog/"+w.Name+"/salesforce.zip", r.t("Download the app (zip)"))
+}
+
+// downloadBridge is the app for the host platform.
+func downloadBridge(r *request) error {
+	w, err := r.named()
+	if err != nil {
+		return err
+	}
+	text, err := (&bridge.App{Server: strings.TrimSuffix(catalog.Endpoint(&w.Workspace, r.origin()), "/mcp"), Table: r.app.Tools.Table, Version: r.app.Version}).Zip()
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("Content-Type", "application/zip")
+	r.w.Header().Set("Content-Disposition", `attachment; filename="salesforce.zip"`)
+	_, err = r.w.Write(text)
+	return err
+}

@@ -101,7 +101,7 @@ func (p *page) callsChart(over span, tallies []store.Tally) {
 	}
 	p.chart(over, tallies, chart{
 		title:   r.t("Calls"),
-		summary: r.t("%s calls of agents ended, %s of them with an error or an unknown outcome. The most in one step: %s.", r.number(all), r.number(bad), r.number(most)),
+		summary: r.t("Calls of agents that ended: %s, of them with an error or an unknown outcome: %s. The most in one step: %s.", r.number(all), r.number(bad), r.number(most)),
 		columns: []string{r.t("done"), r.t("error"), r.t("unknown"), r.t("refused"), r.t("together")},
 		rows: func(t store.Tally) []string {
 			return []string{r.number(t.Outcomes[audit.OK]), r.number(t.Outcomes[audit.Failed]), r.number(t.Outcomes[audit.Unknown]), r.number(t.Outcomes[audit.Refused]), r.number(t.Calls())}
@@ -129,7 +129,7 @@ func (p *page) refusalsChart(over span, tallies []store.Tally) {
 	}
 	p.chart(over, tallies, chart{
 		title:   r.t("Refusals"),
-		summary: r.t("%s calls were refused. The most in one step: %s.", r.number(all), r.number(most)),
+		summary: r.t("Refused calls: %s. The most in one step: %s.", r.number(all), r.number(most)),
 		columns: []string{r.t("refused"), r.t("most frequent code")},
 		rows: func(t store.Tally) []string {
 			return []string{r.number(t.Outcomes[audit.Refused]), shown(frequent(t.Refusals))}

@@ -165,7 +165,7 @@ func (p *page) ruleForm(w config.Workspace, d draft) {
 		p.Put(`</dt><dd>{}</dd></div>`, r.t(effectDoc[effect]))
 	}
 	p.Put(`</dl>`)
-	for _, tool := range tools.All {
+	for _, tool := range r.app.Tools.Table {
 		p.toolTicks(tool, d)
 	}
 	p.Put(`</fieldset>`)

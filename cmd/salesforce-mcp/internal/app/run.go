@@ -71,7 +71,7 @@ func (r *request) showRun(s runStory, status int, said string) error {
 	p.Put(`<p>`)
 	p.runBadges(s.Run)
 	p.Put(`</p>`)
-	if needed := r.needed(s); needed != "" {
+	if needed := r.todo(s); needed != "" {
 		p.notice("warn", needed)
 	}
 	if s.approval != "" {
@@ -106,8 +106,8 @@ var outcomeNames = []option{{"refund", words("the money back")}, {"replace", wor
 // pivotNames are what is known of a run's refund, for people.
 var pivotNames = []option{{"", words("not made")}, {"begun", words("perhaps made: nobody can tell yet")}, {"passed", words("made, or none was needed")}}
 
-// needed is what a person can do about a run; "" for nothing.
-func (r *request) needed(s runStory) string {
+// todo is what a person can do about a run; "" for nothing.
+func (r *request) todo(s runStory) string {
 	switch {
 	case returns.Ended(s.Status):
 		return ""

@@ -42,6 +42,8 @@ type Catalog struct {
 	// Public lets GET /catalog show the entry to everybody. Without it only hosts see
 	// it that prove themselves to the workspace.
 	Public bool `yaml:"public"`
+	// Unlisted keeps the entry out of GET /catalog: it is published elsewhere only.
+	Unlisted bool `yaml:"unlisted"`
 	// Bridge is where the platform's bridge app is installed, for people who connect
 	// on the platform: https://…/webhooks/INSTANCE. Agents are led there then. Default
 	// none: they are led to this server.
@@ -70,6 +72,9 @@ func (w *Workspace) HostSecretName() string {
 func (c *Catalog) validate(at string, loopback bool) error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(at+format, args...)) }
+	if c.Unlisted && c.Public {
+		bad("unlisted: it is public too; remove one of them")
+	}
 	if c.Name != "" && !machineName.MatchString(c.Name) {
 		bad("name: %q must be lower-case letters, digits and _, as in salesforce_sales", c.Name)
 	}

@@ -15,6 +15,7 @@ func TestCatalogChecks(t *testing.T) {
 		}
 	}
 	for want, bad := range map[string]Catalog{
+		"catalog.unlisted":         {Unlisted: true, Public: true},
 		"catalog.name":             {Name: "CRM-1"},
 		"catalog.displayName":      {DisplayName: strings.Repeat("x", 101)},
 		"catalog.description":      {Description: strings.Repeat("x", 1025)},

@@ -54,6 +54,9 @@ func (s Session) Me(ctx context.Context) (Me, error) {
 // forbiddenToPublish is the documented sentence for who may not write the catalog.
 const forbiddenToPublish = "Forbidden — you need catalog write rights in this org."
 
+// ErrMayNotPublish is the error for who may not write the catalog.
+var ErrMayNotPublish error = &Error{Forbidden, 0, forbiddenToPublish, 0}
+
 // publisher asks the platform whether the session's person may write the catalog.
 // The platform is not known to check that itself (its own connectors only hide the
 // button), so nothing is written without this.
@@ -63,7 +66,7 @@ func (s Session) publisher(ctx context.Context) (Me, error) {
 		return me, err
 	}
 	if !me.MayPublish() {
-		return me, &Error{Forbidden, 0, forbiddenToPublish, 0}
+		return me, ErrMayNotPublish
 	}
 	return me, nil
 }

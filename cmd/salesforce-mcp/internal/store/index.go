@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -19,7 +20,7 @@ import (
 
 // IndexBatch is how many entries [Store.Index] takes at a time: what it holds the
 // writer for keeps calls waiting.
-const IndexBatch = 256
+const IndexBatch = 128
 
 // Index takes up to [IndexBatch] entries of a workspace into what calls are found by
 // and counted in, and returns how many are there that it has not taken. Any number of
@@ -86,6 +87,7 @@ type tallyKey struct {
 type digest struct {
 	calls    map[int64]*callRow // by leaf
 	keys     map[callKey]bool
+	records  map[string]bool
 	tally    map[tallyKey]int64
 	hours    map[int64][2]int64 // first and last call
 	ok, bad  time.Time
@@ -102,7 +104,7 @@ type callKey struct {
 // digest reads entries. One that is no entry, which only somebody else can have
 // written, is left out: verification says more.
 func (s *Store) digest(ctx context.Context, workspace string, leaves []proof.Leaf) (*digest, error) {
-	b := &digest{calls: map[int64]*callRow{}, keys: map[callKey]bool{}, tally: map[tallyKey]int64{}, hours: map[int64][2]int64{}, intentAt: map[string]int64{}}
+	b := &digest{calls: map[int64]*callRow{}, keys: map[callKey]bool{}, records: map[string]bool{}, tally: map[tallyKey]int64{}, hours: map[int64][2]int64{}, intentAt: map[string]int64{}}
 	entries := make([]audit.Entry, len(leaves))
 	var elsewhere []any // intents that were taken before
 	for i, l := range leaves {
@@ -168,7 +170,7 @@ func (b *digest) add(leaf int64, e audit.Entry) {
 		b.calls[call] = row
 	}
 	for _, record := range e.Records {
-		b.keys[callKey{"record", record, call}] = true
+		b.records[record] = true
 	}
 	for _, k := range []callKey{{"run", e.Run, call}, {"context", e.Context, call}, {"approval", e.Approval, call}} {
 		if k.value != "" {
@@ -284,11 +286,18 @@ func (s *Store) keepDigest(ctx context.Context, workspace string, next, after in
 		return err
 	}
 	var keys [][]any
-	for k := range b.keys {
+	for _, k := range slices.SortedFunc(maps.Keys(b.keys), func(a, b callKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.value, b.value), cmp.Compare(a.leaf, b.leaf))
+	}) {
 		keys = append(keys, []any{workspace, k.kind, k.value, k.leaf})
 	}
 	if err := insert(ctx, tx, `INSERT INTO audit_key (workspace, kind, value, leaf) VALUES `, `(?, ?, ?, ?)`, ` ON CONFLICT (workspace, kind, value, leaf) DO NOTHING`, keys); err != nil {
 		return err
+	}
+	if len(b.records) > 0 {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO audit_block (workspace, first, last, bits) VALUES (?, ?, ?, ?)`, workspace, next, after-1, bloomOf(b.records)); err != nil {
+			return err
+		}
 	}
 	var hours, counts [][]any
 	for hour, h := range b.hours {
@@ -378,9 +387,13 @@ const (
 )
 
 // Calls returns the latest calls that match and whose first entry has a number below
-// before, the newest first, at most limit of them; 0 is from the newest on. What it
-// costs is bounded, however long the trail is.
+// before, the newest first, at most limit of them; 0 is from the newest on. Those of a
+// record come in the order in which they ended, and before is of their last entries. What
+// it costs is bounded, however long the trail is.
 func (s *Store) Calls(ctx context.Context, q CallQuery, before int64, limit int) (found Calls, err error) {
+	if q.Record != "" {
+		return s.callsOfRecord(ctx, q, before, limit)
+	}
 	low, high, err := s.span(ctx, q)
 	if err != nil {
 		return found, fmt.Errorf("find calls: %w", err)
@@ -430,16 +443,21 @@ func (s *Store) Calls(ctx context.Context, q CallQuery, before int64, limit int)
 			return found, fmt.Errorf("find calls: %w", err)
 		}
 	}
-	entries, err := s.entriesAt(ctx, q.Workspace, ends)
+	return found, s.show(ctx, q.Workspace, &found, leaves, ends, began)
+}
+
+// show adds calls to those that were found.
+func (s *Store) show(ctx context.Context, workspace string, found *Calls, leaves, ends []int64, began map[int64]time.Time) error {
+	entries, err := s.entriesAt(ctx, workspace, ends)
 	if err != nil {
-		return found, fmt.Errorf("find calls: %w", err)
+		return fmt.Errorf("find calls: %w", err)
 	}
 	for i, leaf := range leaves {
 		if e, ok := entries[ends[i]]; ok {
 			found.Calls = append(found.Calls, Call{leaf, began[leaf], e})
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // begunAt is when the first call from a number on began.
@@ -454,7 +472,7 @@ func (s *Store) begunAt(ctx context.Context, workspace string, leaf int64) (time
 
 // indexed reports whether calls that match are found without looking at others.
 func (q CallQuery) indexed() bool {
-	return q.Record != "" || q.Run != "" || q.Approval != "" || q.Context != ""
+	return q.Run != "" || q.Approval != "" || q.Context != ""
 }
 
 // conditions are the query but for its times.
@@ -465,7 +483,7 @@ func (q CallQuery) conditions() (from, where string, args []any) {
 	add := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
-	for _, k := range []struct{ kind, value string }{{"record", q.Record}, {"run", q.Run}, {"approval", q.Approval}, {"context", q.Context}} {
+	for _, k := range []struct{ kind, value string }{{"run", q.Run}, {"approval", q.Approval}, {"context", q.Context}} {
 		switch {
 		case k.value == "":
 		case from == `audit_call c`:
@@ -575,8 +593,17 @@ func (s *Store) entriesAt(ctx context.Context, workspace string, leaves []int64)
 
 // Entries gives each entry of the calls that a query selects, in the order of their
 // numbers, those below before, to a function, with its number and as it was encoded. It
-// holds some hundred in memory, and nothing of the database while the function works.
+// holds some hundred in memory (of a record, the numbers of all), and nothing of the
+// database while the function works.
 func (s *Store) Entries(ctx context.Context, q CallQuery, before int64, each func(proof.Leaf) error) error {
+	if q.Record != "" {
+		leaves, err := s.leavesOfRecord(ctx, q)
+		if err != nil {
+			return fmt.Errorf("read calls: %w", err)
+		}
+		at, _ := slices.BinarySearch(leaves, before)
+		return s.give(ctx, q.Workspace, leaves[:at], each)
+	}
 	low, high, err := s.span(ctx, q)
 	if err != nil {
 		return fmt.Errorf("read calls: %w", err)
@@ -594,18 +621,26 @@ func (s *Store) Entries(ctx context.Context, q CallQuery, before int64, each fun
 		if len(leaves) == 0 {
 			return nil
 		}
-		for some := range slices.Chunk(leaves, 50) { // an entry may be large
-			lines, err := s.linesAt(ctx, q.Workspace, some)
-			if err != nil {
-				return fmt.Errorf("read calls: %w", err)
-			}
-			for _, l := range lines {
-				if err := each(l); err != nil {
-					return err
-				}
-			}
+		if err := s.give(ctx, q.Workspace, leaves, each); err != nil {
+			return err
 		}
 		next = leaves[len(leaves)-1] + 1
+	}
+	return nil
+}
+
+// give gives entries to a function, some of them read at a time: one may be large.
+func (s *Store) give(ctx context.Context, workspace string, leaves []int64, each func(proof.Leaf) error) error {
+	for some := range slices.Chunk(leaves, 50) {
+		lines, err := s.linesAt(ctx, workspace, some)
+		if err != nil {
+			return fmt.Errorf("read calls: %w", err)
+		}
+		for _, l := range lines {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

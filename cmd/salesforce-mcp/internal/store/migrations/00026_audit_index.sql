@@ -27,14 +27,23 @@ CREATE TABLE audit_call (
 ) WITHOUT ROWID;
 CREATE INDEX audit_call_ended ON audit_call (workspace, ended);
 
--- What few calls have in common: a record, a run, a context or an approval. leaf is the
--- call's.
+-- What few calls have in common: a run, a context or an approval. leaf is the call's.
 CREATE TABLE audit_key (
     workspace TEXT   NOT NULL,
     kind      TEXT   NOT NULL,
     value     TEXT   NOT NULL,
     leaf      BIGINT NOT NULL,
     PRIMARY KEY (workspace, kind, value, leaf)
+) WITHOUT ROWID;
+
+-- Which records the entries from first to last have, as a Bloom filter: a call may have
+-- read thousands, and a row for each would cost more than the call.
+CREATE TABLE audit_block (
+    workspace TEXT   NOT NULL,
+    first     BIGINT NOT NULL,
+    last      BIGINT NOT NULL,
+    bits      BLOB   NOT NULL,
+    PRIMARY KEY (workspace, first)
 ) WITHOUT ROWID;
 
 -- The first and the last call (leaf) that began in an hour.
