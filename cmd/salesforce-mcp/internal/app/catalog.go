@@ -287,7 +287,7 @@ func (r *request) recorded(action, platform, endpoint string, do func() error) e
 	if action == "withdraw" {
 		effect = "remove"
 	}
-	intent, err := r.app.Tools.Journal.Begin(r.Context(), audit.Entry{Workspace: r.PathValue("name"), User: r.person.ID, By: r.person.Name, Surface: "app", Tool: "catalog", Action: action,
+	intent, err := r.app.Tools.Journal.Begin(r.Context(), audit.Entry{Workspace: r.PathValue("name"), User: r.person.Account, By: r.person.Account, Surface: "app", Tool: "catalog", Action: action,
 		Effect: effect, Decision: audit.DecisionAllowed, Arguments: audit.Redact(map[string]any{"platform": platform, "endpoint": endpoint}, nil)})
 	if err != nil {
 		return err
