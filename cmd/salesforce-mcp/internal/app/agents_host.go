@@ -271,7 +271,7 @@ func (r *request) install(w config.Workspace, form url.Values, agent string) ([]
 	if err := r.letIn(agent, profile); err != nil {
 		return nil, err
 	}
-	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Name, Tool: "platform", Action: "installCapability", Effect: "set"}
+	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Account, Tool: "platform", Action: "installCapability", Effect: "set"}
 	err := r.app.recorded(r.Context(), entry, map[string]any{"platform": session.Platform.Name, "agent": agent}, func() error {
 		_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
 		return err
