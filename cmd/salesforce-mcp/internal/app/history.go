@@ -11,6 +11,8 @@ var historyRoutes = []route{
 	{"GET /workspaces/{workspace}/history", auditing, historyPage},
 	{"GET /workspaces/{workspace}/history/{revision}", auditing, revisionPage},
 	{"POST /workspaces/{workspace}/history/{revision}/restore", administer, restoreForm},
+	{"GET /workspaces/{workspace}/settings", administer, documentPage},
+	{"POST /workspaces/{workspace}/settings", administer, saveDocument},
 }
 
 // historyPage lists the revisions of the settings.
@@ -30,6 +32,9 @@ func historyPage(r *request) error {
 		return r.settingsError(err)
 	}
 	p.Put(`<p>{}</p>`, r.t("Each change of the settings is a revision. Secrets are no part of them."))
+	if r.may(administer) {
+		p.more(r.t("Change the settings as text"), r.at("/settings"))
+	}
 	p.table(r.t("Revisions"), []string{r.t("Revision"), r.t("When"), r.t("Who"), r.t("What")}, len(all), func(i int) {
 		v := all[i]
 		number := strconv.FormatInt(v.Number, 10)

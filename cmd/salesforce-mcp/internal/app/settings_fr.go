@@ -150,7 +150,13 @@ var endpointFrench = map[string]string{
 }
 
 var historyFrench = map[string]string{
-	"All revisions": "Toutes les révisions",
+	"Change the settings as text": "Modifier les réglages en texte",
+	"Settings as text":            "Réglages en texte",
+	"Settings of %s":              "Réglages de %s",
+	"Somebody has changed the settings meanwhile: History shows how. Saving again puts this text in the place of theirs.":                                                         "Quelqu’un a modifié les réglages entre-temps : l’historique montre comment. Enregistrer à nouveau met ce texte à la place du leur.",
+	"YAML, with the members that a workspace has in the configuration file. Secrets are set on the page Authentication. A rule for the agent * lets every agent of the hosts in.": "YAML, avec les membres qu’un espace de travail a dans le fichier de configuration. Les secrets se mettent sur la page Authentification. Une règle pour l’agent * laisse entrer tous les agents des hôtes.",
+	"name: a workspace keeps its name, %s": "name : un espace de travail garde son nom, %s",
+	"All revisions":                        "Toutes les révisions",
 	"Each change of the settings is a revision. Secrets are no part of them.": "Chaque changement des réglages est une révision. Les secrets n’en font pas partie.",
 	"Nothing.":            "Rien.",
 	"Restore revision %d": "Rétablir la révision %d",

@@ -245,6 +245,48 @@ func TestHistoryPage(t *testing.T) {
 	}
 }
 
+// TestDocumentPage: what no page has a form for is changed as text, which is checked like
+// the file, and does not undo what somebody else has done meanwhile.
+func TestDocumentPage(t *testing.T) {
+	h := furnished(t)
+	b := h.as("admin")
+	const page = "/workspaces/demo/settings"
+	base := func() string {
+		return regexp.MustCompile(`name="base" value="([^"]*)"`).FindStringSubmatch(b.send("GET", page, nil).body)[1]
+	}
+	save := func(base, text string) answer {
+		return b.send("POST", page, url.Values{"base": {base}, "document": {text}})
+	}
+	seen := base()
+	for text, says := range map[string]string{
+		"name: demo\nretruns: {}":                           "there is no field retruns here",
+		"name: other":                                       "a workspace keeps its name, demo",
+		"name: demo\nreturns: {gateway: cash}":              "cash",
+		"name: demo\nreturns: {policy: /etc/passwd}":        "policy",
+		"name: demo\nauth: {mode: jwt, privateKeyFile: /x}": "privateKeyFile",
+		"name: [": "document",
+		"name: demo\nreturns: {gateway: '<script>alert(1)'}": "&lt;script&gt;",
+	} {
+		save(seen, text).says(t, text, http.StatusUnprocessableEntity, says)
+	}
+	if a := save(seen, "name: demo\r\nauth: {mode: accessToken, instanceURL: https://acme.my.salesforce.com}\r\nreturns:\r\n  gateway: record\r\n  company: Alder\r\n  mapping: {currency: {code: USD}}\r\n"); a.status != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	w, err := h.app.Settings.Workspace(t.Context(), "demo")
+	if err != nil || w.Returns == nil || w.Returns.Company != "Alder" || w.Revision != 2 {
+		t.Errorf("%+v %v", w, err)
+	}
+	save(seen, "name: demo").says(t, "a text begun before", http.StatusConflict, "Somebody has changed the settings meanwhile", "name: demo")
+	for _, who := range []string{"approver", "auditor"} {
+		if a := h.as(who).send("GET", page, nil); a.status != http.StatusNotFound {
+			t.Errorf("%s: %d", who, a.status)
+		}
+	}
+	if a := save(base(), "name: demo"); a.status != http.StatusSeeOther {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 // TestWorkspacesPage: a workspace is created, suspended, and deleted by its name once its
 // trail and its settings were taken.
 func TestWorkspacesPage(t *testing.T) {
