@@ -132,7 +132,9 @@ var advices = []advice{
 	{"", "unsupported_grant_type", "", "the login host does not offer this mode: check the login URL ({login}) and the mode", stays},
 
 	// What was presented is not good.
-	{ModeJWT, "invalid_grant", "approved", "the user is not pre-authorised for the app: " + admit, stays},
+	// It says so of a username that does not exist too, so that nobody can try names out.
+	{ModeJWT, "invalid_grant", "approved", "the username does not exist at {login}, or the user is not pre-authorised for the app: " +
+		"check the username first; then, " + admit, stays},
 	{ModeJWT, "invalid_grant", "audience", "the audience does not fit the org: set the login URL to https://login.salesforce.com, " +
 		"or https://test.salesforce.com for a sandbox, or set the audience", stays},
 	{ModeJWT, "invalid_grant", "expired", "the assertion's time was refused: set this machine's clock right", stays},

@@ -194,8 +194,8 @@ func TestAdviceOnSettings(t *testing.T) {
 		wrong      func(*scene)
 		code, want string
 	}{
-		{"nobody has approved", ModeJWT, setUp(func(c *fakeorg.Client) { c.PermittedUsers = fakeorg.SelfAuthorize }), "invalid_grant", "not pre-authorised for the app: " + profile},
-		{"no such user", ModeJWT, func(s *scene) { s.settings.Username = "nobody@acme.example" }, "invalid_grant", profile},
+		{"nobody has approved", ModeJWT, setUp(func(c *fakeorg.Client) { c.PermittedUsers = fakeorg.SelfAuthorize }), "invalid_grant", "not pre-authorised for the app: check the username first; then, " + profile},
+		{"no such user", ModeJWT, func(s *scene) { s.settings.Username = "nobody@acme.example" }, "invalid_grant", "the username does not exist at " + o.url},
 		{"another certificate", ModeJWT, setUp(func(c *fakeorg.Client) { c.PublicKey = &another.PublicKey }), "invalid_grant", "does not belong to the uploaded certificate"},
 		{"no certificate", ModeJWT, setUp(func(c *fakeorg.Client) { c.PublicKey = nil }), "invalid_grant", "select Enable JWT Bearer Flow (Use digital signatures) and upload the certificate"},
 		{"no flow", ModeJWT, says("unsupported_grant_type", "grant type not supported"), "unsupported_grant_type", "select Enable JWT Bearer Flow (Use digital signatures)"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -49,11 +50,16 @@ func (o *runningOrg) wait() error { return errors.Join(<-o.served, o.org.Close()
 // in for the first when it has callback URLs. The tokens of the other are for the
 // Agent API, and SOAP does not take them.
 func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks ...string) (*runningOrg, error) {
+	return startOrgOf(ctx, listen, "3MVG9"+rand.Text(), key, callbacks...)
+}
+
+// startOrgOf is startOrg with the consumer key of the first app.
+func startOrgOf(ctx context.Context, listen, consumerKey string, key *rsa.PublicKey, callbacks ...string) (*runningOrg, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return nil, err
 	}
-	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: "3MVG9" + rand.Text(), ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser,
+	ready := orgReady{Org: "http://" + l.Addr().String(), ClientID: consumerKey, ClientSecret: rand.Text(), Username: fakeorg.IntegrationUser,
 		AgentClientID: "3MVG9" + rand.Text(), AgentClientSecret: rand.Text(),
 		Password: fakeorg.Password, CallbackURLs: strings.Join(callbacks, " ")}
 	org, err := fakeorg.New(fakeorg.Options{
@@ -74,7 +80,7 @@ func startOrg(ctx context.Context, listen string, key *rsa.PublicKey, callbacks 
 }
 
 func (e *env) fakeorg() *cobra.Command {
-	var listen, certificate string
+	var listen, certificate, consumerKey string
 	var callbacks []string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -86,7 +92,7 @@ func (e *env) fakeorg() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			org, err := startOrg(cmd.Context(), listen, key, callbacks...)
+			org, err := startOrgOf(cmd.Context(), listen, cmp.Or(consumerKey, "3MVG9"+rand.Text()), key, callbacks...)
 			if err != nil {
 				return err
 			}
@@ -103,6 +109,7 @@ func (e *env) fakeorg() *cobra.Command {
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8081", "address; port 0 picks a free one")
 	cmd.Flags().StringSliceVar(&callbacks, "callback", []string{"http://127.0.0.1:8080/oauth/callback", "http://localhost:8080/oauth/callback"},
 		"callback URL of the app, to which people who have logged in are sent back; to the letter")
+	cmd.Flags().StringVar(&consumerKey, "consumer-key", "", "consumer key of the app; without it an invented one")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "file with the certificate of the app, for mode jwt")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON line once ready")
 	return cmd

@@ -1,31 +1,53 @@
-// Every page that an owner can reach by links, from the overview on: none of them has
-// a serious fault for people who cannot see or use a mouse, in light and dark, in
-// English and French, and none is too wide for a telephone.
+// Every page that an owner can reach by links, from the overview on, in a demo in which
+// something has happened: each link leads somewhere, none of the pages has a serious
+// fault for people who cannot see or use a mouse, in light and dark, in English and
+// French, and none is too wide for a telephone.
 import assert from 'node:assert/strict';
-import { accessible, complaints, demo, finish, narrow, opened, shot } from './browser.mjs';
+import { accessible, call, demo, finish, narrow, opened, shot } from './browser.mjs';
 import { setUp } from './signin.mjs';
+import { processed } from './steps.mjs';
 
-// shape is a path in which what differs between pages of a kind is left out.
-const shape = (path) => path.split('/').map((part) => (/\d/.test(part) || part.length > 24 ? '*' : part)).join('/');
-const name = (path) => shape(path).replace(/\/workspaces\/[^/]+/, '/workspace').replaceAll('*', 'one').replace(/^\/+|\/+$/g, '').replaceAll('/', '-') || 'overview';
+// shape is a path in which what differs between pages of a kind is left out, such as the
+// workspace: but what it looks like to set up, where people connect, is a kind of its own.
+const shape = (path) => path.replace(/^\/workspaces\/(?!people\/authentication$)[^/]+/, '/workspaces/*').replace(/^(\/platform\/(workspaces|users|catalog))\/[^/]+/, '$1/*')
+  .split('/').map((part) => (/^\d+$/.test(part) || part.length > 24 ? '*' : part)).join('/');
+const name = (path) => shape(path).replace(/\/workspaces\/\*/, '/workspace').replaceAll('*', 'one').replace(/^\/+|\/+$/g, '').replaceAll('/', '-') || 'overview';
 
 // crawl visits one page of every kind.
 async function crawl(page, visit) {
   const origin = new URL(page.url()).origin;
-  const seen = new Set();
-  const todo = ['/'];
+  const kinds = new Map(); // each with its page
+  const todo = ['/', '/workspaces/people/authentication'], known = new Set(todo);
   while (todo.length > 0) {
-    const path = todo.shift();
-    if (seen.has(shape(path))) continue;
-    seen.add(shape(path));
+    const path = todo.shift(), kind = shape(path.replace(/\?.*/, ''));
+    if (kinds.has(kind)) {
+      const answer = await page.request.get(origin + path);
+      assert(answer.ok(), `a link leads to ${path}: ${answer.status()}`);
+      continue;
+    }
     const answer = await page.goto(origin + path);
-    assert(answer.ok(), `${path}: ${answer.status()}`);
-    await visit(page, path);
-    const links = await page.locator('a[href]').evaluateAll((all) => all.filter((a) => !a.hasAttribute('download') && a.origin === location.origin).map((a) => a.pathname));
-    for (const to of links.filter((to) => !/\.(json|jsonl|zip|pem|crt|csv)$|\/export|\/oauth\//.test(to))) todo.push(to);
+    assert(answer.ok(), `a link leads to ${path}: ${answer.status()}`);
+    if (!/^text\/html/.test(answer.headers()['content-type'])) continue; // for programs
+    kinds.set(kind, path);
+    await visit(page, path.replace(/\?.*/, ''));
+    const links = await page.locator('a[href]').evaluateAll((all) => all.filter((a) => !a.hasAttribute('download') && a.origin === location.origin).map((a) => a.pathname + a.search));
+    for (const to of links) {
+      if (known.has(to) || /\/(export|oauth)\b/.test(to)) continue;
+      known.add(to);
+      todo.push(to);
+    }
   }
-  return seen;
+  return kinds;
 }
+
+// something happens: agents call, are refused, ask a person, and hand in returns.
+const agents = { 'demo-agent': 3, 'demo-reader': 2, 'helpdesk': 2, 'Demo-Agent': 1 };
+for (const [agent, times] of Object.entries(agents)) {
+  for (let i = 0; i < times; i++) await call('query', { action: 'soql', q: 'SELECT Name, Industry FROM Account LIMIT 5' }, { agent });
+}
+const account = (await call('query', { action: 'soql', q: 'SELECT Id FROM Account LIMIT 1' })).content[0].text.match(/001\w{15}/)[0];
+await call('records', { action: 'update', sObjectName: 'Account', recordId: account, body: { Industry: 'Energy' }, reasoning: 'the customer says so', confidence: 0.7 }, { agent: 'demo-careful' });
+for (const letter of 'fghik') await processed(`500Sm000000000${letter}IAA`);
 
 const owner = await setUp();
 const state = await owner.context().storageState();
@@ -34,16 +56,18 @@ const kinds = await crawl(owner, async (page, path) => {
   await narrow(page, 'English');
   await shot(page, name(path));
 });
-for (const wanted of ['authentication', 'endpoint', 'agents', 'approvals', 'returns', 'audit', 'history'].map((p) => `/workspaces/demo/${p}`)
-  .concat(['workspaces', 'users', 'catalog', 'health'].map((p) => `/platform/${p}`), '/account')) {
-  assert(kinds.has(wanted), `no link leads to ${wanted}; seen ${[...kinds].join(' ')}`);
+for (const wanted of ['authentication', 'endpoint', 'agents', 'approvals', 'returns', 'audit', 'history', 'policy'].map((p) => `/workspaces/*/${p}`)
+  .concat(['workspaces', 'users', 'catalog', 'health', 'audit'].map((p) => `/platform/${p}`), '/account', '/workspaces/people/authentication')) {
+  assert(kinds.has(wanted), `no link leads to ${wanted}; seen ${[...kinds.keys()].join(' ')}`);
 }
 
+// The other language and the dark colours change no structure, so that colours and width
+// are looked at.
 const dark = await opened({ storageState: state, colorScheme: 'dark', locale: 'fr-FR' });
-await dark.goto(new URL('/', owner.url()).href);
-await crawl(dark, async (page) => {
-  assert.equal(await page.locator('html').getAttribute('lang'), 'fr');
-  await accessible(page, 'dark, French');
-  await narrow(page, 'French');
-});
+for (const path of kinds.values()) {
+  await dark.goto(new URL(path, owner.url()).href);
+  assert.equal(await dark.locator('html').getAttribute('lang'), 'fr');
+  await accessible(dark, 'dark, French', ['color-contrast', 'link-in-text-block', 'label', 'button-name', 'link-name']);
+  await narrow(dark, 'French');
+}
 await finish(`${kinds.size} kinds of pages`);

@@ -17,6 +17,8 @@ type world struct {
 	effects map[string]int // by key
 	refused map[string]bool
 	hidden  map[string]bool // the last look did not see what is there
+	settled int             // how often a step has heard what a person says of it
+	again   bool            // something was sent after that
 	luck    []byte          // what is to happen, used up; after that nothing goes wrong any more
 }
 
@@ -33,6 +35,9 @@ func (w *world) draw(what ...string) string {
 func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 	s := Step{Name: name, Kind: kind, Pivot: pivot}
 	s.Do = func(_ context.Context, a Attempt) (Result, error) {
+		if _, said := TestimonyOf(a.Answer); said && pivot {
+			w.again = true
+		}
 		there := kind == Keyed && w.effects[a.Key] > 0
 		what := []string{"done", "done", "done", "lost before", "lost after", "transient", "renew", "fix"}
 		if !there { // a gateway that has done it does not say otherwise
@@ -80,6 +85,15 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 	if kind != Read {
 		s.Find = func(_ context.Context, a Attempt) (Result, bool, error) {
 			there := w.effects[a.Key] > 0
+			if word, said := TestimonyOf(a.Answer); said && w.draw("believed", "away") == "believed" {
+				w.settled++
+				if !word.Made {
+					return Result{}, false, &Fault{Class: Declined, Message: word.Note}
+				}
+				return Result{Data: []byte(name)}, true, nil
+			} else if said {
+				return Result{}, false, &Fault{Class: Transient, Message: "away"}
+			}
 			switch w.draw("found", "found", "found", "found", "away", "hidden", "declined") {
 			case "away":
 				return Result{}, false, &Fault{Class: Transient, Message: "away"}
@@ -113,7 +127,7 @@ func (w *world) step(name string, kind Kind, pivot, undo bool) Step {
 // ends otherwise nothing that it could not put back; money that may have moved never
 // ends as if it had not.
 func TestLaw(t *testing.T) {
-	ends, refunds, doubts := map[string]int{}, 0, 0
+	ends, refunds, doubts, settled := map[string]int{}, 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &world{effects: map[string]int{}, refused: map[string]bool{}, hidden: map[string]bool{}, luck: rapid.SliceOfN(rapid.Byte(), 20, 200).Draw(rt, "luck")}
 		var steps []Step
@@ -158,7 +172,7 @@ func TestLaw(t *testing.T) {
 		}
 		start()
 		for range rapid.IntRange(0, 25).Draw(rt, "events") {
-			switch rapid.SampledFrom([]string{"work", "work", "work", "work", "start", "decide", "cancel", "cancel by hand", "retry"}).Draw(rt, "event") {
+			switch rapid.SampledFrom([]string{"work", "work", "work", "work", "start", "decide", "cancel", "cancel by hand", "retry", "settle"}).Draw(rt, "event") {
 			case "work":
 				_, _ = e.Once(ctx)
 			case "start":
@@ -171,6 +185,15 @@ func TestLaw(t *testing.T) {
 				_, _ = Hand{By: "ada"}.Cancel(ctx, j, m, "demo", "run", 0)
 			case "retry":
 				_, _ = Hand{By: "ada"}.Retry(ctx, j, m, "demo", "run")
+			case "settle": // by who has looked, and tells the truth
+				if pivot < 0 {
+					break
+				}
+				made, reference := w.effects[Key(m.runs["run"], steps[pivot].Name)] > 0, ""
+				if made {
+					reference = "re_1"
+				}
+				_, _ = Hand{By: "ada", Note: "seen"}.Settle(ctx, j, m, "demo", "run", made, reference)
 			}
 		}
 		w.luck = nil
@@ -190,6 +213,9 @@ func TestLaw(t *testing.T) {
 					rt.Fatal(err)
 				}
 			}
+		}
+		if settled += w.settled; w.again {
+			rt.Errorf("something was sent again after a person has said what became of it: %+v", m.steps["run"])
 		}
 		r := m.runs["run"]
 		ends[r.Status]++
@@ -220,7 +246,7 @@ func TestLaw(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("ends %v, %d refunds, %d unknown outcomes", ends, refunds, doubts)
+	t.Logf("ends %v, %d refunds, %d unknown outcomes, %d settled", ends, refunds, doubts, settled)
 	if ends[Done] == 0 || ends[Denied]+ends[Cancelled]+ends[Failed] == 0 {
 		t.Error("the runs end all the same way")
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 
 	"salesforce-mcp/allowlist"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
-	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 )
 
 // The page Authorized agents: which agents may call at all. What each may do is in the
@@ -28,12 +26,6 @@ var listRoutes = []route{
 	{"GET /workspaces/{workspace}/agents/everybody", administer, everybodyPage},
 	{"POST /workspaces/{workspace}/agents/everybody", administer, allowEverybody},
 	{"POST /workspaces/{workspace}/agents/nobody", administer, withdrawEverybody},
-}
-
-// refusals know the agents of a workspace that were refused lately because no rule covers
-// them, the last one first. *store.Store is one.
-type refusals interface {
-	RefusedAgents(ctx context.Context, workspace string, limit int) ([]store.RefusedAgent, error)
 }
 
 // everyAgent is the agent of a rule for all of them.
@@ -118,30 +110,6 @@ func agentsFound(r *request) error {
 	p := r.page("")
 	p.agents(w.Rules, strings.TrimSpace(r.URL.Query().Get("q")), changeable && r.may(administer))
 	return p.send(http.StatusOK)
-}
-
-// everybody says whether all agents are let in.
-func (p *page) everybody(rules []allowlist.Rule, changeable bool) {
-	r := p.r
-	p.Put(`<section aria-labelledby="everybody-title"><h2 id="everybody-title">{}</h2>`, r.t("All agents"))
-	if !allowsAll(rules) {
-		p.Put(`<p>{}</p>`, r.t("Only the agents on the list may call."))
-		if changeable {
-			p.more(r.t("Allow all agents…"), r.agentsPath("/everybody"))
-		}
-		p.Put(`</section>`)
-		return
-	}
-	p.notice("warn", r.t("All agents are allowed. Whoever holds a token of a host may call, under whatever name of an agent; the list below only makes exceptions."))
-	for _, rule := range rules {
-		if rule.Agent == everyAgent && !rule.Off {
-			p.Put(`<p>{} {}</p><p><a href="{}">{}</a></p>`, r.through(rule.Host), r.summary(rule), r.rulePath(rule.Agent, rule.Host), r.t("Change what all agents may do"))
-		}
-	}
-	if changeable {
-		p.Put(`<form method="post" action="{}"><button class="danger">{}</button></form>`, r.agentsPath("/nobody"), r.t("Allow only the agents on the list"))
-	}
-	p.Put(`</section>`)
 }
 
 // through names the host of a rule.
@@ -283,65 +251,6 @@ func onlyHost(w config.Workspace) string {
 	return w.Profiles[0].Name
 }
 
-// refusedLately are the agents that were refused lately and that no rule covers now.
-func (r *request) refusedLately(w config.Workspace) ([]store.RefusedAgent, error) {
-	if r.app.Refused == nil {
-		return nil, nil
-	}
-	if slices.ContainsFunc(w.Rules, func(rule allowlist.Rule) bool { return rule.Agent == everyAgent && rule.Host == "" && !rule.Off }) {
-		return nil, nil
-	}
-	known := len(w.Rules) * max(1, len(w.Profiles)) // at most so many are covered by rules of their own
-	agents, err := r.app.Refused.RefusedAgents(r.Context(), r.workspace, mostRefused+known)
-	agents = slices.DeleteFunc(agents, func(a store.RefusedAgent) bool { return covers(w.Rules, a.Agent, a.Host) })
-	return agents[:min(len(agents), mostRefused)], err
-}
-
-// refusedAgents are agents that may have been forgotten on the list.
-func (p *page) refusedAgents(w config.Workspace, agents []store.RefusedAgent, changeable bool) {
-	r := p.r
-	p.Put(`<section aria-labelledby="refused-title"><h2 id="refused-title">{}</h2>`, r.t("Refused lately"))
-	if len(agents) == 0 {
-		p.Put(`<p>{}</p></section>`, r.t("No agent was refused in the last 30 days for not being on the list."))
-		return
-	}
-	p.Put(`<p>{}</p>`, r.t("These agents called in the last 30 days and were refused, because they are not on the list. Their names are what hosts sent: allow only what you know."))
-	p.table(r.t("Agents that are not on the list"), []string{r.t("Agent"), r.t("Host"), r.t("Calls"), r.t("Last"), r.t("Since"), r.t("Allow")}, len(agents), func(i int) {
-		a := agents[i]
-		p.Put(`<tr><td>`)
-		p.identifier(a.Agent)
-		if twin := r.twin(w.Rules, a.Agent); twin != "" {
-			p.Put(` <span class="badge warn">{}</span>`, r.t("on the list is %s", twin))
-		}
-		p.Put(`</td><td>{}</td><td class="number">{}</td><td><time datetime="{}" title="{}">{}</time></td><td>{}</td><td>`, a.Host, r.number(a.Times),
-			a.Last.Format("2006-01-02T15:04:05Z"), r.date(a.Last), r.ago(a.Last), r.date(a.First))
-		host := ""
-		if len(w.Profiles) > 1 {
-			host = a.Host
-		}
-		switch {
-		case !changeable:
-			p.Put(`{}`, r.t("not allowed"))
-		case unusual(a.Agent) != "": // not with one click
-			p.Put(`<a href="{}">{}</a>`, r.rulePath(a.Agent, host), r.t("Look and allow…"))
-		default:
-			p.action(r.agentsPath("/allow"), r.t("Allow %s", a.Agent), "allowed", "yes", "agent", a.Agent, "host", host)
-		}
-		p.Put(`</td></tr>`)
-	})
-	p.Put(`</section>`)
-}
-
-// twin is an agent on the list that differs from another in upper and lower case alone.
-func (r *request) twin(rules []allowlist.Rule, agent string) string {
-	for _, rule := range rules {
-		if rule.Agent != agent && strings.EqualFold(rule.Agent, agent) {
-			return rule.Agent
-		}
-	}
-	return ""
-}
-
 // allowAgent allows one agent, or not any more. Its rule is kept for when it is allowed
 // again; an agent that has none may read.
 func allowAgent(r *request) error {
@@ -381,80 +290,4 @@ func allowAgent(r *request) error {
 		return p.send(http.StatusOK)
 	}
 	return r.redirect(r.agentsPath(""), said)
-}
-
-// everybodyPage asks whether all agents are really to be allowed.
-func everybodyPage(r *request) error {
-	return everybodyForm(r, url.Values{"preset": {allowlist.PresetRead}}, "", http.StatusOK)
-}
-
-func everybodyForm(r *request, form url.Values, problem string, status int) error {
-	w, changeable, err := r.ruled()
-	if err != nil {
-		return err
-	}
-	if !changeable {
-		return r.declared()
-	}
-	p := r.page(r.t("Allow all agents"))
-	p.notice("warn", r.t("With this the list decides nothing any more: whoever holds a token of a host may call, under whatever name of an agent, names that somebody makes up among them. Limits count each name by itself, so that they do not bound such a host."))
-	p.Put(`<p>{}</p>`, r.t("What is safer: let the agents call once, and allow them in Refused lately."))
-	agree := field{name: "sure", label: r.t("I want all agents to be allowed"), problem: problem}
-	p.problems(agree)
-	p.Put(`<form method="post" action="{}">`, r.agentsPath("/everybody"))
-	p.choice(field{name: "preset", label: r.t("What all agents may do"), value: form.Get("preset"), options: r.presets(false)})
-	p.choice(field{name: "host", label: r.t("Host"), value: form.Get("host"), options: r.hosts(w)})
-	if problem != "" {
-		p.Put(`<p class="problem" id="sure-problem">{}</p>`, problem)
-	}
-	p.Put(`<div class="tick"><input type="checkbox" id="sure" name="sure" value="yes"><label for="sure">{}</label></div>`, agree.label)
-	p.danger(r.t("Allow all agents"))
-	p.Put(` <a href="{}">{}</a></form>`, r.agentsPath(""), r.t("Back to the list"))
-	return p.send(status)
-}
-
-// allowEverybody makes the rule for all agents.
-func allowEverybody(r *request) error {
-	form, err := r.form()
-	if err != nil {
-		return err
-	}
-	if form.Get("sure") != "yes" {
-		return everybodyForm(r, form, r.t("Tick this first."), http.StatusUnprocessableEntity)
-	}
-	rule := allowlist.Rule{Agent: everyAgent, Host: form.Get("host"), Preset: form.Get("preset")}
-	if !slices.Contains(allowlist.Presets(), rule.Preset) {
-		return r.problem(http.StatusBadRequest, "There is no such preset.")
-	}
-	err = r.changeRules(func(w *config.Workspace) error {
-		if i := ruledBy(w.Rules, everyAgent, rule.Host); i >= 0 && !w.Rules[i].Off {
-			return r.problem(http.StatusConflict, "All agents are allowed already; their rule says what they may do.")
-		} else if i >= 0 {
-			w.Rules = slices.Delete(slices.Clone(w.Rules), i, i+1)
-		}
-		if problems := r.problemsOf(w, rule); len(problems) > 0 {
-			return r.problem(http.StatusUnprocessableEntity, "This cannot be a rule for all agents: %s", problems[0].text)
-		}
-		w.Rules = append(slices.Clone(w.Rules), rule)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.redirect(r.agentsPath(""), r.t("All agents are allowed."))
-}
-
-// withdrawEverybody removes the rules for all agents, so that the list decides.
-func withdrawEverybody(r *request) error {
-	if _, err := r.form(); err != nil {
-		return err
-	}
-	err := r.changeRules(func(w *config.Workspace) error {
-		w.Rules = slices.DeleteFunc(slices.Clone(w.Rules), func(rule allowlist.Rule) bool { return rule.Agent == everyAgent })
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.redirect(r.agentsPath(""), r.t("Only the agents on the list are allowed."))
 }

@@ -105,7 +105,7 @@ func (a *App) handler(routes []route) http.Handler {
 		a.rights[route.pattern] = route.right
 		mux.Handle(route.pattern, a.serve(route))
 	}
-	mux.Handle("/", a.serve(route{right: signedIn, serve: func(*request) error { return errNothing }}))
+	mux.Handle("/", a.serve(route{right: anyone, serve: func(*request) error { return errNothing }}))
 	whole := http.NewServeMux()
 	whole.HandleFunc("GET /assets/", serveAsset)
 	whole.Handle("/", a.sessions.LoadAndSave(mux))

@@ -161,6 +161,17 @@ func TestAuditPages(t *testing.T) {
 			}
 		}
 	}
+	for _, who := range []string{"approver", "neighbour", "nobody"} {
+		b := a.as(who)
+		for _, page := range auditPages(call, run) {
+			if got := b.get("/workspaces/demo/audit" + page); got.status != http.StatusNotFound {
+				t.Errorf("%s for %s: %d", page, who, got.status)
+			}
+		}
+		if got := b.post("/workspaces/demo/audit/proof", url.Values{}); got.status != http.StatusNotFound {
+			t.Errorf("verify for %s: %d", who, got.status)
+		}
+	}
 	b := readers["auditor"]
 	whole := b.get("/workspaces/demo/audit/calls/" + call).body
 	for _, want := range []string{"records.update", "desk&lt;script&gt;", "the customer &lt;b&gt;asked", "0.75", "careful", "appr-1", "d1g35t", "req-77", "204", "North", "South&lt;i&gt;", account, `\u202e`, "&#34;redacted&#34;: true", "talk-1", "30 ms", "updateRecord"} {

@@ -370,7 +370,7 @@ func testForm(r *request) error {
 			r.app.Log.Error().Err(err).Str("workspace", r.workspace).Msg("the test of a connection found no secret store")
 			p.notice("error", r.t("The server’s secret store is not available; an operator finds the cause in its log."))
 		case err != nil:
-			p.notice("error", r.t("The test failed. %s", explained(err)))
+			p.notice("error", r.t("The test failed: %s", explained(err)))
 		case at.People:
 			p.notice("ok", r.t("%s knows the app, its secret and the callback URL. People can connect.", at.Origin))
 		default:

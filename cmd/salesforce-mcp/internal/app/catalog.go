@@ -14,7 +14,6 @@ import (
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/host"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
-	"salesforce-mcp/salesforce"
 )
 
 var catalogRoutes = []route{
@@ -75,6 +74,16 @@ type entryState struct {
 	org   host.Org
 	found []host.Capability
 	err   error // why nothing is known
+
+	problems []problemOf // of the form, with which nobody was asked
+}
+
+// status is that of a page with the state.
+func (s *entryState) status() int {
+	if len(s.problems) > 0 {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
 }
 
 func entryPage(r *request) error {
@@ -120,13 +129,19 @@ func (p *page) onHost(w settings.Workspace, state *entryState) {
 	}
 	at := "/platform/catalog/" + w.Name
 	p.Put(`<p>{}</p>`, r.t("This is done with your own rights on the host: owners and admins of an organisation may write its catalog. Your access token is used for what you press, and kept nowhere."))
+	problem := map[string]string{}
+	if state != nil {
+		for _, one := range state.problems {
+			problem[one.field] = one.text
+		}
+	}
 	p.Put(`<form method="post" action="{}">`, at+"/check")
 	options := make([]option, len(r.app.Hosts))
 	for i, h := range r.app.Hosts {
 		options[i] = option{h.Name, h.Name}
 	}
-	p.choice(field{name: "platform", label: r.t("Host platform"), options: options, value: r.PostForm.Get("platform")})
-	p.field(field{name: "token", label: r.t("Your access token of the host"), kind: "password", autocomplete: "off", required: true,
+	p.choice(field{name: "platform", label: r.t("Host platform"), options: options, value: r.PostForm.Get("platform"), problem: problem["platform"]})
+	p.field(field{name: "token", label: r.t("Your access token of the host"), kind: "password", autocomplete: "off", required: true, problem: problem["token"],
 		hint: r.t("Sign in to the host and copy it from there. It is not stored.")})
 	p.Put(`<button class="plain" hx-post="{}" hx-target="#state" hx-swap="innerHTML" hx-indicator="#checking" hx-disabled-elt="this">{}</button> `, at+"/check", r.t("Check"))
 	p.Put(`<button formaction="{}">{}</button> <button class="danger" formaction="{}">{}</button>`, at+"/publish", r.t("Add to catalog, or update"), at+"/withdraw", r.t("Remove from catalog"))
@@ -141,6 +156,10 @@ func (p *page) standing(s *entryState) {
 	switch {
 	case s == nil:
 		p.Put(`<p>{}</p>`, r.t("Not checked."))
+	case len(s.problems) > 0:
+		for _, one := range s.problems {
+			p.notice("error", one.text)
+		}
 	case host.Is(s.err, host.Forbidden):
 		p.notice("error", s.err.Error())
 		p.Put(`<p>{}</p>`, r.t("Ask an owner or admin of the organisation to publish it, or attach the endpoint to your agent yourself."))
@@ -183,62 +202,64 @@ func (r *request) hostSays(err error) string {
 	return e.Message
 }
 
-// publisher is the person's action on the host, by the form that was sent.
-func (r *request) publisher() (host.Session, error) {
+// onPlatform reads the form that was sent: the workspace, and what the person lets this
+// server do on the platform.
+func (r *request) onPlatform() (w settings.Workspace, s host.Session, problems []problemOf, err error) {
+	if w, err = r.named(); err != nil {
+		return w, s, nil, err
+	}
 	form, err := r.form()
 	if err != nil {
-		return host.Session{}, err
+		return w, s, nil, err
 	}
-	for _, h := range r.app.Hosts {
-		if h.Name == form.Get("platform") {
-			return host.Session{Platform: h, Token: salesforce.Secret(strings.TrimSpace(form.Get("token")))}, nil
-		}
-	}
-	return host.Session{}, r.problem(http.StatusBadRequest, "There is no such host platform.")
+	s, problems = r.session(form)
+	return w, s, problems, nil
 }
 
 // checkEntry looks whether the entry is there.
 func checkEntry(r *request) error {
-	w, err := r.named()
+	w, s, problems, err := r.onPlatform()
 	if err != nil {
 		return err
 	}
-	s, err := r.publisher()
-	if err != nil {
-		return err
-	}
-	state := &entryState{}
-	var me host.Me
-	if me, state.err = s.Me(r.Context()); state.err == nil {
-		state.org = me.Org
-		if !me.MayPublish() {
-			state.err = host.ErrMayNotPublish
-		}
-	}
-	if state.err == nil {
-		state.found, state.err = s.Find(r.Context(), catalog.Entry(&w.Workspace, r.origin(), s.Platform.AuthType).Endpoint())
+	state := &entryState{problems: problems}
+	if len(problems) == 0 {
+		state.org, state.found, state.err = look(r, s, catalog.Entry(&w.Workspace, r.origin(), "").Endpoint())
 	}
 	if r.partial() {
 		p := r.page("")
 		p.standing(state)
 		return p.send(http.StatusOK)
 	}
-	return r.entryPage(http.StatusOK, w, state, nil)
+	return r.entryPage(state.status(), w, state, nil)
+}
+
+// look finds the entries that lead to an endpoint, for who may write the catalog.
+func look(r *request, s host.Session, endpoint string) (host.Org, []host.Capability, error) {
+	me, err := s.Me(r.Context())
+	if err == nil && !me.MayPublish() {
+		err = host.ErrMayNotPublish
+	}
+	if err != nil {
+		return me.Org, nil, err
+	}
+	found, err := s.Find(r.Context(), endpoint)
+	return me.Org, found, err
 }
 
 // publishEntry adds or updates the entry, with the person's rights on the host.
 func publishEntry(r *request) error {
-	w, err := r.named()
+	w, s, problems, err := r.onPlatform()
 	if err != nil {
 		return err
 	}
-	s, err := r.publisher()
-	if err != nil {
-		return err
+	if len(problems) > 0 {
+		state := &entryState{problems: problems}
+		return r.entryPage(state.status(), w, state, nil)
 	}
 	entry := catalog.Entry(&w.Workspace, r.origin(), s.Platform.AuthType)
 	var done host.Published
-	err = r.recorded("publish", s.Platform.Name, entry.Endpoint(), func() (err error) {
+	err = r.onRecord(w.Name, "publish", s.Platform.Name, entry.Endpoint(), func() (err error) {
 		done, err = s.Publish(r.Context(), entry)
 		return err
 	})
@@ -256,17 +277,17 @@ func publishEntry(r *request) error {
 
 // withdrawEntry removes the entry from the host.
 func withdrawEntry(r *request) error {
-	w, err := r.named()
+	w, s, problems, err := r.onPlatform()
 	if err != nil {
 		return err
 	}
-	s, err := r.publisher()
-	if err != nil {
-		return err
+	if len(problems) > 0 {
+		state := &entryState{problems: problems}
+		return r.entryPage(state.status(), w, state, nil)
 	}
 	endpoint := catalog.Entry(&w.Workspace, r.origin(), "").Endpoint()
 	n := 0
-	err = r.recorded("withdraw", s.Platform.Name, endpoint, func() (err error) {
+	err = r.onRecord(w.Name, "withdraw", s.Platform.Name, endpoint, func() (err error) {
 		n, err = s.Withdraw(r.Context(), endpoint)
 		return err
 	})
@@ -280,24 +301,12 @@ func withdrawEntry(r *request) error {
 	return r.redirect("/platform/catalog/"+w.Name, r.count(n, "%d entry was removed from the catalog.", "%d entries were removed from the catalog."))
 }
 
-// recorded does what goes beyond this server between an intent and an outcome in the
+// onRecord does what goes beyond this server between an intent and an outcome in the
 // audit trail of the workspace. The person's token is in neither.
-func (r *request) recorded(action, platform, endpoint string, do func() error) error {
-	effect := "set"
-	if action == "withdraw" {
-		effect = "remove"
-	}
-	intent, err := r.app.Tools.Journal.Begin(r.Context(), audit.Entry{Workspace: r.PathValue("name"), User: r.person.Account, By: r.person.Account, Surface: "app", Tool: "catalog", Action: action,
-		Effect: effect, Decision: audit.DecisionAllowed, Arguments: audit.Redact(map[string]any{"platform": platform, "endpoint": endpoint}, nil)})
-	if err != nil {
-		return err
-	}
-	outcome := audit.Outcome{Status: audit.OK}
-	err = do()
-	if err != nil {
-		outcome = audit.Outcome{Status: audit.Failed, Code: "failed", Message: err.Error()}
-	}
-	return errors.Join(err, intent.End(r.Context(), outcome))
+func (r *request) onRecord(workspace, action, platform, endpoint string, do func() error) error {
+	effect := map[string]string{"publish": "set", "withdraw": "remove"}[action]
+	entry := audit.Entry{Workspace: workspace, User: r.person.Account, By: r.person.Account, Tool: "catalog", Action: action, Effect: effect}
+	return r.app.recorded(r.Context(), entry, map[string]any{"platform": platform, "endpoint": endpoint}, do)
 }
 
 // manually shows what to paste into the host's own pages.
@@ -399,12 +408,16 @@ func catalogOf(form url.Values) config.Catalog {
 // changeListing saves the workspace's settings for catalogs. What the form does not show
 // stays as it is.
 func changeListing(r *request) error {
+	w, err := r.named()
+	if err != nil {
+		return err
+	}
 	form, err := r.form()
 	if err != nil {
 		return err
 	}
 	next := catalogOf(form)
-	err = r.app.Settings.Change(r.Context(), r.PathValue("name"), r.author(), func(w *config.Workspace) error {
+	err = r.app.Settings.Change(r.Context(), w.Name, settings.Author{ID: r.person.Account, Name: r.person.Name}, func(w *config.Workspace) error {
 		if who := form.Get("who"); who != "nobody" && who != "hosts" && who != "everybody" {
 			return r.problem(http.StatusBadRequest, "There is no such choice.")
 		}
@@ -418,17 +431,13 @@ func changeListing(r *request) error {
 	var invalid *settings.Invalid
 	switch {
 	case errors.Is(err, settings.ErrDeclared):
-		return r.problem(http.StatusConflict, "This workspace stands in the configuration file, and is changed there.")
+		return r.declared()
 	case errors.As(err, &invalid):
-		w, err := r.named()
-		if err != nil {
-			return err
-		}
 		return r.entryPage(http.StatusUnprocessableEntity, w, nil, invalid)
 	case err != nil:
 		return err
 	}
-	return r.redirect("/platform/catalog/"+r.PathValue("name"), r.t("The settings for catalogs were saved."))
+	return r.redirect("/platform/catalog/"+w.Name, r.t("The settings for catalogs were saved."))
 }
 
 // throughBridge offers the app for the host platform.

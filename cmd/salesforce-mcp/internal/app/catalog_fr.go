@@ -45,7 +45,6 @@ var catalogFrench = map[string]string{ //nolint:gosec // texts that speak of tok
 	"The settings for catalogs were saved.":       "Les réglages pour les catalogues ont été enregistrés.",
 	"The whole entry, as JSON":                    "L’entrée entière, en JSON",
 	"There is no such choice.":                    "Ce choix n’existe pas.",
-	"There is no such host platform.":             "Cette plateforme hôte n’existe pas.",
 	"There is no workspace yet.":                  "Il n’y a pas encore d’espace de travail.",
 	"This is done with your own rights on the host: owners and admins of an organisation may write its catalog. Your access token is used for what you press, and kept nowhere.": "Cela se fait avec vos propres droits sur l’hôte : les propriétaires et administrateurs d’une organisation peuvent écrire son catalogue. Votre jeton d’accès sert à ce que vous demandez et n’est conservé nulle part.",
 	"This server has no public address, so that hosts elsewhere cannot reach it. The operator sets publicURL.":                                                                   "Ce serveur n’a pas d’adresse publique : des hôtes ailleurs ne peuvent pas l’atteindre. L’exploitant règle publicURL.",

@@ -13,8 +13,10 @@ import (
 	returnpolicy "salesforce-mcp/tools/returns/policy"
 )
 
-// shown is a JSON value as people read it.
-func (r *request) shown(value json.RawMessage) string {
+// shown is a JSON value as people read it, with what cannot be seen spelled out.
+func (r *request) shown(value json.RawMessage) string { return shown(r.plain(value)) }
+
+func (r *request) plain(value json.RawMessage) string {
 	var text string
 	switch {
 	case len(value) == 0:

@@ -72,9 +72,9 @@ func (r *request) secretSection(p *page, a *config.Auth) error {
 	return nil
 }
 
-// needed is the secret that the saved mode needs. Workspaces of the file have theirs
+// secretNeeded is the secret that the saved mode needs. Workspaces of the file have theirs
 // elsewhere.
-func (r *request) needed() (string, error) {
+func (r *request) secretNeeded() (string, error) {
 	w, err := r.current()
 	if err != nil {
 		return "", err
@@ -96,7 +96,7 @@ func secretPage(r *request) error {
 }
 
 func (r *request) showSecret(status int, problem string) error {
-	name, err := r.needed()
+	name, err := r.secretNeeded()
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func secretForm(r *request) error {
 	if err := r.confirmed(); err != nil {
 		return err
 	}
-	name, err := r.needed()
+	name, err := r.secretNeeded()
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func keyForm(r *request) error {
 	if err := r.confirmed(); err != nil {
 		return err
 	}
-	name, err := r.needed()
+	name, err := r.secretNeeded()
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ const certificateDays = 730
 
 // certificateFile is the certificate of the private key that is stored.
 func certificateFile(r *request) error {
-	name, err := r.needed()
+	name, err := r.secretNeeded()
 	if err != nil {
 		return err
 	}

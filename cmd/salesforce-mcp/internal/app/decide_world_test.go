@@ -158,10 +158,11 @@ func (s *shop) process(subject string) (run string) {
 	return status.RunID
 }
 
-// work drives all runs as far as they go now.
+// work drives runs as far as they go now, a few times: what is in doubt is tried again
+// for ever.
 func (s *shop) work() {
 	s.t.Helper()
-	for {
+	for range 5 {
 		worked, err := s.loop.Engine().Once(s.t.Context())
 		if err != nil {
 			s.t.Fatal(err)

@@ -58,9 +58,14 @@ func TestGuessing(t *testing.T) {
 	if a := own.signIn("owner", goodPassword); a.status != http.StatusSeeOther || !own.in() {
 		t.Errorf("the owner, in their own browser: %d", a.status)
 	}
-	// A cookie of another account's browser is worth nothing here.
-	if a := own.signIn("admin", "guess"); a.status != http.StatusForbidden {
+	// That a browser is known to another account is worth nothing.
+	other := h.browser()
+	other.header.Set("X-Test-Source", "203.0.113.98/32")
+	if a := other.signIn("admin", goodPassword); a.status != http.StatusSeeOther {
 		t.Errorf("another account: %d", a.status)
+	}
+	if a := other.signIn("owner", goodPassword); a.status != http.StatusTooManyRequests {
+		t.Errorf("from the browser of another account: %d", a.status)
 	}
 
 	// The trail has it, without what was typed, and the security log too.

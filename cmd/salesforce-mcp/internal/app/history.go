@@ -120,7 +120,7 @@ func (p *page) diff(label string, lines []settings.Line) {
 		p.Put(`<p>{}</p>`, p.r.t("Nothing."))
 		return
 	}
-	p.Put(`<pre class="diff" tabindex="0" aria-label="{}">`, label)
+	p.Put(`<pre class="difference" tabindex="0" aria-label="{}">`, label)
 	for i, l := range lines {
 		switch {
 		case !near[i] && (i == 0 || near[i-1]):

@@ -308,6 +308,31 @@ func TestLoginAgain(t *testing.T) {
 	}
 }
 
+// TestNotAskedAgain: a provider that sends somebody back without having asked them proves
+// nothing.
+func TestNotAskedAgain(t *testing.T) {
+	h, p := loginHouse(t)
+	if err := users.Change(t.Context(), h.store, "id-owner", func(u *users.User) error { u.Issuer, u.Subject = p.url, "s"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	b := h.as("owner")
+	for age, want := range map[time.Duration]int{time.Second: http.StatusSeeOther, time.Hour: http.StatusForbidden, 100 * 365 * 24 * time.Hour: http.StatusForbidden} {
+		serving := h.app.handler([]route{{"GET /again", signedIn, func(r *request) error {
+			claims := map[string]any{"sub": "s", "auth_time": float64(time.Now().Add(-age).Unix())}
+			if age > 24*time.Hour {
+				delete(claims, "auth_time")
+			}
+			return r.provedAgain(dance{Again: r.person.ID, Next: "/", Begun: time.Now()}, claims)
+		}}})
+		h.mu.Lock()
+		h.serving = serving
+		h.mu.Unlock()
+		if a := b.get("/again"); a.status != want {
+			t.Errorf("asked %v ago: %d, want %d", age, a.status, want)
+		}
+	}
+}
+
 // TestLoginLink: with a link of the first start somebody becomes the owner through the
 // provider, once.
 func TestLoginLink(t *testing.T) {

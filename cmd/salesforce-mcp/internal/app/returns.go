@@ -113,8 +113,9 @@ func runsPage(r *request) error {
 	if !r.partial() {
 		if r.app.Returns(r.workspace) == nil {
 			p.notice("info", r.t("This workspace does no returns: its settings have no section for them."))
+		} else {
+			p.more(r.t("The policy that decides about returns"), "/workspaces/"+r.workspace+"/policy")
 		}
-		p.more(r.t("The policy that decides about returns"), "/workspaces/"+r.workspace+"/policy")
 		p.filter(r.t("Show"), path, "show", filter, runFilters)
 		p.keys(r.t("j next, k previous; Enter opens"))
 	}

@@ -73,7 +73,7 @@ var authenticationFrench = map[string]string{
 	"The org’s My Domain, such as https://acme.my.salesforce.com. Where the mode takes it also https://login.salesforce.com, or https://test.salesforce.com for a sandbox.": "Le My Domain de l’org, par exemple https://acme.my.salesforce.com. Où le mode l’accepte aussi https://login.salesforce.com, ou https://test.salesforce.com pour une sandbox.",
 	"The server can make the key: it stays here, and you upload its certificate to the app. With a new key, calls are refused until the app has its certificate.":           "Le serveur peut créer la clé : elle reste ici, et vous chargez son certificat dans l’application. Avec une nouvelle clé, les appels sont refusés jusqu’à ce que l’application ait son certificat.",
 	"The server’s secret store is not available; an operator finds the cause in its log.":                                                                                   "Le coffre de secrets du serveur n’est pas disponible ; un exploitant trouve la cause dans son journal.",
-	"The test failed. %s":                                 "Le test a échoué. %s",
+	"The test failed: %s":                                 "Le test a échoué : %s",
 	"There is no such mode.":                              "Ce mode n’existe pas.",
 	"This mode does not sign with a key.":                 "Ce mode ne signe pas avec une clé.",
 	"This workspace is not in force: %s":                  "Cet espace n’est pas en vigueur : %s",

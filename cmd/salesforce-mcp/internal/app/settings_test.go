@@ -131,7 +131,7 @@ func TestAuthenticationPage(t *testing.T) {
 	h.app.Try = func(context.Context, string) (Connection, error) {
 		return Connection{}, &auth.Error{Code: "invalid_grant", Message: "check the username: Salesforce knows none of that name"}
 	}
-	b.send("POST", at+"/test", url.Values{}).says(t, "a failed test", 200, "The test failed.", "check the username")
+	b.send("POST", at+"/test", url.Values{}).says(t, "a failed test", 200, "The test failed:", "check the username")
 	h.app.Try = func(context.Context, string) (Connection, error) {
 		return Connection{Origin: "https://acme.my.salesforce.com", Username: "agent@acme.example", Left: 98765, Allowed: 100000}, nil
 	}

@@ -129,20 +129,24 @@ func (w *Workspace) Instead(name string, getenv func(string) string) string {
 	return ""
 }
 
+// section is the member of the workspace that a secret of it stands in.
+func (w *Workspace) section(s Credential) string {
+	switch {
+	case w.Returns != nil && s.Value == &w.Returns.StripeKey:
+		return "returns"
+	case w.Agentforce != nil && s.Value == &w.Agentforce.AgentClientSecret:
+		return "agentforce"
+	}
+	return "auth"
+}
+
 // readSecrets fills in the secrets that stand elsewhere.
 func (c *Config) readSecrets(dir string, getenv func(string) string) error {
 	problems := []error{c.Secrets.read(getenv)}
 	for i := range c.Workspaces {
 		w := &c.Workspaces[i]
 		for _, s := range w.Credentials() {
-			section := "auth"
-			if w.Returns != nil && s.Value == &w.Returns.StripeKey {
-				section = "returns"
-			}
-			if w.Agentforce != nil && s.Value == &w.Agentforce.AgentClientSecret {
-				section = "agentforce"
-			}
-			problems = append(problems, s.read(fmt.Sprintf("workspaces[%d].%s.", i, section), dir, EnvName(w.Name, s.Name), getenv))
+			problems = append(problems, s.read(fmt.Sprintf("workspaces[%d].%s.", i, w.section(s)), dir, EnvName(w.Name, s.Name), getenv))
 		}
 	}
 	if w := c.Audit.Webhook; w != nil {

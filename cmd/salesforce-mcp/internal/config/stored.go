@@ -57,8 +57,8 @@ func (w Workspace) Document() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// secretMembers are the members of a document that are secrets.
-var secretMembers = func() (names []string) {
+// SecretMembers are the members of a workspace that are secrets, whatever its mode.
+var SecretMembers = func() (names []string) {
 	w := Workspace{Auth: &Auth{}, Returns: &Returns{}, Agentforce: &Agentforce{}}
 	for _, c := range w.Credentials() {
 		names = append(names, c.Name)
@@ -85,7 +85,7 @@ func prune(n *yaml.Node, top bool) {
 			prune(value, false)
 		}
 		section := top && value.Kind == yaml.MappingNode
-		if section || !empty(value) && !slices.Contains(secretMembers, name.Value) {
+		if section || !empty(value) && !slices.Contains(SecretMembers, name.Value) {
 			kept = append(kept, name, value)
 		}
 	}
@@ -154,18 +154,16 @@ func (w *Workspace) reserved(loopback bool) error {
 	bad := func(field, why string) {
 		problems = append(problems, fmt.Errorf("%s: can be set in the configuration file only, by the operator of the server: %s", field, why))
 	}
-	section := func(name string, all []Credential) {
-		for _, s := range all {
-			if *s.File != "" {
-				bad(name+s.Name+"File", "it is a file on the server")
-			}
-			if *s.Value != "" {
-				problems = append(problems, fmt.Errorf("%s%s: secrets are no part of the settings, whose history is kept: store it by itself", name, s.Name))
-			}
+	for _, s := range w.Credentials() {
+		at := w.section(s) + "." + s.Name
+		if *s.File != "" {
+			bad(at+"File", "it is a file on the server")
+		}
+		if *s.Value != "" {
+			problems = append(problems, fmt.Errorf("%s: secrets are no part of the settings, whose history is kept: store it by itself", at))
 		}
 	}
 	if a := w.Auth; a != nil {
-		section("auth.", a.Credentials())
 		if a.TransitKey != "" {
 			bad("auth.transitKey", "whoever may name a key of Vault can sign as whoever it belongs to")
 		}
@@ -174,7 +172,6 @@ func (w *Workspace) reserved(loopback bool) error {
 		}
 	}
 	if r := w.Returns; r != nil {
-		section("returns.", []Credential{r.stripeKey()})
 		if r.Policy != "" {
 			bad("returns.policy", "it is a file on the server; write the rules into policyText")
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ rules:
   - {agent: "0", preset: read, changes: true}
 auth: {mode: jwt, loginURL: "https://acme.my.salesforce.com", clientID: "false", username: a@b.example}
 auditLog: {fields: {agent: ""}, reserve: 0}
+agentforce: {clientID: other, idle: 10m0s}
 returns:
   gateway: record
   mapping: {currency: {code: USD}, lines: {finalSale: "0"}}
@@ -111,22 +113,24 @@ func TestDocumentLaw(t *testing.T) {
 // its name, and files that are named are not read.
 func TestReserved(t *testing.T) {
 	for field, text := range map[string]string{
-		"auth.privateKeyFile":     "auth: {mode: jwt, privateKeyFile: /etc/shadow}",
-		"auth.clientSecretFile":   "auth: {mode: clientCredentials, clientSecretFile: x}",
-		"auth.accessTokenFile":    "auth: {mode: accessToken, accessTokenFile: x}",
-		"auth.privateKey":         "auth: {mode: jwt, privateKey: hush}",
-		"auth.transitKey":         "auth: {mode: jwt, transitKey: other}",
-		"auth.proof":              "auth: {mode: oauth, proof: none, clientID: x, loginURL: 'https://acme.my.salesforce.com'}",
-		"returns.policy":          "returns: {gateway: record, policy: /etc/passwd}",
-		"returns.stripeKeyFile":   "returns: {gateway: stripe, stripeKeyFile: x}",
-		"returns.stripeKey":       "returns: {gateway: stripe, stripeKey: hush}",
-		"returns.stripeURL":       "returns: {gateway: stripe, stripeURL: 'http://127.0.0.1:1'}",
-		"profiles[0].clientCert":  "profiles: [{name: p, agent: ['static:a'], clientCert: {header: X-Cert, from: [0.0.0.0/0], required: {cn: '*'}}}]",
-		"auth: the login URL":     "auth: {mode: clientCredentials, clientID: x, loginURL: 'http://127.0.0.1:8081'}",
-		"name: \"\"":              "rules: []",
-		"rules[0].actions[0]":     "rules: [{agent: a, actions: [nonsense]}]",
-		"returns.policyText":      "auth: {mode: jwt, clientID: x, username: y}\nreturns: {gateway: record, mapping: {currency: {code: USD}}, policyText: nonsense}",
-		"auth.proof: login needs": "auth: {mode: oauth, proof: login, clientID: x, loginURL: 'https://acme.my.salesforce.com'}",
+		"auth.privateKeyFile":              "auth: {mode: jwt, privateKeyFile: /etc/shadow}",
+		"auth.clientSecretFile":            "auth: {mode: clientCredentials, clientSecretFile: x}",
+		"auth.accessTokenFile":             "auth: {mode: accessToken, accessTokenFile: x}",
+		"auth.privateKey":                  "auth: {mode: jwt, privateKey: hush}",
+		"auth.transitKey":                  "auth: {mode: jwt, transitKey: other}",
+		"auth.proof":                       "auth: {mode: oauth, proof: none, clientID: x, loginURL: 'https://acme.my.salesforce.com'}",
+		"returns.policy":                   "returns: {gateway: record, policy: /etc/passwd}",
+		"returns.stripeKeyFile":            "returns: {gateway: stripe, stripeKeyFile: x}",
+		"returns.stripeKey":                "returns: {gateway: stripe, stripeKey: hush}",
+		"agentforce.agentClientSecret":     "auth: {mode: clientCredentials}\nagentforce: {clientID: x, agentClientSecret: hush}",
+		"agentforce.agentClientSecretFile": "auth: {mode: clientCredentials}\nagentforce: {clientID: x, agentClientSecretFile: /etc/shadow}",
+		"returns.stripeURL":                "returns: {gateway: stripe, stripeURL: 'http://127.0.0.1:1'}",
+		"profiles[0].clientCert":           "profiles: [{name: p, agent: ['static:a'], clientCert: {header: X-Cert, from: [0.0.0.0/0], required: {cn: '*'}}}]",
+		"auth: the login URL":              "auth: {mode: clientCredentials, clientID: x, loginURL: 'http://127.0.0.1:8081'}",
+		"name: \"\"":                       "rules: []",
+		"rules[0].actions[0]":              "rules: [{agent: a, actions: [nonsense]}]",
+		"returns.policyText":               "auth: {mode: jwt, clientID: x, username: y}\nreturns: {gateway: record, mapping: {currency: {code: USD}}, policyText: nonsense}",
+		"auth.proof: login needs":          "auth: {mode: oauth, proof: login, clientID: x, loginURL: 'https://acme.my.salesforce.com'}",
 	} {
 		w, err := ParseWorkspace([]byte(text))
 		if err != nil {
@@ -148,5 +152,44 @@ func TestReserved(t *testing.T) {
 	done, err := (&Config{AllowLoopbackOrg: true}).Stored(w)
 	if err != nil || done.APIVersion != salesforce.DefaultVersion || !done.Stored || done.Returns.Rules == nil || w.APIVersion != "" || w.Returns.Company != "" {
 		t.Errorf("with a simulated org: %+v, %v", done, err)
+	}
+}
+
+// TestSecretMembers: whatever a workspace comes to have that is a secret, or a file, is
+// known to be one: else the history would keep it, or read it.
+func TestSecretMembers(t *testing.T) {
+	files := map[string]bool{"policy": true}
+	for _, name := range SecretMembers {
+		files[name+"File"] = true
+	}
+	n := 0
+	var walk func(at string, of reflect.Type)
+	walk = func(at string, of reflect.Type) {
+		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if of == reflect.TypeFor[yaml.Node]() || of.Kind() != reflect.Struct {
+			return
+		}
+		for i := range of.NumField() {
+			f := of.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if name == "-" || !f.IsExported() {
+				continue
+			}
+			if f.Type == reflect.TypeFor[salesforce.Secret]() {
+				if n++; !slices.Contains(SecretMembers, name) {
+					t.Errorf("%s.%s is a secret that Credentials does not have", at, name)
+				}
+			}
+			if strings.HasSuffix(name, "File") && !files[name] {
+				t.Errorf("%s.%s is a file that is not refused in the database", at, name)
+			}
+			walk(at+"."+name, f.Type)
+		}
+	}
+	walk("", reflect.TypeFor[Workspace]())
+	if n != len(SecretMembers) {
+		t.Errorf("%d secrets were seen, of %v", n, SecretMembers)
 	}
 }

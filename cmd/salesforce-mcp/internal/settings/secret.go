@@ -25,15 +25,6 @@ type SecretInfo struct {
 // token of a host platform.
 const own = "app/"
 
-// secretNames are the secrets that a workspace may have, whatever its mode.
-func secretNames() (names []string) {
-	w := config.Workspace{Auth: &config.Auth{}, Returns: &config.Returns{}}
-	for _, c := range w.Credentials() {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
 // SetSecret stores a secret of a workspace: one that its settings need, or one of the
 // app's own, whose name begins with app/. The next call uses it. The error is an
 // [*Invalid] when the secret cannot be what it is said to be.
@@ -76,16 +67,10 @@ func (s *Settings) SecretInfo(ctx context.Context, workspace, name string) (info
 
 // checkName refuses the names of secrets that people and the server itself have.
 func checkName(name string) error {
-	known := secretNames()
-	for _, k := range known {
-		if name == k {
-			return nil
-		}
-	}
-	if strings.HasPrefix(name, own) {
+	if slices.Contains(config.SecretMembers, name) || strings.HasPrefix(name, own) {
 		return nil
 	}
-	return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+	return fmt.Errorf("%q is none of %s", name, strings.Join(config.SecretMembers, ", "))
 }
 
 // largestSecret is how many bytes a secret may have; an RSA key of 4096 bits has 3,300.

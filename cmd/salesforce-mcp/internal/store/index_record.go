@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,18 +100,32 @@ func (s *Store) hits(ctx context.Context, q CallQuery, b block, before int64) (f
 	if err != nil {
 		return nil, err
 	}
-	var ended []any
+	calls := map[int64]string{} // entries about the record: the id of the intent of each, or ""
+	var intents []any
 	for _, l := range leaves {
 		var e audit.Entry
 		if l.N <= b.last && l.N < before && json.Unmarshal(l.Entry, &e) == nil && slices.Contains(e.Records, q.Record) {
-			ended = append(ended, l.N)
+			if calls[l.N] = e.Intent; e.Intent != "" {
+				intents = append(intents, e.Intent)
+			}
 		}
 	}
-	if len(ended) == 0 {
+	if len(calls) == 0 {
 		return nil, nil
 	}
+	began := map[string]int64{}
+	if err := s.leavesOf(ctx, q.Workspace, intents, began); err != nil {
+		return nil, err
+	}
 	from, where, args := q.conditions()
-	rows, err := s.reader.QueryContext(ctx, `SELECT c.leaf, c.ended, c.at FROM `+from+` WHERE `+where+` AND c.ended IN (?`+more("?", len(ended))+`) ORDER BY c.ended DESC`, append(args, ended...)...)
+	n := len(args)
+	for leaf, intent := range calls {
+		if at, ok := began[intent]; ok {
+			leaf = at
+		}
+		args = append(args, leaf) // the primary key, which SQLite does not fail to use
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT c.leaf, c.ended, c.at FROM `+from+` WHERE `+where+` AND c.ended IS NOT NULL AND c.leaf IN (?`+more("?", len(args)-n)+`)`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +137,7 @@ func (s *Store) hits(ctx context.Context, q CallQuery, b block, before int64) (f
 		}
 		found = append(found, h)
 	}
+	slices.SortFunc(found, func(a, b hit) int { return cmp.Compare(b.ended, a.ended) })
 	return found, rows.Err()
 }
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -367,4 +369,101 @@ func TestBloom(t *testing.T) {
 	if wrong > 500 {
 		t.Errorf("%d of 100,000 that are not in it", wrong)
 	}
+}
+
+// TestCallsOfRecord: what was done to a record comes page by page in the order in which it
+// ended, each call once, wherever blocks begin; and exports have the whole calls.
+func TestCallsOfRecord(t *testing.T) {
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+		entry := func(id string, phase audit.Phase, intent string, records ...string) audit.Entry {
+			e := audit.Entry{ID: id, Workspace: "a", Phase: phase, Intent: intent, Time: at, Agent: "x", Records: records}
+			if phase == audit.PhaseOutcome {
+				e.Outcome = audit.OK
+			}
+			return e
+		}
+		var want, lines []string
+		for round := range 8 { // of each, the second ends first, and one is about another record
+			id := func(name string) string { return fmt.Sprintf("%02d-%s", round, name) }
+			if err := s.Append(t.Context(), []audit.Entry{entry(id("a"), audit.PhaseIntent, ""), entry(id("b"), audit.PhaseIntent, ""), entry(id("c"), audit.PhaseIntent, ""),
+				entry(id("B"), audit.PhaseOutcome, id("b"), "001X", "001Y"), entry(id("A"), audit.PhaseOutcome, id("a"), "001X"), entry(id("C"), audit.PhaseOutcome, id("c"), "001Z")}); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, id("B"), id("A"))
+			lines = append(lines, id("a"), id("b"), id("B"), id("A"))
+			if round%3 == 0 {
+				indexAll(t, s, "a")
+			}
+		}
+		indexAll(t, s, "a")
+		slices.Reverse(want)
+		for _, limit := range []int{1, 2, 3, 5, 16, 50} {
+			var got []string
+			for before := int64(0); ; {
+				found, err := s.Calls(t.Context(), CallQuery{Workspace: "a", Record: "001X"}, before, limit)
+				if err != nil || len(found.Calls) > limit || len(got) > len(want) {
+					t.Fatal(found, err)
+				}
+				for _, c := range found.Calls {
+					got = append(got, c.Entry.ID)
+				}
+				if before = found.Before; before == 0 {
+					break
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d at a time: %v, want %v", limit, got, want)
+			}
+		}
+		var given []string
+		if err := s.Entries(t.Context(), CallQuery{Workspace: "a", Record: "001X"}, math.MaxInt64, func(l proof.Leaf) error {
+			var e audit.Entry
+			err := json.Unmarshal(l.Entry, &e)
+			given = append(given, e.ID)
+			return err
+		}); err != nil || !slices.Equal(given, lines) {
+			t.Errorf("given %v, want %v, %v", given, lines, err)
+		}
+	})
+}
+
+// TestIndexTogether: however many processes take entries into the index, each is counted
+// once.
+func TestIndexTogether(t *testing.T) {
+	engines(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+		const refusals = 5 * IndexBatch
+		var entries []audit.Entry
+		for i := range refusals {
+			entries = append(entries, audit.Entry{ID: fmt.Sprint(i), Workspace: "a", Phase: audit.PhaseRefusal, Outcome: audit.Refused, Surface: "mcp", Time: at})
+		}
+		if err := s.Append(t.Context(), entries); err != nil {
+			t.Fatal(err)
+		}
+		other := s
+		if d.dir == "" {
+			other = d.join(t)
+		}
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				one := []*Store{s, other}[i%2]
+				for left := int64(1); left > 0; {
+					var err error
+					if left, err = one.Index(t.Context(), "a"); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		tallies, err := s.Tallies(t.Context(), "a", at, 1, 1)
+		if err != nil || tallies[0].Outcomes[audit.Refused] != refusals {
+			t.Errorf("counted %d of %d, %v", tallies[0].Outcomes[audit.Refused], refusals, err)
+		}
+	})
 }
