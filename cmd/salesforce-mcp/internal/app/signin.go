@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -114,7 +115,10 @@ func (r *request) proves(u users.User, password string, ways ...users.Attempt) (
 		r.refused("attempts", "")
 		return false, wait, nil
 	}
-	ok, err = users.Matches(ctx, u.Password, password)
+	ok, err = users.Matches(ctx, u.Password, password, len(ways) > 1)
+	if errors.Is(err, users.ErrBusy) { // it was not looked at
+		err = errors.Join(r.problem(http.StatusServiceUnavailable, "Too many people sign in at this moment. Try again in some seconds."), r.app.Attempts.Succeeded(ctx, nil, ways))
+	}
 	if err != nil {
 		return false, 0, err
 	}
