@@ -225,16 +225,9 @@ func installCapability(r *request) error {
 	if err := r.confirmed(); err != nil {
 		return err
 	}
-	form, err := r.form()
+	w, form, err := r.ruling()
 	if err != nil {
 		return err
-	}
-	w, changeable, err := r.ruled()
-	if err != nil {
-		return err
-	}
-	if !changeable {
-		return r.declared()
 	}
 	agent := form.Get("agent")
 	problems, err := r.install(w, form, agent)

@@ -417,7 +417,7 @@ func changeListing(r *request) error {
 		return err
 	}
 	next := catalogOf(form)
-	err = r.app.Settings.Change(r.Context(), w.Name, settings.Author{ID: r.person.Account, Name: r.person.Name}, func(w *config.Workspace) error {
+	err = r.app.Settings.Change(r.Context(), w.Name, r.author(), func(w *config.Workspace) error {
 		if who := form.Get("who"); who != "nobody" && who != "hosts" && who != "everybody" {
 			return r.problem(http.StatusBadRequest, "There is no such choice.")
 		}
