@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"golang.org/x/oauth2"
@@ -157,9 +158,14 @@ func fromProvider(r *request) error {
 	return r.enter(u, "login", d.Next, "")
 }
 
-// cutText is a text of others that is shown.
+// cutText is a text of others that is shown, on one line.
 func cutText(text string) string {
-	return strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), 300)], ""))
+	return strings.TrimSpace(strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(text[:min(len(text), 300)], "")))
 }
 
 // provedAgain checks that the one who came back is the one who went, and was asked.

@@ -72,12 +72,11 @@ func signInForm(r *request) error {
 		return err
 	}
 	next := ownPath(f.Get("next"))
+	var u users.User
 	email, err := users.Email(f.Get("email"))
-	if err != nil {
+	if err != nil { // nobody has it, and a database may not even take it
 		email = strings.ToLower(strings.TrimSpace(f.Get("email")))
-	}
-	u, _, err := r.app.Users.UserByEmail(r.Context(), email)
-	if err != nil {
+	} else if u, _, err = r.app.Users.UserByEmail(r.Context(), email); err != nil {
 		return err
 	}
 	device, err := r.app.device(r, u)
