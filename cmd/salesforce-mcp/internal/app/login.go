@@ -92,6 +92,9 @@ func toProvider(r *request) error {
 	}
 	q := r.URL.Query()
 	d := dance{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: ownPath(q.Get("next")), Ticket: q.Get("ticket"), Begun: time.Now()}
+	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" {
+		d.Ticket = "" // a link is taken by who has pressed its button here, not by who was led here
+	}
 	if len(d.Next)+len(d.Ticket) > longestDance {
 		d.Next, d.Ticket = "/", ""
 	}
