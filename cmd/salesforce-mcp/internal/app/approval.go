@@ -162,7 +162,7 @@ func (p *page) agentSays(reasoning string, confidence *float64) {
 		p.Put(`<p>{}</p></section>`, r.t("It gave no reason and no confidence."))
 		return
 	}
-	p.Put(`<figure class="words"><figcaption>{}</figcaption><p>{}</p></figure>`, r.t("The agent's own words. Nobody has checked them, and what customers wrote may be in them."), cmp.Or(reasoning, r.t("(no reason)")))
+	p.Put(`<figure class="words"><figcaption>{}</figcaption><p>{}</p></figure>`, r.t("The agent's own words. Nobody has checked them, and what customers wrote may be in them."), shown(cmp.Or(reasoning, r.t("(no reason)"))))
 	sure := r.t("not given")
 	if confidence != nil {
 		sure = r.t("%.2f of 1, by its own account", *confidence)

@@ -192,14 +192,14 @@ func (p *page) approvalCard(a tools.Approval) {
 // titleOf is what is asked for, in few words.
 func (r *request) titleOf(a tools.Approval) string {
 	if a.Run == "" {
-		return a.Instruction
+		return shown(a.Instruction)
 	}
 	var proposal struct{ CaseNumber, Effect string }
 	_ = json.Unmarshal(a.Arguments, &proposal) // a list may have cut them
 	if proposal.CaseNumber == "" {
 		return r.t("Return")
 	}
-	return r.t("Return %s", proposal.CaseNumber) + ": " + proposal.Effect
+	return shown(r.t("Return %s", proposal.CaseNumber) + ": " + proposal.Effect)
 }
 
 // orNone is a text, or that there is none.

@@ -105,6 +105,9 @@ func TestApprovalOfCall(t *testing.T) {
 	if a := approver.post(path+"/approve", nil); a.status != http.StatusSeeOther {
 		t.Errorf("%d %s", a.status, excerpt(a.body))
 	}
+	turned := s.park("updateRecord", "update", "set", "dora\u202e", `{"sObjectName":"Lead","recordId":"`+id+`","body":{"Company":"pays \u202e001\u200b EUR"}}`)
+	approver.get(approvalsURL+"/"+turned.ID).shows(t, "text that is read in another direction", 200, `<ins>pays \u202e001\u200b EUR</ins>`, `dora\u202e`, "!\u202e", "!\u200b")
+	approver.post(approvalsURL+"/"+turned.ID+"/deny", nil)
 	remove := s.park("deleteRecord", "delete", "remove", "Approver@acme.example", `{"sObjectName":"Lead","recordId":"`+id+`"}`)
 	path = approvalsURL + "/" + remove.ID
 	approver.get(path).shows(t, "what was asked for them", 200, "so somebody else has to decide", "!<textarea")
@@ -135,7 +138,7 @@ func TestApprovalOfCall(t *testing.T) {
 			previews++
 		}
 	}
-	if previews != 3 { // of auditors none, of what can do anything neither
+	if previews != 4 { // of auditors none, of what can do anything neither
 		t.Errorf("%d readings of the org are recorded", previews)
 	}
 }

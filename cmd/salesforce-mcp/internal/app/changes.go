@@ -13,8 +13,10 @@ import (
 	returnpolicy "salesforce-mcp/tools/returns/policy"
 )
 
-// shown is a JSON value as people read it.
-func (r *request) shown(value json.RawMessage) string {
+// shown is a JSON value as people read it, with what cannot be seen spelled out.
+func (r *request) shown(value json.RawMessage) string { return shown(r.plain(value)) }
+
+func (r *request) plain(value json.RawMessage) string {
 	var text string
 	switch {
 	case len(value) == 0:
@@ -42,7 +44,7 @@ func (p *page) changes(changes []audit.Change) {
 		if c.Record == "" {
 			record = c.Object + " " + r.t("(new)")
 		}
-		p.Put(`<tr><td>{}</td><th scope="row">{}</th><td>`, record, c.Field)
+		p.Put(`<tr><td>{}</td><th scope="row">{}</th><td>`, shown(record), shown(c.Field))
 		if len(c.Before) == 0 {
 			p.Put(`{}`, r.t("(nothing)"))
 		} else {
@@ -71,10 +73,10 @@ func (p *page) arguments(raw json.RawMessage) {
 	names := slices.Sorted(maps.Keys(members))
 	p.table(r.t("All arguments"), []string{r.t("Name"), r.t("Value")}, len(names), func(i int) {
 		value := r.shown(members[names[i]])
-		p.Put(`<tr><th scope="row">{}</th><td>`, names[i])
+		p.Put(`<tr><th scope="row">{}</th><td>`, shown(names[i]))
 		var pretty bytes.Buffer
 		if strings.ContainsAny(value[:1], "{[") && json.Indent(&pretty, members[names[i]], "", "  ") == nil {
-			p.Put(`<pre>{}</pre>`, pretty.String())
+			p.Put(`<pre>{}</pre>`, shown(pretty.String()))
 		} else {
 			p.Put(`{}`, value)
 		}
@@ -85,7 +87,7 @@ func (p *page) arguments(raw json.RawMessage) {
 // proposal is what a return would do, and what that is based on.
 func (p *page) proposal(o *loop.Proposal) {
 	r := p.r
-	p.Put(`<section aria-labelledby="effect"><h2 id="effect">{}</h2><p><strong>{}</strong></p>`, r.t("What would be done"), o.Effect)
+	p.Put(`<section aria-labelledby="effect"><h2 id="effect">{}</h2><p><strong>{}</strong></p>`, r.t("What would be done"), shown(o.Effect))
 	facts := []string{r.t("Case"), o.CaseNumber, r.t("Order"), o.OrderNumber, r.t("Amount"), money(o.Amount, o.Currency), r.t("Kept as a fee"), money(o.Fee, o.Currency), r.t("Gateway"), o.Gateway}
 	if o.Payment != "" {
 		facts = append(facts, r.t("Payment"), o.Payment)
@@ -98,7 +100,7 @@ func (p *page) proposal(o *loop.Proposal) {
 			name = l.Item
 		}
 		p.Put(`<tr><th scope="row">{}</th><td class="number">{}</td><td class="number">{}</td><td class="number">{}</td><td class="number">{}</td></tr>`,
-			name, r.number(l.Quantity), r.number(l.Ordered), r.number(l.Returned), money(l.Value, o.Currency))
+			shown(name), r.number(l.Quantity), r.number(l.Ordered), r.number(l.Returned), money(l.Value, o.Currency))
 	})
 	p.Put(`<h3>{}</h3>`, r.t("What would be written"))
 	p.changes(o.Writes)
@@ -149,7 +151,7 @@ func (p *page) factsRead(facts []returnpolicy.Read) {
 		if f.Known {
 			value = factText(f.Value)
 		}
-		p.Put(`<tr><th scope="row"><code>{}</code></th><td>{}</td><td>{}</td></tr>`, f.Fact, value, f.Source)
+		p.Put(`<tr><th scope="row"><code>{}</code></th><td>{}</td><td>{}</td></tr>`, f.Fact, shown(value), f.Source)
 	})
 	p.Put(`</details>`)
 }

@@ -118,6 +118,7 @@ var baseFrench = map[string]string{
 	"There were too many attempts. Wait %d minute, then try again.":                     "Il y a eu trop de tentatives. Attendez %d minute, puis réessayez.",
 	"There were too many attempts. Wait %d minutes, then try again.":                    "Il y a eu trop de tentatives. Attendez %d minutes, puis réessayez.",
 	"There were too many attempts. Wait %d second, then try again.":                     "Il y a eu trop de tentatives. Attendez %d seconde, puis réessayez.",
+	"Too many people sign in at this moment. Try again in some seconds.":                "Trop de personnes se connectent en ce moment. Réessayez dans quelques secondes.",
 	"There were too many attempts. Wait %d seconds, then try again.":                    "Il y a eu trop de tentatives. Attendez %d secondes, puis réessayez.",
 	"They cannot come in, and their sessions end.":                                      "Cette personne ne peut plus entrer, et ses sessions se terminent.",
 	"This ends your sessions in all browsers, and this one too.":                        "Ceci termine vos sessions dans tous les navigateurs, celui-ci compris.",

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"golang.org/x/oauth2"
@@ -91,6 +92,9 @@ func toProvider(r *request) error {
 	}
 	q := r.URL.Query()
 	d := dance{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: ownPath(q.Get("next")), Ticket: q.Get("ticket"), Begun: time.Now()}
+	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" {
+		d.Ticket = "" // a link is taken by who has pressed its button here, not by who was led here
+	}
 	if len(d.Next)+len(d.Ticket) > longestDance {
 		d.Next, d.Ticket = "/", ""
 	}
@@ -157,9 +161,14 @@ func fromProvider(r *request) error {
 	return r.enter(u, "login", d.Next, "")
 }
 
-// cutText is a text of others that is shown.
+// cutText is a text of others that is shown, on one line.
 func cutText(text string) string {
-	return strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), 300)], ""))
+	return strings.TrimSpace(strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(text[:min(len(text), 300)], "")))
 }
 
 // provedAgain checks that the one who came back is the one who went, and was asked.

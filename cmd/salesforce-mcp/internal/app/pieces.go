@@ -146,11 +146,11 @@ func (p *page) code(label, text string) {
 		label, text, text, p.r.t("Copied"), p.r.t("Copy"))
 }
 
-// facts are terms and what they stand for, in turn.
+// facts are terms and what they stand for, in turn, with what cannot be seen spelled out.
 func (p *page) facts(pairs ...string) {
 	p.Put(`<dl class="facts">`)
 	for i := 0; i+1 < len(pairs); i += 2 {
-		p.Put(`<div><dt>{}</dt><dd>{}</dd></div>`, pairs[i], pairs[i+1])
+		p.Put(`<div><dt>{}</dt><dd>{}</dd></div>`, pairs[i], shown(pairs[i+1]))
 	}
 	p.Put(`</dl>`)
 }

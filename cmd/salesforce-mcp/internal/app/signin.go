@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -71,12 +72,11 @@ func signInForm(r *request) error {
 		return err
 	}
 	next := ownPath(f.Get("next"))
+	var u users.User
 	email, err := users.Email(f.Get("email"))
-	if err != nil {
+	if err != nil { // nobody has it, and a database may not even take it
 		email = strings.ToLower(strings.TrimSpace(f.Get("email")))
-	}
-	u, _, err := r.app.Users.UserByEmail(r.Context(), email)
-	if err != nil {
+	} else if u, _, err = r.app.Users.UserByEmail(r.Context(), email); err != nil {
 		return err
 	}
 	device, err := r.app.device(r, u)
@@ -114,7 +114,10 @@ func (r *request) proves(u users.User, password string, ways ...users.Attempt) (
 		r.refused("attempts", "")
 		return false, wait, nil
 	}
-	ok, err = users.Matches(ctx, u.Password, password)
+	ok, err = users.Matches(ctx, u.Password, password, len(ways) > 1)
+	if errors.Is(err, users.ErrBusy) { // it was not looked at
+		err = errors.Join(r.problem(http.StatusServiceUnavailable, "Too many people sign in at this moment. Try again in some seconds."), r.app.Attempts.Succeeded(ctx, nil, ways))
+	}
 	if err != nil {
 		return false, 0, err
 	}

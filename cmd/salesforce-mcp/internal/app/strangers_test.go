@@ -1,13 +1,16 @@
 package app
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
 )
@@ -50,5 +53,33 @@ func TestStrangersKeepLittle(t *testing.T) {
 		if err != nil || !ok || len(content) > 4096 {
 			t.Errorf("the database keeps %d bytes of a stranger (%t, error %v)", len(content), ok, err)
 		}
+	}
+}
+
+// strict are users of a database that takes no more text than PostgreSQL does.
+type strict struct{ users.Rows }
+
+func (s strict) UserByEmail(ctx context.Context, email string) (users.User, bool, error) {
+	if !utf8.ValidString(email) || strings.ContainsRune(email, 0) {
+		return users.User{}, false, errors.New("invalid byte sequence for encoding \"UTF8\"")
+	}
+	return s.Rows.UserByEmail(ctx, email)
+}
+
+// TestStrangeAddress: what can be nobody's e-mail address is a wrong one, and no failure of
+// the server, whatever database there is.
+func TestStrangeAddress(t *testing.T) {
+	h := newHouse(t, func(a *App) { a.Users = strict{a.Users} })
+	for _, email := range []string{"a\x00@acme.example", "\xff@acme.example"} {
+		if a := h.browser().post("/signin", url.Values{"email": {email}, "password": {"guess"}}); a.status != http.StatusForbidden {
+			t.Errorf("%q: %d", email, a.status)
+		}
+	}
+	if log := h.log.String(); strings.Contains(log, "a page failed") {
+		t.Errorf("a stranger fills the log: %s", log)
+	}
+	b := h.as("admin")
+	if b.post("/account", url.Values{"name": {"Ada\x00\r\nLovelace"}}); mustUser(t, h, "admin").Name != "Ada   Lovelace" {
+		t.Errorf("a name on several lines: %q", mustUser(t, h, "admin").Name)
 	}
 }

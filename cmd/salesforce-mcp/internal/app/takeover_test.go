@@ -87,3 +87,26 @@ func TestClaimedRolesEnd(t *testing.T) {
 		t.Errorf("who was an admin by a claim, and comes in with a password, sees %d", a.status)
 	}
 }
+
+// TestLinkByOtherSite: a page of another site that leads a browser to the OpenID provider,
+// which may not ask, does not have its visitor take a link that somebody else was given.
+func TestLinkByOtherSite(t *testing.T) {
+	h, _ := loginHouse(t)
+	path, err := UserLink(t.Context(), h.store, mustUser(t, h, "nobody"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := "/signin/login?ticket=" + strings.TrimPrefix(path, "/setup?ticket=")
+	for _, site := range []string{"cross-site", "same-site", "none"} {
+		b := h.browser()
+		b.header.Set("Sec-Fetch-Site", site)
+		if a := b.through("s-stranger", start); a.status != http.StatusForbidden || b.in() || mustUser(t, h, "nobody").Subject != "" {
+			t.Errorf("from %s: %d", site, a.status)
+		}
+	}
+	b := h.browser()
+	b.header.Set("Sec-Fetch-Site", "same-origin")
+	if a := b.through("s-stranger", start); a.to() != "/" || mustUser(t, h, "nobody").Subject != "s-stranger" {
+		t.Errorf("from the link's own page: %d", a.status)
+	}
+}

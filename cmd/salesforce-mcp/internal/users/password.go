@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -26,15 +27,42 @@ const (
 	hashBytes = 32
 )
 
-// atOnce bounds how many passwords are hashed at a time, and with it the memory that
-// strangers can make the server use.
-var atOnce = semaphore.NewWeighted(int64(min(runtime.GOMAXPROCS(0), 4)))
+// A lane bounds how many passwords are hashed at a time, and with it the memory that
+// people can make the server use.
+type lane struct {
+	turns   *semaphore.Weighted
+	waiting atomic.Int64 // those who have their turn too
+	most    int64        // of them; 0 is any number
+}
+
+// Strangers have a lane of their own, in which few may wait: however many of them try,
+// and from however many addresses, nobody waits for them who has come in before.
+var (
+	known     = lane{turns: semaphore.NewWeighted(1)}
+	strangers = lane{turns: semaphore.NewWeighted(int64(max(1, min(runtime.GOMAXPROCS(0), 4)-1))), most: 16}
+)
+
+// ErrBusy is the error for a stranger's password while too many others wait.
+var ErrBusy = errors.New("too many sign in at this moment; try again")
+
+// take waits for a turn in the lane, which release ends.
+func (l *lane) take(ctx context.Context) (release func(), err error) {
+	if n := l.waiting.Add(1); l.most > 0 && n > l.most {
+		l.waiting.Add(-1)
+		return nil, ErrBusy
+	}
+	if err := l.turns.Acquire(ctx, 1); err != nil {
+		l.waiting.Add(-1)
+		return nil, err
+	}
+	return func() { l.turns.Release(1); l.waiting.Add(-1) }, nil
+}
 
 // Hash returns the hash of a password that is kept (PHC string format).
 func Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails
-	sum, err := derive(ctx, password, salt, passes, memory, lanes, hashBytes)
+	sum, err := derive(ctx, &known, password, salt, passes, memory, lanes, hashBytes)
 	if err != nil {
 		return "", err
 	}
@@ -44,11 +72,12 @@ func Hash(ctx context.Context, password string) (string, error) {
 var encoding = base64.RawStdEncoding.Strict()
 
 // derive waits for its turn, and hashes.
-func derive(ctx context.Context, password string, salt []byte, t, m uint32, p uint8, size uint32) ([]byte, error) {
-	if err := atOnce.Acquire(ctx, 1); err != nil {
+func derive(ctx context.Context, l *lane, password string, salt []byte, t, m uint32, p uint8, size uint32) ([]byte, error) {
+	release, err := l.take(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer atOnce.Release(1)
+	defer release()
 	return argon2.IDKey([]byte(password), salt, t, m, p, size), nil
 }
 
@@ -56,10 +85,15 @@ func derive(ctx context.Context, password string, salt []byte, t, m uint32, p ui
 var errNoHash = errors.New("the hash of a password in the database cannot be read")
 
 // Matches reports whether a password is that of a hash. With the hash "" it takes as long,
-// and reports false: nobody learns who has a password.
-func Matches(ctx context.Context, hash, password string) (bool, error) {
+// and reports false: nobody learns who has a password. Stranger says that it is not known
+// who asks; the error may be ErrBusy then.
+func Matches(ctx context.Context, hash, password string, stranger bool) (bool, error) {
+	l := &known
+	if stranger {
+		l = &strangers
+	}
 	if hash == "" {
-		_, err := derive(ctx, password, make([]byte, saltBytes), passes, memory, lanes, hashBytes)
+		_, err := derive(ctx, l, password, make([]byte, saltBytes), passes, memory, lanes, hashBytes)
 		return false, err
 	}
 	parts := strings.Split(hash, "$")
@@ -77,7 +111,7 @@ func Matches(ctx context.Context, hash, password string) (bool, error) {
 	if err != nil || also != nil || len(want) < 16 || len(want) > 64 {
 		return false, errNoHash
 	}
-	got, err := derive(ctx, password, salt, t, m, p, uint32(len(want))) //nolint:gosec // G115: checked
+	got, err := derive(ctx, l, password, salt, t, m, p, uint32(len(want))) //nolint:gosec // G115: checked
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 }
 

@@ -40,14 +40,14 @@ func TestPassword(t *testing.T) {
 		{"$argon2id$v=19$m=65536,t=3,p=0$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "password", false, true},
 		{"$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$", "", false, true},
 	} {
-		got, err := Matches(ctx, tt.hash, tt.password)
+		got, err := Matches(ctx, tt.hash, tt.password, false)
 		if got != tt.want || (err != nil) != tt.fails {
 			t.Errorf("%q and %q: %t, error %v", tt.hash, tt.password, got, err)
 		}
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	if ok, err := Matches(gone, hash, "correct horse battery staple"); ok && err != nil {
+	if ok, err := Matches(gone, hash, "correct horse battery staple", false); ok && err != nil {
 		t.Error("who is gone is let in")
 	}
 }
