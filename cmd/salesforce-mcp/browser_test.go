@@ -38,7 +38,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "../../testdata/browser/run", dir) //nolint:gosec // of this repository
+	cmd := exec.CommandContext(t.Context(), "../../testdata/browser/run", dir)
 	cmd.Env = append(os.Environ(), "SALESFORCE_MCP="+program, "NODE="+node)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -59,7 +59,7 @@ func browserLacks(node string) error {
 			return err
 		}
 	}
-	version, err := exec.Command(node, "--version").Output() //nolint:gosec // the operator's
+	version, err := exec.Command(node, "--version").Output()
 	if err != nil {
 		return err
 	}

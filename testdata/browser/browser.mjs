@@ -46,11 +46,12 @@ export async function narrow(page, what) {
   await page.setViewportSize(before);
 }
 
-// shot keeps a picture of a page, where pictures are wanted.
+// shot keeps a picture of a page, where pictures are wanted; of a long one, its beginning.
 export async function shot(page, name) {
   if (!process.env.SHOTS) return;
   mkdirSync(process.env.SHOTS, { recursive: true });
-  await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true, clip: { x: 0, y: 0, width: 1280, height: Math.min(height, 2400) } });
 }
 
 // call calls a tool as an agent, and returns the result.

@@ -3,6 +3,7 @@
 // fault for people who cannot see or use a mouse, in light and dark, in English and
 // French, and none is too wide for a telephone.
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { accessible, call, demo, finish, narrow, opened, shot } from './browser.mjs';
 import { setUp } from './signin.mjs';
 import { processed } from './steps.mjs';
@@ -11,13 +12,13 @@ import { processed } from './steps.mjs';
 // workspace: but what it looks like to set up, where people connect, is a kind of its own.
 const shape = (path) => path.replace(/^\/workspaces\/(?!people\/authentication$)[^/]+/, '/workspaces/*').replace(/^(\/platform\/(workspaces|users|catalog))\/[^/]+/, '$1/*')
   .split('/').map((part) => (/^\d+$/.test(part) || part.length > 24 ? '*' : part)).join('/');
-const name = (path) => shape(path).replace(/\/workspaces\/\*/, '/workspace').replaceAll('*', 'one').replace(/^\/+|\/+$/g, '').replaceAll('/', '-') || 'overview';
+const name = (path) => shape(path).replace(/^\/workspaces\/\*/, '/workspace').replaceAll('*', 'one').replace(/^\/+|\/+$/g, '').replaceAll('/', '-') || 'overview';
 
 // crawl visits one page of every kind.
 async function crawl(page, visit) {
   const origin = new URL(page.url()).origin;
   const kinds = new Map(); // each with its page
-  const todo = ['/', '/workspaces/people/authentication'], known = new Set(todo);
+  const todo = ['/', '/workspaces/demo', '/workspaces/people/authentication'], known = new Set(todo);
   while (todo.length > 0) {
     const path = todo.shift(), kind = shape(path.replace(/\?.*/, ''));
     if (kinds.has(kind)) {
@@ -59,6 +60,13 @@ const kinds = await crawl(owner, async (page, path) => {
 for (const wanted of ['authentication', 'endpoint', 'agents', 'approvals', 'returns', 'audit', 'history', 'policy'].map((p) => `/workspaces/*/${p}`)
   .concat(['workspaces', 'users', 'catalog', 'health', 'audit'].map((p) => `/platform/${p}`), '/account', '/workspaces/people/authentication')) {
   assert(kinds.has(wanted), `no link leads to ${wanted}; seen ${[...kinds.keys()].join(' ')}`);
+}
+
+// The documentation has a picture of each.
+const shown = readFileSync(`${process.env.DOCS}/configuration-app-screens.md`, 'utf8');
+for (const kind of kinds.keys()) {
+  const picture = `screens/${name(kind)}.png`;
+  assert(shown.includes(`(${picture})`) && existsSync(`${process.env.DOCS}/${picture}`), `docs/configuration-app-screens.md has no picture of ${kind}: ${picture}`);
 }
 
 // The other language and the dark colours change no structure, so that colours and width

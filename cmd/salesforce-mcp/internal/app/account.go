@@ -83,10 +83,11 @@ func accountForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := users.Change(r.Context(), r.app.Users, r.person.ID, func(u *users.User) error {
-		u.Name = cutText(f.Get("name"))
-		return nil
-	}); err != nil {
+	name := cutText(f.Get("name"))
+	err = r.app.recorded(r.Context(), r.about("user", "rename"), map[string]any{"user": r.person.Account, "name": name, "before": r.person.Name}, func() error {
+		return users.Change(r.Context(), r.app.Users, r.person.ID, func(u *users.User) error { u.Name = name; return nil })
+	})
+	if err != nil {
 		return err
 	}
 	return r.redirect("/account", r.t("Your name is saved."))

@@ -1,6 +1,6 @@
 package app
 
-var agentsFrench = map[string]string{ //nolint:gosec // G101: texts of pages, no secrets
+var agentsFrench = map[string]string{
 	"%d agent":                        "%d agent",
 	"%d agents":                       "%d agents",
 	"%q cannot be an agent here: %s":  "%q ne peut pas être un agent ici : %s",

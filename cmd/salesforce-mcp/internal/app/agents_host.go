@@ -225,16 +225,9 @@ func installCapability(r *request) error {
 	if err := r.confirmed(); err != nil {
 		return err
 	}
-	form, err := r.form()
+	w, form, err := r.ruling()
 	if err != nil {
 		return err
-	}
-	w, changeable, err := r.ruled()
-	if err != nil {
-		return err
-	}
-	if !changeable {
-		return r.declared()
 	}
 	agent := form.Get("agent")
 	problems, err := r.install(w, form, agent)
@@ -278,7 +271,7 @@ func (r *request) install(w config.Workspace, form url.Values, agent string) ([]
 	if err := r.letIn(agent, profile); err != nil {
 		return nil, err
 	}
-	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Name, Tool: "platform", Action: "installCapability", Effect: "set"}
+	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Account, Tool: "platform", Action: "installCapability", Effect: "set"}
 	err := r.app.recorded(r.Context(), entry, map[string]any{"platform": session.Platform.Name, "agent": agent}, func() error {
 		_, err := session.Install(r.Context(), agent, catalog.Tool(&w, r.origin(), hostToken))
 		return err

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"salesforce-mcp/cmd/salesforce-mcp/internal/config"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/settings"
@@ -15,6 +16,20 @@ func (r *request) ruled() (w config.Workspace, changeable bool, err error) {
 		return w, false, errNothing
 	}
 	return s.Workspace, !s.Declared, err
+}
+
+// ruling is the workspace of the path, which can be changed here, and the form that was
+// sent.
+func (r *request) ruling() (config.Workspace, url.Values, error) {
+	form, err := r.form()
+	if err != nil {
+		return config.Workspace{}, nil, err
+	}
+	w, changeable, err := r.ruled()
+	if err == nil && !changeable {
+		err = r.declared()
+	}
+	return w, form, err
 }
 
 // declared says that a workspace is not changed here.

@@ -1,6 +1,6 @@
 package app
 
-var auditFrench = map[string]string{ //nolint:gosec // G101: texts about keys and tokens
+var auditFrench = map[string]string{
 	"%s by %s, in %s": "%s par %s, en %s",
 	"Calls of agents that ended: %s, of them with an error or an unknown outcome: %s. The most in one step: %s.": "Appels d’agents terminés : %s, dont avec une erreur ou un résultat inconnu : %s. Le plus dans une période : %s.",
 	"Refused calls: %s. The most in one step: %s.":                                                               "Appels refusés : %s. Le plus dans une période : %s.",
@@ -170,7 +170,7 @@ var auditFrench = map[string]string{ //nolint:gosec // G101: texts about keys an
 	"used in 24 hours":        "utilisés en 24 heures",
 }
 
-var healthFrench = map[string]string{ //nolint:gosec // G101: texts about secrets and tokens
+var healthFrench = map[string]string{
 	"%d token":                    "%d jeton",
 	"%d tokens":                   "%d jetons",
 	"%s of %s":                    "%s sur %s",

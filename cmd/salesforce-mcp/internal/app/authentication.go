@@ -44,9 +44,9 @@ type people interface {
 	Disconnect(ctx context.Context, caller allowlist.Caller) error
 }
 
-// author is the person, as who changes settings.
+// author is the person, as who changes settings: not by the name that they choose.
 func (r *request) author() settings.Author {
-	return settings.Author{ID: r.person.Account, Name: r.person.Name}
+	return settings.Author{ID: r.person.Account, Name: r.person.Account}
 }
 
 // An authMode is one way to get tokens, as the page explains it.

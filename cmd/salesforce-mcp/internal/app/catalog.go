@@ -305,7 +305,7 @@ func withdrawEntry(r *request) error {
 // audit trail of the workspace. The person's token is in neither.
 func (r *request) onRecord(workspace, action, platform, endpoint string, do func() error) error {
 	effect := map[string]string{"publish": "set", "withdraw": "remove"}[action]
-	entry := audit.Entry{Workspace: workspace, User: r.person.Account, By: r.person.Name, Tool: "catalog", Action: action, Effect: effect}
+	entry := audit.Entry{Workspace: workspace, User: r.person.Account, By: r.person.Account, Tool: "catalog", Action: action, Effect: effect}
 	return r.app.recorded(r.Context(), entry, map[string]any{"platform": platform, "endpoint": endpoint}, do)
 }
 
@@ -417,7 +417,7 @@ func changeListing(r *request) error {
 		return err
 	}
 	next := catalogOf(form)
-	err = r.app.Settings.Change(r.Context(), w.Name, settings.Author{ID: r.person.Account, Name: r.person.Name}, func(w *config.Workspace) error {
+	err = r.app.Settings.Change(r.Context(), w.Name, r.author(), func(w *config.Workspace) error {
 		if who := form.Get("who"); who != "nobody" && who != "hosts" && who != "everybody" {
 			return r.problem(http.StatusBadRequest, "There is no such choice.")
 		}

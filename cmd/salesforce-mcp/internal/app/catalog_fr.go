@@ -1,6 +1,6 @@
 package app
 
-var catalogFrench = map[string]string{ //nolint:gosec // texts that speak of tokens
+var catalogFrench = map[string]string{
 	"%d entries were removed from the catalog.":                                       "%d entrées ont été retirées du catalogue.",
 	"%d entry was removed from the catalog.":                                          "%d entrée a été retirée du catalogue.",
 	"%d more entries lead to this endpoint. Remove from catalog removes all of them.": "%d autres entrées mènent à ce point d’accès. Retirer du catalogue les retire toutes.",

@@ -147,7 +147,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept, _ := json.Marshal(logged)
-	if n := strings.Count(string(kept), `"tool":"catalog"`); n < 4 || !strings.Contains(string(kept), "you need catalog write rights") || !strings.Contains(string(kept), `"by":"platform-admin"`) || strings.Contains(string(kept), "owner-token") || strings.Contains(string(kept), "member-token") {
+	if n := strings.Count(string(kept), `"tool":"catalog"`); n < 4 || !strings.Contains(string(kept), "you need catalog write rights") || !strings.Contains(string(kept), `"by":"platform-admin@acme.example"`) || strings.Contains(string(kept), "owner-token") || strings.Contains(string(kept), "member-token") {
 		t.Errorf("%d entries: %s", n, kept)
 	}
 }

@@ -277,7 +277,7 @@ func disconnectForm(r *request) error {
 // recordedOf does something about the connection of another person, whom the audit trail
 // names beside the one who does it.
 func (r *request) recordedOf(action, effect string, of allowlist.Caller, work func() error) error {
-	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Name, Tool: "connection", Action: action, Effect: effect}
+	entry := audit.Entry{Workspace: r.workspace, User: r.person.Account, By: r.person.Account, Tool: "connection", Action: action, Effect: effect}
 	return r.app.recorded(r.Context(), entry, map[string]any{"host": of.Host, "user": of.User}, work)
 }
 

@@ -15,7 +15,7 @@ func joined(all ...map[string]string) map[string]string {
 	return joined
 }
 
-var baseFrench = map[string]string{ //nolint:gosec // G101: texts about passwords
+var baseFrench = map[string]string{
 	"%d characters or more.":                 "%d caractères ou plus.",
 	"%d day ago":                             "il y a %d jour",
 	"%d days ago":                            "il y a %d jours",

@@ -21,6 +21,11 @@ type Links interface {
 // A link lets whoever opens it in, once.
 type link struct {
 	User  string `json:"user,omitempty"`  // ID of the one it is for
+	// Generation is the user's, and OfOwner whether they were an owner, when it was made:
+	// what ends their sessions ends it too, and nobody but an owner makes one for an owner.
+	Generation int64 `json:"generation,omitempty"`
+	OfOwner    bool  `json:"ofOwner,omitempty"`
+
 	First bool   `json:"first,omitempty"` // whoever opens it becomes the owner, while there is no user
 	Owner bool   `json:"owner,omitempty"` // whoever opens it becomes an owner, whoever is there
 }
@@ -52,7 +57,12 @@ func OwnerLink(ctx context.Context, links Links) (path string, err error) {
 // UserLink returns the path of a link with which a user comes in and takes a new password,
 // once, within an hour.
 func UserLink(ctx context.Context, links Links, u users.User) (path string, err error) {
-	return newLink(ctx, links, link{User: u.ID}, linkLife)
+	return newLink(ctx, links, link{User: u.ID, Generation: u.Generation, OfOwner: u.Roles().Platform == users.Owner}, linkLife)
+}
+
+// lets reports whether a link that was made for a user lets them in as they are now.
+func (l link) lets(u users.User) bool {
+	return u.ID != "" && u.ID == l.User && !u.Suspended && u.Generation == l.Generation && (l.OfOwner || u.Roles().Platform != users.Owner)
 }
 
 func newLink(ctx context.Context, links Links, l link, life time.Duration) (string, error) {
@@ -76,7 +86,7 @@ func (a *App) openLink(ctx context.Context, ticket string) (l link, u users.User
 	switch {
 	case l.User != "":
 		u, ok, err = a.Users.UserByID(ctx, l.User)
-		return l, u, ok && !u.Suspended, err
+		return l, u, ok && l.lets(u), err
 	case l.First:
 		all, err := a.Users.Users(ctx)
 		return l, u, len(all) == 0, err
@@ -210,6 +220,9 @@ func (a *App) setUp(ctx context.Context, l link, u *users.User, in setupFields, 
 		return users.Add(ctx, a.Users, *u)
 	}
 	return users.Change(ctx, a.Users, u.ID, func(now *users.User) error {
+		if !l.lets(*now) { // they may have changed meanwhile
+			return errNothing
+		}
 		if now.Email == "" {
 			now.Email = in.email
 		}

@@ -66,6 +66,10 @@ type dance struct {
 	Begun                  time.Time
 }
 
+// longestDance is how many bytes of what a stranger sends are kept for them, in each of
+// any number of sessions.
+const longestDance = 2048
+
 // danceLife is how long a person may take at the provider.
 const danceLife = 10 * time.Minute
 
@@ -87,6 +91,9 @@ func toProvider(r *request) error {
 	}
 	q := r.URL.Query()
 	d := dance{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: ownPath(q.Get("next")), Ticket: q.Get("ticket"), Begun: time.Now()}
+	if len(d.Next)+len(d.Ticket) > longestDance {
+		d.Next, d.Ticket = "/", ""
+	}
 	scopes := append([]string{"openid", "email", "profile"}, r.app.Login.Scopes...)
 	slices.Sort(scopes)
 	options := []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("scope", strings.Join(slices.Compact(scopes), " "))}
@@ -203,7 +210,7 @@ func (a *App) known(ctx context.Context, r *request, claims map[string]any, tick
 			i = slices.IndexFunc(all, func(u users.User) bool { return u.Email == email && u.Subject == "" })
 		}
 		if i < 0 && linked.User != "" {
-			i = slices.IndexFunc(all, func(u users.User) bool { return u.ID == linked.User && u.Subject == "" })
+			i = slices.IndexFunc(all, func(u users.User) bool { return linked.lets(u) && u.Subject == "" })
 		}
 		first := linked.First && len(all) == 0 || linked.Owner
 		switch {

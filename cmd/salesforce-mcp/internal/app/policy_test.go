@@ -52,7 +52,7 @@ func TestPolicyVersions(t *testing.T) {
 		t.Fatalf("%d %s", a.status, excerpt(a.body))
 	}
 	w, err := s.settings.Workspace(t.Context(), testWorkspace)
-	if err != nil || w.Returns.PolicyText != strictPolicy || w.Revision != 2 || w.By != "admin" {
+	if err != nil || w.Returns.PolicyText != strictPolicy || w.Revision != 2 || w.By != "admin@acme.example" {
 		t.Fatalf("%v: %+v %q", err, w.Revision, w.Returns.PolicyText)
 	}
 	run := s.process("Drill came with a cracked housing") // the policy that ships approves it

@@ -188,16 +188,9 @@ func (p *page) preview(w config.Workspace, d draft) error {
 // previewRule shows what the agent would see under the rule that is being typed: to
 // scripts the list alone, otherwise the editor with it.
 func previewRule(r *request) error {
-	form, err := r.form()
+	w, form, err := r.ruling()
 	if err != nil {
 		return err
-	}
-	w, changeable, err := r.ruled()
-	if err != nil {
-		return err
-	}
-	if !changeable {
-		return r.declared()
 	}
 	d := r.drafted(w, form)
 	if !r.partial() {

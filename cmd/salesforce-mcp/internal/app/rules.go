@@ -262,16 +262,9 @@ func (p *page) ticked(name, value, label, hint string, checked bool) {
 // saveRule keeps what was typed, if the rule is still the one that the editor was opened
 // with.
 func saveRule(r *request) error {
-	form, err := r.form()
+	w, form, err := r.ruling()
 	if err != nil {
 		return err
-	}
-	w, changeable, err := r.ruled()
-	if err != nil {
-		return err
-	}
-	if !changeable {
-		return r.declared()
 	}
 	d := r.drafted(w, form)
 	if len(d.problems) > 0 {

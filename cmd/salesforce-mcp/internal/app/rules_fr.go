@@ -1,6 +1,6 @@
 package app
 
-var rulesFrench = map[string]string{ //nolint:gosec // G101: texts of pages, no secrets
+var rulesFrench = map[string]string{
 	"%d tool.":  "%d outil.",
 	"%d tools.": "%d outils.",
 	"%s in %s":  "%s dans %s",

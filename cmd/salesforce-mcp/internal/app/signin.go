@@ -83,11 +83,11 @@ func signInForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	way := users.AtAccount(email)
+	ways := []users.Attempt{users.AtAccount(email), users.AtSource(r.app.Source(r.Request))}
 	if device != "" {
-		way = users.AtDevice(device)
+		ways = []users.Attempt{users.AtDevice(device)}
 	}
-	ok, wait, err := r.proves(u, f.Get("password"), way)
+	ok, wait, err := r.proves(u, f.Get("password"), ways...)
 	switch {
 	case err != nil:
 		return err
@@ -100,10 +100,13 @@ func signInForm(r *request) error {
 }
 
 // proves reports whether a password is that of a user who may come in, or how long to
-// wait before that is looked at. A user who is none is told the same, as slowly.
-func (r *request) proves(u users.User, password string, way users.Attempt) (ok bool, wait time.Duration, err error) {
-	ctx, source := r.Context(), users.AtSource(r.app.Source(r.Request))
-	wait, _, failures, err := r.app.Attempts.Try(ctx, []users.Attempt{way, source})
+// wait before that is looked at. A user who is none is told the same, as slowly. The
+// attempt is counted in all ways, of which the first is about the account. A browser that
+// is known is not counted by where it is: a stranger who guesses behind the same address
+// keeps nobody out who has come in before.
+func (r *request) proves(u users.User, password string, ways ...users.Attempt) (ok bool, wait time.Duration, err error) {
+	ctx := r.Context()
+	wait, way, failures, err := r.app.Attempts.Try(ctx, ways)
 	if err != nil {
 		return false, 0, err
 	}
@@ -116,7 +119,7 @@ func (r *request) proves(u users.User, password string, way users.Attempt) (ok b
 		return false, 0, err
 	}
 	if ok && !u.Suspended {
-		return true, 0, r.app.Attempts.Succeeded(ctx, []users.Attempt{way}, []users.Attempt{source})
+		return true, 0, r.app.Attempts.Succeeded(ctx, ways[:1], ways[1:])
 	}
 	r.refused("password", "")
 	if u.ID != "" && way.Wait(failures) > 0 { // waits bound how many entries strangers can cause
@@ -151,13 +154,18 @@ func (r *request) refused(what, value string) {
 	e.Msg("request refused")
 }
 
-// enter signs a user in, and leads on.
+// enter signs a user in, and leads on. Roles that the OpenID provider gives are for those
+// who come in through it: whoever does so otherwise has none of them until they do, since
+// the provider may have taken them meanwhile, or the person's account.
 func (r *request) enter(u users.User, how, next, flash string) error {
 	ctx := r.Context()
 	err := r.app.recorded(ctx, ofUser(u, "signin", how), map[string]any{"from": r.app.Source(r.Request)}, func() error {
 		err := users.Change(ctx, r.app.Users, u.ID, func(now *users.User) error {
 			if now.Suspended {
 				return &Problem{http.StatusForbidden, r.t("An admin has suspended your account.")}
+			}
+			if how != "login" {
+				now.Claimed = users.Roles{}
 			}
 			now.SignedIn = time.Now().UTC()
 			u = *now

@@ -163,7 +163,7 @@ func settingsFile(r *request) error {
 		return r.declared()
 	}
 	var text strings.Builder
-	entry := audit.Entry{Workspace: w.Name, User: r.person.Account, By: r.person.Name, Tool: "settings", Action: "export", Effect: "read"}
+	entry := audit.Entry{Workspace: w.Name, User: r.person.Account, By: r.person.Account, Tool: "settings", Action: "export", Effect: "read"}
 	err = r.app.recorded(r.Context(), entry, map[string]any{"revision": w.Revision}, func() error {
 		for number := int64(1); number <= w.Revision; number++ {
 			v, err := r.app.Settings.Revision(r.Context(), w.Name, number)

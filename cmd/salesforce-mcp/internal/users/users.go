@@ -101,9 +101,10 @@ type User struct {
 // Roles are all roles of the user.
 func (u User) Roles() Roles { return u.Given.Plus(u.Claimed) }
 
-// Shown is what the user is called on pages and in the audit trail.
+// Shown is what the user is called on pages and in the audit trail: never the name that
+// they choose themselves, which could be somebody else's.
 func (u User) Shown() string {
-	for _, name := range []string{u.Email, u.Name, u.Subject} {
+	for _, name := range []string{u.Email, u.Subject} {
 		if name != "" {
 			return name
 		}
