@@ -26,6 +26,7 @@ func TestApprovalOfReturn(t *testing.T) {
 	approver, auditor := s.as("approver"), s.as("auditor")
 	queue := approver.get(approvalsURL)
 	queue.shows(t, "the queue", 200, "1 waits for a decision.", "Return 0000", "259.00 USD are paid back", path, `hx-get="/workspaces/demo/approvals?seen=`, `data-item=""`)
+	approver.get("/workspaces/demo").shows(t, "the overview", 200, `href="`+approvalsURL+`">Approvals</a> <span class="badge warn">1 waits</span>`)
 	seen := approver.send(http.MethodGet, approvalsURL+"?"+strings.ReplaceAll(between(queue.body, `hx-get="/workspaces/demo/approvals?`, `"`), "&amp;", "&"), nil, "HX-Request", "true")
 	if seen.status != http.StatusNoContent {
 		t.Errorf("a queue that the browser has is sent again: %d", seen.status)

@@ -21,6 +21,7 @@ import (
 	"salesforce-mcp/audit"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/users"
+	"salesforce-mcp/tools"
 )
 
 // A house is the app over a real database and real HTTP, with some people in it. Its
@@ -105,7 +106,7 @@ func newHouse(t *testing.T, change ...func(*App)) *house {
 		h.mu.Unlock()
 		serving.ServeHTTP(w, r)
 	}))
-	h.app = &App{Log: zerolog.New(h.log), Version: "test", Users: st, Attempts: st, Sessions: st, Links: st, Journal: h.journal,
+	h.app = &App{Log: zerolog.New(h.log), Version: "test", Users: st, Attempts: st, Sessions: st, Links: st, Journal: h.journal, Tools: &tools.Server{Approvals: st}, Runs: st,
 		Names: func(context.Context) ([]string, error) { return []string{testWorkspace, "other"}, nil },
 		Source: func(r *http.Request) string {
 			if from := r.Header.Get("X-Test-Source"); from != "" {
