@@ -74,7 +74,7 @@ func (e *env) demo() *cobra.Command {
 			}
 			l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 			if err != nil {
-				return err
+				return fmt.Errorf("%w; --listen takes another address", err)
 			}
 			orgCtx, stopOrg := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the server, which ends its sessions there
 			defer stopOrg()

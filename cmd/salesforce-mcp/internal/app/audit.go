@@ -118,7 +118,11 @@ func auditList(r *request) error {
 			return err
 		}
 	}
-	p := r.page(r.t("Audit"))
+	title := r.t("Audit")
+	if r.workspace == "" {
+		title = r.t("Audit of the server")
+	}
+	p := r.page(title)
 	p.trailTabs("")
 	p.lagging(left)
 	p.auditFilter(fields, wrong)

@@ -23,7 +23,11 @@ func overview(r *request) error {
 		}
 	}
 	p.Put(`</ul>`)
-	if n == 0 {
+	switch {
+	case n == 0 && r.person.May(platform, ""):
+		p.notice("info", r.t("There is no workspace yet."))
+		p.Put(`<p><a href="/platform/workspaces">{}</a></p>`, r.t("Create a workspace"))
+	case n == 0:
 		p.notice("info", r.t("You have no role in a workspace yet. An admin of the platform can give you one."))
 	}
 	return p.send(http.StatusOK)

@@ -27,6 +27,11 @@ func signInPage(r *request) error {
 // askSignIn is the page that asks; problem is what was wrong.
 func (r *request) askSignIn(status int, problem, email, next string) error {
 	p := r.page(r.t("Sign in"))
+	if empty, err := r.app.empty(r.Context()); err != nil {
+		return err
+	} else if empty {
+		p.notice("info", r.t("Nobody has been added yet. Open the link that the server printed when it started."))
+	}
 	if problem != "" {
 		p.notice("error", problem)
 	}
@@ -39,11 +44,6 @@ func (r *request) askSignIn(status int, problem, email, next string) error {
 	p.field(field{name: "password", label: r.t("Password"), kind: "password", autocomplete: "current-password", required: true})
 	p.button(r.t("Sign in"))
 	p.Put(`</form>`)
-	if empty, err := r.app.empty(r.Context()); err != nil {
-		return err
-	} else if empty {
-		p.notice("info", r.t("Nobody has been added yet. Open the link that the server printed when it started."))
-	}
 	return p.send(status)
 }
 
