@@ -57,7 +57,7 @@ const charactersPerToken = 4
 func (r *request) listed(w config.Workspace, d draft) (seen, error) {
 	policy := w.Workspace
 	policy.Rules, policy.Suspended = slices.Clone(policy.Rules), false // what it sees when the workspace takes calls
-	if d.rule.Agent == "" { // not typed yet: what it sees does not depend on its name
+	if d.rule.Agent == "" {                                            // not typed yet: what it sees does not depend on its name
 		d.rule.Agent = "agent"
 	}
 	if i := ruledBy(policy.Rules, d.rule.Agent, d.rule.Host); i >= 0 {
