@@ -20,14 +20,14 @@ type Links interface {
 
 // A link lets whoever opens it in, once.
 type link struct {
-	User  string `json:"user,omitempty"`  // ID of the one it is for
+	User string `json:"user,omitempty"` // ID of the one it is for
 	// Generation is the user's, and OfOwner whether they were an owner, when it was made:
 	// what ends their sessions ends it too, and nobody but an owner makes one for an owner.
 	Generation int64 `json:"generation,omitempty"`
 	OfOwner    bool  `json:"ofOwner,omitempty"`
 
-	First bool   `json:"first,omitempty"` // whoever opens it becomes the owner, while there is no user
-	Owner bool   `json:"owner,omitempty"` // whoever opens it becomes an owner, whoever is there
+	First bool `json:"first,omitempty"` // whoever opens it becomes the owner, while there is no user
+	Owner bool `json:"owner,omitempty"` // whoever opens it becomes an owner, whoever is there
 }
 
 // How long links are good for: that of the first start, and others.
