@@ -97,6 +97,9 @@ func (r *records) workspace(named string) (string, error) {
 	for _, w := range r.config.Workspaces {
 		names = append(names, w.Name)
 	}
+	if len(names) == 0 {
+		return "", errors.New("no workspace is in force; salesforce-mcp check says why")
+	}
 	return "", fmt.Errorf("--workspace is needed: the configuration has %s", strings.Join(names, ", "))
 }
 
