@@ -408,6 +408,9 @@ func catalogOf(form url.Values) config.Catalog {
 // changeListing saves the workspace's settings for catalogs. What the form does not show
 // stays as it is.
 func changeListing(r *request) error {
+	if err := r.confirmed(); err != nil { // it says where people and agents are led
+		return err
+	}
 	w, err := r.named()
 	if err != nil {
 		return err

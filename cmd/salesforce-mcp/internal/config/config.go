@@ -23,6 +23,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"salesforce-mcp/allowlist"
+	"salesforce-mcp/audit"
 	"salesforce-mcp/auth"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/connect"
 	"salesforce-mcp/cmd/salesforce-mcp/internal/store"
@@ -340,6 +341,9 @@ func (w *Workspace) validate(at string, loopback, secrets bool) error {
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(at+format, args...)) }
 	if !slug.MatchString(w.Name) {
 		bad("name: %q must be lower-case letters, digits and -, because it stands in URLs", w.Name)
+	}
+	if strings.EqualFold(w.Name, audit.WholeServer) {
+		bad("name: %q is the name of the server's own audit trail", w.Name)
 	}
 	if err := w.Workspace.Validate(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
