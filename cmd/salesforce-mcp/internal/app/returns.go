@@ -113,6 +113,9 @@ func runsPage(r *request) error {
 	if !r.partial() {
 		if r.app.Returns(r.workspace) == nil {
 			p.notice("info", r.t("This workspace does no returns: its settings have no section for them."))
+			if r.may(administer) {
+				p.more(r.t("Change the settings as text"), r.at("/settings"))
+			}
 		} else {
 			p.more(r.t("The policy that decides about returns"), "/workspaces/"+r.workspace+"/policy")
 		}
