@@ -103,31 +103,40 @@ func (r *request) showPolicy(d policyDraft, status int, below func(*page)) error
 	if below != nil {
 		below(p)
 	}
-	p.Put(`<form method="post" action="{}">
-<input type="hidden" name="base" value="{}">
-<div class="field"><label for="policy">{}</label><p class="hint" id="policy-hint">{}</p>`, path, d.base, r.t("Rules"), r.t("All rules are tried: a denial beats a review, and a review an approval. Money is in minor units, such as cents."))
-	if r.may(administer) {
-		p.Put(`<textarea id="policy" name="policy" rows="28" spellcheck="false" aria-describedby="policy-hint checks" hx-post="{}" hx-trigger="input changed delay:600ms" hx-target="#checks" hx-sync="this:replace">
-{}</textarea></div>`, path+"/check", d.text)
-	} else {
-		p.Put(`<textarea id="policy" name="policy" rows="28" spellcheck="false" aria-describedby="policy-hint" readonly>
-{}</textarea></div>`, d.text)
+	if !r.may(administer) {
+		p.readPolicy(d.text)
+		return p.send(status)
 	}
+	p.Put(`<form method="post" action="{}">
+<input type="hidden" name="base" value="{}">`, path, d.base)
+	p.policyLabel()
+	p.Put(`<textarea id="policy" name="policy" rows="28" spellcheck="false" aria-describedby="policy-hint checks" hx-post="{}" hx-trigger="input changed delay:600ms" hx-target="#checks" hx-sync="this:replace">
+{}</textarea></div>`, path+"/check", d.text)
 	p.Put(`<div id="checks" role="status">`)
 	p.checks(d.text)
-	p.Put(`</div>`)
-	if r.may(administer) {
-		p.Put(`<p><button formaction="{}" class="second">{}</button> `, path+"/check", r.t("Check"))
-		if d.changeable {
-			p.Put(`<button>{}</button>`, r.t("Save as a new version"))
-		}
-		p.Put(`</p><fieldset><legend>{}</legend><p class="hint">{}</p>`, r.t("Try this text on real cases"), r.t("It only reads, and changes nothing."))
-		p.tryFields(d)
-		p.Put(`<button formaction="{}" class="second">{}</button></fieldset>`, path+"/try", r.t("Try"))
+	p.Put(`</div><p><button formaction="{}" class="second">{}</button> `, path+"/check", r.t("Check"))
+	if d.changeable {
+		p.Put(`<button>{}</button>`, r.t("Save as a new version"))
 	}
-	p.Put(`</form>`)
+	p.Put(`</p><fieldset><legend>{}</legend><p class="hint">{}</p>`, r.t("Try this text on real cases"), r.t("It only reads, and changes nothing."))
+	p.tryFields(d)
+	p.Put(`<button formaction="{}" class="second">{}</button></fieldset></form>`, path+"/try", r.t("Try"))
 	p.vocabulary()
 	return p.send(status)
+}
+
+// readPolicy is the policy for those who may not change it.
+func (p *page) readPolicy(text string) {
+	p.policyLabel()
+	p.Put(`<textarea id="policy" rows="28" spellcheck="false" aria-describedby="policy-hint" readonly>
+{}</textarea></div>`, text)
+	p.checks(text)
+	p.vocabulary()
+}
+
+// policyLabel begins the field of the policy.
+func (p *page) policyLabel() {
+	p.Put(`<div class="field"><label for="policy">{}</label><p class="hint" id="policy-hint">{}</p>`, p.r.t("Rules"), p.r.t("All rules are tried: a denial beats a review, and a review an approval. Money is in minor units, such as cents."))
 }
 
 // vocabulary are the facts that rules can read.
