@@ -144,5 +144,6 @@ func (a *app) pagesHandler() http.Handler {
 	if a.pages == nil {
 		return nil
 	}
-	return a.pages.Handler()
+	a.served.Do(func() { a.pageRoutes = a.pages.Handler() })
+	return a.pageRoutes
 }

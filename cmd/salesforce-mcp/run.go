@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,9 +82,11 @@ type app struct {
 	server     *tools.Server
 	loop       *loop.Loop // drives returns
 	mcp        *tools.MCP
-	metrics    *sight.Metrics     // nil when nobody scrapes them
-	traced     func()             // sends the last spans
-	pages      *configapp.App     // the configuration app; nil without one
+	metrics    *sight.Metrics // nil when nobody scrapes them
+	traced     func()         // sends the last spans
+	pages      *configapp.App // the configuration app; nil without one
+	served     sync.Once
+	pageRoutes http.Handler       // of pages, once it is served
 	settings   *settings.Settings // the workspaces, of the file and of the database
 	quiet      atomic.Bool        // nothing has changed since the start, as far as is known
 	config     *config.Config
