@@ -224,6 +224,7 @@ func TestLinesStayLines(t *testing.T) {
 		n += 2
 	}
 	a.post(call(1, "records", map[string]any{"action": "create", "sObjectName": "Lead", "reasoning": hostile, "confidence": 1, "body": map[string]any{"LastName": hostile, "Company": hostile}}))
+	eventually(t, "the file of the trail", func() bool { _, err := os.Stat(a.lines); return err == nil })
 	a.signed()
 	entries := a.entries("a")
 	if len(entries) < n/2 {
